@@ -1,0 +1,37 @@
+# The commands of this project; `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint synth lock clean
+
+help:  ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:  ## Install what is missing: system packages for real engines, .venv from the locks
+	@scripts/setup.sh
+
+demo: setup  ## Watch the whole loop on this machine; ARGS="--engines simulated" and the like are passed on
+	@.venv/bin/swarmkeeper demo $(ARGS)
+
+test:  ## All tests: unit (on a second Python too, where there is one), then real engines and the whole loop
+	@scripts/setup.sh --test
+	@scripts/test.sh
+
+lint: setup  ## Format, lint, types and the layers' rules
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+check: lint test  ## What CI runs: lint, then test
+
+synth:  ## Synthesise the CloudFormation template into build/cdk.out; works offline
+	@scripts/setup.sh --node
+	.venv/bin/python -m infra.app
+	@echo "template: build/cdk.out"
+
+lock:  ## Lock pyproject.toml's requirements again; ARGS=--upgrade takes newer releases
+	@scripts/setup.sh
+	@scripts/lock.sh $(ARGS)
+
+clean:  ## Remove what was built here; the virtual environments stay
+	rm -rf build cdk.out node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

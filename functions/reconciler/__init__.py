@@ -1,0 +1,1 @@
+"""Measures the fleet and is the backstop for lost events."""

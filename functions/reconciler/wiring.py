@@ -1,0 +1,32 @@
+"""Builds the reconciler function's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from swarmkeeper.composition import Composition
+from swarmkeeper.services.reconciler import Reconciler
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """The reconciler and whose it is."""
+
+    reconciler: Reconciler
+    fleet: str
+
+
+def build(environ: Mapping[str, str]) -> Wired:
+    """Raises InvalidInput for a missing variable, Unavailable when AWS does not answer."""
+    parts = Composition(environ, function="reconciler")
+    reconciler = Reconciler(
+        fleet_name=parts.fleet_name,
+        store=parts.store,
+        fleet=parts.fleet,
+        swarm=parts.swarm,
+        events=parts.events,
+        clock=parts.clock,
+        pools=parts.pools,
+    )
+    return Wired(reconciler, parts.fleet_name)

@@ -1,0 +1,51 @@
+"""Which step of the registrar an event asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from swarmkeeper.domain.model import NodeId
+from swarmkeeper.edge.events import COMMAND_CHANGED, LAUNCH_ACTION, TERMINATE_ACTION, BusEvent
+from swarmkeeper.errors import InvalidInput
+from swarmkeeper.ports import Event
+from swarmkeeper.services.progress import Progress
+from swarmkeeper.services.registrar import Registrar, WaitingHook
+
+
+def dispatch(registrar: Registrar, event: BusEvent, fleet: str) -> dict[str, Any]:
+    """Take the step and return what of it goes into the log. Raises InvalidInput for an unknown event."""
+    if event.detail_type == LAUNCH_ACTION:
+        return _to_log(registrar.launching(_waiting(event)))
+    if event.detail_type == TERMINATE_ACTION:
+        return _to_log(registrar.terminating(_waiting(event)))
+    if event.detail_type == COMMAND_CHANGED:
+        command = event.command()
+        if not command.document.startswith(f"{fleet}-") or not command.has_ended:
+            return {"ignored": f"{command.document} {command.status}"}
+        return {"command_id": command.command_id, **_to_log(registrar.advance(NodeId(command.instance_id)))}
+    if event.is_own(Event.NODE_DRAINING, Event.MEMBERSHIP_CHECK):
+        return _own(registrar, event, fleet)
+    raise InvalidInput("detail-type", f"{event.detail_type} is not for the registrar")
+
+
+def _own(registrar: Registrar, event: BusEvent, fleet: str) -> dict[str, Any]:
+    detail = event.own(fleet)
+    if detail is None:
+        return {"ignored": "another fleet's event"}
+    if detail.node is None:
+        raise InvalidInput("detail.node", "is missing")
+    return _to_log(registrar.advance(NodeId(detail.node)))
+
+
+def _waiting(event: BusEvent) -> WaitingHook:
+    detail = event.lifecycle()
+    return WaitingHook(NodeId(detail.instance_id), detail.group, detail.token, event.time.timestamp())
+
+
+def _to_log(progress: Progress) -> dict[str, Any]:
+    moves = [
+        {"name": each.name, "moved": each.moved, "detail": each.detail, "gap_s": each.gap_s} for each in progress.moves
+    ]
+    state = None if progress.state is None else progress.state.value
+    told = {"node": progress.node_id, "state": state, "detail": progress.detail, "more_to_do": progress.more_to_do}
+    return told | ({"moves": moves} if moves else {})

@@ -1,0 +1,63 @@
+"""The registrar function: lifecycle hooks, ends of commands, drains and checks, through its queue."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.registrar.dispatch import dispatch
+from functions.registrar.wiring import Wired, build
+from swarmkeeper.edge.events import bus_event_in
+from swarmkeeper.errors import Conflict, SwarmkeeperError, Unavailable
+
+SOON_S, TRIES_A_PACE, AT_MOST_S = 5, 4, 30
+"""What is not there yet is there in seconds; what takes longer is asked for less often, so that the queue's
+receive limit of 60 lasts some 25 minutes. The queue's own visibility time-out would waste a minute each time."""
+
+logger = Logger()
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+@cache
+def wired() -> Wired:  # built on the first event, kept while the environment is warm
+    return build(os.environ)
+
+
+def take(record: SQSRecord) -> None:
+    """Serve one message; what raises is reported as this message's failure and delivered again."""
+    try:
+        event = bus_event_in(record.body)
+        progress = dispatch(wired().registrar, event, wired().fleet)
+    except (Unavailable, Conflict) as error:
+        logger.info("not yet", extra={"reason": str(error), "receives": record.attributes.approximate_receive_count})
+        _retry_soon(record)
+        raise
+    except SwarmkeeperError:
+        logger.exception("message failed", extra={"message_id": record.message_id})
+        raise
+    logger.info("membership step", extra={"event": event.detail_type, "event_id": event.id, **progress})
+    if progress.get("more_to_do"):
+        _retry_soon(record)
+        raise Unavailable("there is more to do than one invocation has time for")
+
+
+def _retry_soon(record: SQSRecord) -> None:
+    receives = int(record.attributes.approximate_receive_count)
+    wired().messages.retry_in(record.receipt_handle, retry_after_s(receives))
+
+
+def retry_after_s(receives: int) -> int:
+    """The pause before a message that was received so often comes again."""
+    return min(SOON_S * (1 + (receives - 1) // TRIES_A_PACE), AT_MOST_S)
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Report failed messages one by one, so that only they come again."""
+    return dict(process_partial_response(event=event, record_handler=take, processor=processor, context=context))

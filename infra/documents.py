@@ -1,0 +1,143 @@
+"""The Run Command documents: what the registrar and the placement function may run on a node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from aws_cdk import Stack
+from aws_cdk import aws_s3_assets as s3_assets
+from aws_cdk import aws_ssm as ssm
+from constructs import Construct
+
+from infra.names import Names
+from infra.projects import Archive
+from swarmkeeper.edge.settings import Settings
+
+SCRIPTS = Path(__file__).parent / "documents"
+BOOT_LIMIT_S = 420
+"""How long a command waits for the user data, which on a stock image installs the engine first."""
+
+_BASE64_PEM = "^[A-Za-z0-9+/=]+$"
+_IPV4 = r"[0-9]{1,3}(\.[0-9]{1,3}){3}"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter that Run Command checks before it fills it into the script."""
+
+    description: str
+    pattern: str
+    default: str | None = None
+
+    def as_document(self) -> dict[str, str]:
+        optional = {} if self.default is None else {"default": self.default}
+        return {"type": "String", "description": self.description, "allowedPattern": self.pattern, **optional}
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One document: the parts of its script, its parameters and how long it may run."""
+
+    parts: tuple[str, ...]
+    description: str
+    timeout_s: int
+    parameters: Mapping[str, Parameter]
+
+
+DOCUMENTS: dict[str, Script] = {
+    "node-csr": Script(("boot", "node-csr"), "Makes the engine's key and prints its signing request", 600, {}),
+    "node-join": Script(
+        ("boot", "registry", "node-join"),
+        "Joins the node to the Swarm and starts what every node runs",
+        900,
+        {
+            "mode": Parameter("init makes the Swarm, join joins it", "^(init|join)$"),
+            "role": Parameter("The node's role in the Swarm", "^(manager|worker)$"),
+            "certificate": Parameter("The engine's certificate, PEM in base64", _BASE64_PEM),
+            "authority": Parameter("The fleet's authority, PEM in base64", _BASE64_PEM),
+            "managers": Parameter("host:2377 of managers, comma separated", f"^({_IPV4}:2377(,{_IPV4}:2377)*)?$", ""),
+            "address": Parameter("The node's private address", f"^{_IPV4}$"),
+        },
+    ),
+    "node-leave": Script(("node-leave",), "Takes the node out of the Swarm", 300, {}),
+    "node-pull": Script(
+        ("registry", "node-pull"),
+        "Brings an image to the node",
+        3600,
+        {"image": Parameter("The image's reference", "^[a-z0-9][A-Za-z0-9._:/@-]{0,400}$")},
+    ),
+}
+
+
+class NodeDocuments(Construct):
+    """One document for each command that is run on nodes."""
+
+    def __init__(
+        self, scope: Construct, settings: Settings, names: Names, *, projects: Archive, images: Mapping[str, str]
+    ) -> None:
+        super().__init__(scope, "Documents")
+        asset = s3_assets.Asset(self, "Projects", path=str(projects.path))
+        self.projects_arn = asset.bucket.arn_for_objects(asset.s3_object_key)
+        constants = {
+            "AWS_DEFAULT_REGION": Stack.of(self).region,
+            "BOOT_LIMIT_S": str(BOOT_LIMIT_S),
+            "ASSET_BUCKET": asset.s3_bucket_name,
+            "ASSET_KEY": asset.s3_object_key,
+            "ASSET_SHA256": projects.sha256,
+            "TOKEN_PREFIX": names.join_token("")[:-1],
+            "JOIN_IMAGE": images["join"],
+            "ROUTER_IMAGE": images["router"],
+            "ROUTER_PORT": str(settings.network.router_port),
+            "DOMAIN": settings.network.domain,
+            "OVERLAY_POOL": str(settings.network.overlay_pool),
+        }
+        for name, script in DOCUMENTS.items():
+            ssm.CfnDocument(
+                self,
+                name,
+                name=names.of(name),
+                document_type="Command",
+                document_format="JSON",
+                # A named document can't be replaced, only given a new version.
+                update_method="NewVersion",
+                target_type="/AWS::EC2::Instance",
+                content=_content(script, constants),
+            )
+
+
+def _content(script: Script, constants: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "schemaVersion": "2.2",
+        "description": script.description,
+        "parameters": {name: parameter.as_document() for name, parameter in script.parameters.items()},
+        "mainSteps": [
+            {
+                "action": "aws:runShellScript",
+                "name": "run",
+                "precondition": {"StringEquals": ["platformType", "Linux"]},
+                "inputs": {"timeoutSeconds": str(script.timeout_s), "runCommand": script_lines(script, constants)},
+            }
+        ],
+    }
+
+
+def script_lines(script: Script, constants: Mapping[str, str]) -> list[str]:
+    """The script: its constants and parameters as shell variables, then its parts.
+
+    Quotes are safe: constants come from checked settings, parameters match patterns without a quote.
+    """
+    body = [line for part in script.parts for line in (SCRIPTS / f"{part}.sh").read_text(encoding="utf-8").splitlines()]
+    used = {name: value for name, value in constants.items() if name == "AWS_DEFAULT_REGION" or _uses(body, name)}
+    return [
+        "#!/bin/bash",
+        "set -euo pipefail",
+        *(f"{'export ' if name == 'AWS_DEFAULT_REGION' else ''}{name}='{value}'" for name, value in used.items()),
+        *(f"{name}='{{{{ {name} }}}}'" for name in script.parameters),
+        *body,
+    ]
+
+
+def _uses(body: list[str], name: str) -> bool:
+    return any(f"{{{name}" in line or f"${name}" in line for line in body)

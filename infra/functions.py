@@ -1,0 +1,120 @@
+"""The four functions: runtime, environment, and what becomes of an invocation that fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra import bundle
+from infra.names import METRICS_NAMESPACE, Names
+from infra.network import FleetNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one function runs.
+
+    `retries` is how often a failed asynchronous invocation is repeated before it goes to the dead-letter queue.
+    """
+
+    timeout_s: int
+    calls_engines: bool
+    retries: int = 2
+    memory_mb: int = 512
+
+
+# No reserved concurrency: every handler may run twice at once, and a new account has none to give away.
+PLANS = {
+    "placement": Plan(timeout_s=30, calls_engines=True),
+    "scaler": Plan(timeout_s=60, calls_engines=False),
+    # Below the queue's visibility time-out, or a message would be handed out again while it is worked on.
+    "registrar": Plan(timeout_s=55, calls_engines=True),
+    # The next minute's run is the retry.
+    "reconciler": Plan(timeout_s=55, calls_engines=True, retries=0),
+}
+
+
+class FleetFunctions(Construct):
+    """The functions by name, and the dead-letter queues of those that are invoked asynchronously."""
+
+    def __init__(self, scope: Construct, names: Names, network: FleetNetwork) -> None:
+        super().__init__(scope, "Functions")
+        self._names = names
+        self._network = network
+        self._layer = lambda_.LayerVersion(
+            self,
+            "ThirdParty",
+            code=lambda_.Code.from_asset(str(bundle.layer())),
+            compatible_runtimes=[lambda_.Runtime.PYTHON_3_13],
+            compatible_architectures=[lambda_.Architecture.ARM_64],
+            description="Third-party code, from requirements/runtime.txt",
+        )
+        self.dead_letters = {name: dead_letter_queue(self, names, name) for name in PLANS if name != "registrar"}
+        self.by_name = {name: self._function(name, plan) for name, plan in PLANS.items()}
+
+    def _function(self, name: str, plan: Plan) -> lambda_.Function:
+        log_group = logs.LogGroup(
+            self,
+            f"{name}-log",
+            log_group_name=f"/aws/lambda/{self._names.of(name)}",
+            retention=logs.RetentionDays.ONE_MONTH,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        function = lambda_.Function(
+            self,
+            name,
+            function_name=self._names.of(name),
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            handler=f"functions.{name}.handler.handler",
+            code=lambda_.Code.from_asset(str(bundle.function_code(name))),
+            layers=[self._layer],
+            timeout=Duration.seconds(plan.timeout_s),
+            memory_size=plan.memory_mb,
+            environment=self._environment(name),
+            log_group=log_group,
+            **self._place(plan),
+        )
+        if name in self.dead_letters:
+            function.configure_async_invoke(
+                retry_attempts=plan.retries, on_failure=destinations.SqsDestination(self.dead_letters[name])
+            )
+        return function
+
+    def _place(self, plan: Plan) -> dict[str, Any]:  # keyword arguments of one call
+        if not plan.calls_engines:
+            return {}
+        return {
+            "vpc": self._network.vpc,
+            "vpc_subnets": ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS),
+            "security_groups": [self._network.functions],
+        }
+
+    def _environment(self, name: str) -> dict[str, str]:
+        return {
+            "SWARMKEEPER_FLEET": self._names.fleet,
+            "SWARMKEEPER_TABLE": self._names.of("state"),
+            "SWARMKEEPER_SETTINGS_PARAMETER": self._names.settings_parameter,
+            "POWERTOOLS_SERVICE_NAME": name,
+            "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+        }
+
+
+def dead_letter_queue(scope: Construct, names: Names, name: str) -> sqs.Queue:
+    """Where what failed for good is kept, for two weeks."""
+    return sqs.Queue(
+        scope,
+        f"{name}-dlq",
+        queue_name=names.of(f"{name}-dlq"),
+        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        enforce_ssl=True,
+        retention_period=Duration.days(14),
+    )

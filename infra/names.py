@@ -1,0 +1,61 @@
+"""The names that the template and the code in it agree on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aws_cdk import ArnFormat, Stack
+
+METRICS_NAMESPACE = "Swarmkeeper"
+FLEET_TAG = "swarmkeeper:fleet"
+POOL_TAG = "swarmkeeper:pool"
+JOIN_HOOK = "join"
+LEAVE_HOOK = "leave"
+FUNCTIONS = ("placement", "scaler", "registrar", "reconciler")
+DOCUMENTS = ("node-csr", "node-join", "node-leave", "node-pull")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of one fleet's resources.
+
+    Policies name groups, functions' rules name documents and so on by these names rather than by reference:
+    references would close circles, since a group must come after all that serves its first instance.
+    """
+
+    fleet: str
+
+    def of(self, thing: str) -> str:
+        return f"{self.fleet}-{thing}"
+
+    def group(self, pool: str) -> str:
+        return self.of(pool)
+
+    @property
+    def settings_parameter(self) -> str:
+        return f"/{self.fleet}/settings"
+
+    def join_token(self, role: str) -> str:
+        return f"/{self.fleet}/join-token/{role}"
+
+    @property
+    def event_source(self) -> str:
+        return f"swarmkeeper.{self.fleet}"
+
+    def secret(self, name: str) -> str:
+        return f"{self.fleet}/{name}"
+
+    def group_arn(self, stack: Stack, pool: str) -> str:
+        # A group's ARN holds a random part between its kind and its name.
+        return stack.format_arn(
+            service="autoscaling",
+            resource="autoScalingGroup",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            resource_name=f"*:autoScalingGroupName/{self.group(pool)}",
+        )
+
+    def document_arn(self, stack: Stack, document: str) -> str:
+        return stack.format_arn(service="ssm", resource="document", resource_name=self.of(document))
+
+    def parameter_arn(self, stack: Stack, name: str) -> str:
+        return stack.format_arn(service="ssm", resource="parameter", resource_name=name.removeprefix("/"))

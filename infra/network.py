@@ -1,0 +1,101 @@
+"""The VPC, what may talk to what, and the load balancer in front of the routers."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_elasticloadbalancingv2 as elbv2
+from constructs import Construct
+
+from infra.names import Names
+from swarmkeeper.edge.settings import NetworkSettings
+
+ENGINE_API = ec2.Port.tcp(2376)
+SWARM_API = ec2.Port.tcp(2377)
+SWARM_GOSSIP = (ec2.Port.tcp(7946), ec2.Port.udp(7946))
+OVERLAY_DATA = ec2.Port.udp(4789)
+
+
+class FleetNetwork(Construct):
+    """Two zones, nodes and functions in private subnets, and exactly the ports that the fleet needs."""
+
+    def __init__(self, scope: Construct, settings: NetworkSettings, names: Names) -> None:
+        super().__init__(scope, "Network")
+        self.vpc = self._vpc(settings, names)
+        self.functions = self._group("Functions", "Functions that call engines", outbound=False)
+        self.nodes = self._group("Nodes", "All nodes", outbound=True)
+        self.managers = self._group("Managers", "Managers of the Swarm", outbound=True)
+        self.workers = self._group("Workers", "Nodes with a router", outbound=True)
+        self.balancer = self._group("Balancer", "The load balancer", outbound=False)
+        self._open_ports(settings.router_port)
+        self.routers = self._routers(settings, names)
+
+    def _vpc(self, settings: NetworkSettings, names: Names) -> ec2.Vpc:
+        vpc = ec2.Vpc(
+            self,
+            "Vpc",
+            vpc_name=names.fleet,
+            ip_addresses=ec2.IpAddresses.cidr(str(settings.vpc_cidr)),
+            max_azs=2,
+            # Tenants' containers reach the internet, and so must the nodes; a gateway a zone outlives the other's.
+            nat_gateways=2,
+            subnet_configuration=[
+                ec2.SubnetConfiguration(name="public", subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=26),
+                ec2.SubnetConfiguration(
+                    name="private",
+                    subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS,
+                    # A quarter of the VPC each, so that there is room for a third zone.
+                    cidr_mask=settings.vpc_cidr.prefixlen + 2,
+                ),
+            ],
+        )
+        # Without charge, and images' layers and the table's traffic then pass the NAT gateways by.
+        vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
+        vpc.add_gateway_endpoint("DynamoDb", service=ec2.GatewayVpcEndpointAwsService.DYNAMODB)
+        return vpc
+
+    def _group(self, name: str, description: str, *, outbound: bool) -> ec2.SecurityGroup:
+        return ec2.SecurityGroup(self, name, vpc=self.vpc, description=description, allow_all_outbound=outbound)
+
+    def _open_ports(self, router_port: int) -> None:
+        self.functions.connections.allow_to(self.nodes, ENGINE_API, "Engine API over mutual TLS")
+        self.functions.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "AWS APIs")
+        self.managers.connections.allow_from(self.nodes, SWARM_API, "Swarm control")
+        for port in SWARM_GOSSIP:
+            self.nodes.connections.allow_from(self.nodes, port, "Swarm gossip")
+        self.nodes.connections.allow_from(self.nodes, OVERLAY_DATA, "Overlay data")
+        self.balancer.connections.allow_to(self.workers, ec2.Port.tcp(router_port), "Routers")
+        # Plain HTTP, so from inside only until a certificate is configured.
+        inside = ec2.Peer.ipv4(self.vpc.vpc_cidr_block)
+        self.balancer.add_ingress_rule(inside, ec2.Port.tcp(80), "Users inside the VPC")
+
+    def _routers(self, settings: NetworkSettings, names: Names) -> elbv2.ApplicationTargetGroup:
+        balancer = elbv2.ApplicationLoadBalancer(
+            self,
+            "LoadBalancer",
+            load_balancer_name=names.of("routers"),
+            vpc=self.vpc,
+            internet_facing=False,
+            security_group=self.balancer,
+            # A console stays open while its user thinks.
+            idle_timeout=Duration.hours(1),
+            drop_invalid_header_fields=True,
+        )
+        self.address = balancer.load_balancer_dns_name
+        routers = elbv2.ApplicationTargetGroup(
+            self,
+            "Routers",
+            target_group_name=names.of("routers"),
+            vpc=self.vpc,
+            protocol=elbv2.ApplicationProtocol.HTTP,
+            port=settings.router_port,
+            target_type=elbv2.TargetType.INSTANCE,
+            deregistration_delay=Duration.seconds(30),
+            health_check=elbv2.HealthCheck(
+                path="/healthz", interval=Duration.seconds(10), timeout=Duration.seconds(3), healthy_threshold_count=2
+            ),
+        )
+        balancer.add_listener(
+            "Http", port=80, protocol=elbv2.ApplicationProtocol.HTTP, open=False, default_target_groups=[routers]
+        )
+        return routers

@@ -1,0 +1,44 @@
+"""What a node itself may do: be run commands on, read its join token, and fetch what it runs."""
+
+from __future__ import annotations
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from infra.names import Names
+from infra.permissions import allow
+from swarmkeeper.domain.model import Role
+
+AGENT_CHANNELS = (
+    "ec2messages:AcknowledgeMessage",
+    "ec2messages:DeleteMessage",
+    "ec2messages:FailMessage",
+    "ec2messages:GetEndpoint",
+    "ec2messages:GetMessages",
+    "ec2messages:SendReply",
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+)
+"""The agent's message channels; AWS can't narrow them to resources."""
+PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+
+
+def node_role(scope: Construct, names: Names, role: Role, projects_arn: str) -> iam.Role:
+    """The role of a pool's instances.
+
+    AWS's AmazonSSMManagedInstanceCore is not used: it lets a node read every parameter of the account, the
+    managers' join token among them.
+    """
+    stack = Stack.of(scope)
+    grantee = iam.Role(scope, "Role", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
+    allow(grantee, AGENT_CHANNELS, ["*"])
+    instances = stack.format_arn(service="ec2", resource="instance", resource_name="*")
+    allow(grantee, ["ssm:UpdateInstanceInformation"], [instances])
+    allow(grantee, ["ssm:GetParameter"], [names.parameter_arn(stack, names.join_token(role.value))])
+    allow(grantee, ["s3:GetObject"], [projects_arn])
+    allow(grantee, ["ecr:GetAuthorizationToken"], ["*"])
+    allow(grantee, PULL, [stack.format_arn(service="ecr", resource="repository", resource_name="*")])
+    return grantee

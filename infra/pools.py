@@ -1,0 +1,205 @@
+"""The pools: what an instance is born with, the group it belongs to, and its lifecycle hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import CfnParameter, CustomResource, Duration, Fn, Stack
+from aws_cdk import aws_autoscaling as autoscaling
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct, IDependable
+
+from infra.names import FLEET_TAG, JOIN_HOOK, LEAVE_HOOK, POOL_TAG, Names
+from infra.network import FleetNetwork
+from infra.node_role import node_role
+from swarmkeeper.domain.model import Role
+from swarmkeeper.edge.settings import PoolSettings
+
+HERE = Path(__file__).parent
+STOCK_IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}"
+ROOT_DEVICE, ROOT_GB = "/dev/xvda", 50
+
+
+class NodePool(Construct):
+    """One Auto Scaling group whose instances nobody but Swarmkeeper removes."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        pool: str,
+        settings: PoolSettings,
+        names: Names,
+        network: FleetNetwork,
+        *,
+        projects_arn: str,
+    ) -> None:
+        super().__init__(scope, f"Pool-{pool}")
+        self.pool = pool
+        self._settings = settings
+        self._names = names
+        self._network = network
+        self.role = node_role(self, names, settings.role, projects_arn)
+        template = self._launch_template(self._image())
+        self.group = self._group(template)
+
+    def _image(self) -> str:
+        """The pool's AMI: a parameter of the stack, so that an image can be rolled without a new template."""
+        given = self._settings.node_image or STOCK_IMAGE.format(architecture=self._settings.architecture)
+        kind = "AWS::EC2::Image::Id"
+        parameter = CfnParameter(
+            Stack.of(self),
+            f"NodeImage{self.pool.title().replace('-', '')}",
+            type=kind if given.startswith("ami-") else f"AWS::SSM::Parameter::Value<{kind}>",
+            default=given,
+            description=f"Machine image of pool {self.pool}: based on Amazon Linux 2023, stock or baked",
+        )
+        return parameter.value_as_string
+
+    def _launch_template(self, image: str) -> ec2.CfnLaunchTemplate:
+        profile = iam.CfnInstanceProfile(self, "Profile", roles=[self.role.role_name])
+        tags = [{"key": key, "value": value} for key, value in self._tags().items()]
+        data = ec2.CfnLaunchTemplate.LaunchTemplateDataProperty(
+            image_id=image,
+            instance_type=self._settings.instance_types[0],
+            iam_instance_profile={"arn": profile.attr_arn},
+            security_group_ids=[group.security_group_id for group in self._security_groups()],
+            # One hop: a container's packets make two, so it can't take the node's role.
+            metadata_options={"httpEndpoint": "enabled", "httpTokens": "required", "httpPutResponseHopLimit": 1},
+            block_device_mappings=[
+                {
+                    "deviceName": ROOT_DEVICE,
+                    "ebs": {
+                        "volumeType": "gp3",
+                        "volumeSize": ROOT_GB,
+                        "encrypted": True,
+                        "deleteOnTermination": True,
+                    },
+                }
+            ],
+            tag_specifications=[{"resourceType": "volume", "tags": tags}],
+            user_data=Fn.base64((HERE / "user_data.sh").read_text(encoding="utf-8")),
+        )
+        return ec2.CfnLaunchTemplate(
+            self, "Template", launch_template_name=self._names.group(self.pool), launch_template_data=data
+        )
+
+    def _security_groups(self) -> tuple[ec2.SecurityGroup, ...]:
+        own = self._network.managers if self._settings.role is Role.MANAGER else self._network.workers
+        return (self._network.nodes, own)
+
+    def _tags(self) -> dict[str, str]:
+        return {"Name": self._names.group(self.pool), FLEET_TAG: self._names.fleet, POOL_TAG: self.pool}
+
+    def _group(self, template: ec2.CfnLaunchTemplate) -> autoscaling.CfnAutoScalingGroup:
+        routers = [self._network.routers.target_group_arn] if self._settings.role is Role.WORKER else None
+        return autoscaling.CfnAutoScalingGroup(
+            self,
+            "Group",
+            auto_scaling_group_name=self._names.group(self.pool),
+            # No desired capacity: a deployment must not resize a live fleet.
+            min_size=str(self._settings.min),
+            max_size=str(self._settings.max),
+            vpc_zone_identifier=self._network.vpc.select_subnets(
+                subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS
+            ).subnet_ids,
+            # The load balancer's health check only routes; an instance is replaced when EC2 says so.
+            health_check_type="EC2",
+            new_instances_protected_from_scale_in=True,
+            capacity_rebalance=False,
+            target_group_arns=routers,
+            lifecycle_hook_specification_list=self._hooks(),
+            tags=[
+                autoscaling.CfnAutoScalingGroup.TagPropertyProperty(key=key, value=value, propagate_at_launch=True)
+                for key, value in self._tags().items()
+            ],
+            **self._instances(template),
+        )
+
+    def _instances(self, template: ec2.CfnLaunchTemplate) -> dict[str, Any]:  # keyword arguments of one call
+        version = autoscaling.CfnAutoScalingGroup.LaunchTemplateSpecificationProperty(
+            launch_template_id=template.ref, version=template.attr_latest_version_number
+        )
+        types = self._settings.instance_types
+        if len(types) == 1:
+            return {"launch_template": version}
+        # In the order given: on demand, the first type that AWS has.
+        return {
+            "mixed_instances_policy": {
+                "launchTemplate": {
+                    "launchTemplateSpecification": version,
+                    "overrides": [{"instanceType": kind} for kind in types],
+                },
+                "instancesDistribution": {
+                    "onDemandAllocationStrategy": "prioritized",
+                    "onDemandPercentageAboveBaseCapacity": 100,
+                },
+            }
+        }
+
+    def _hooks(self) -> list[autoscaling.CfnAutoScalingGroup.LifecycleHookSpecificationProperty]:
+        hook = autoscaling.CfnAutoScalingGroup.LifecycleHookSpecificationProperty
+        return [
+            hook(
+                lifecycle_hook_name=JOIN_HOOK,
+                lifecycle_transition="autoscaling:EC2_INSTANCE_LAUNCHING",
+                # An instance that nobody has vouched for never serves.
+                default_result="ABANDON",
+                heartbeat_timeout=self._settings.launch_limit,
+            ),
+            hook(
+                lifecycle_hook_name=LEAVE_HOOK,
+                lifecycle_transition="autoscaling:EC2_INSTANCE_TERMINATING",
+                # The instance ends either way. CONTINUE lets hooks that others have added finish first, ABANDON
+                # would cut them off. What protects the tenants is the drain's heartbeats, not this value.
+                default_result="CONTINUE",
+                heartbeat_timeout=self._settings.leave_heartbeat_s,
+            ),
+        ]
+
+
+def launch_after(pools: Sequence[NodePool], needed: Sequence[IDependable]) -> None:
+    """Create the groups after all that their first instances meet."""
+    for pool in pools:
+        for thing in needed:
+            pool.group.node.add_dependency(thing)
+        pool.group.node.add_dependency(pool.role)
+
+
+def suspend_rebalancing(scope: Construct, names: Names, pools: Sequence[NodePool]) -> None:
+    """Suspend AZRebalance on every group: it would end protected instances of the fuller zone.
+
+    When the stack is deleted the same resource takes the instances' protection off, before its group goes.
+    """
+    function = lambda_.Function(
+        scope,
+        "Suspend",
+        function_name=names.of("suspend"),
+        runtime=lambda_.Runtime.PYTHON_3_13,
+        architecture=lambda_.Architecture.ARM_64,
+        handler="index.handler",
+        code=lambda_.Code.from_inline((HERE / "suspend.py").read_text(encoding="utf-8")),
+        timeout=Duration.minutes(1),
+        initial_policy=[
+            iam.PolicyStatement(
+                actions=["autoscaling:SuspendProcesses", "autoscaling:SetInstanceProtection"],
+                resources=[names.group_arn(Stack.of(scope), pool.pool) for pool in pools],
+            ),
+            # Reads of groups can't be limited to some of them.
+            iam.PolicyStatement(actions=["autoscaling:DescribeAutoScalingGroups"], resources=["*"]),
+        ],
+    )
+    for pool in pools:
+        resource = CustomResource(
+            pool,
+            "NoRebalancing",
+            resource_type="Custom::SuspendedProcesses",
+            service_token=function.function_arn,
+            service_timeout=Duration.minutes(5),
+            properties={"AutoScalingGroupName": pool.group.ref, "ScalingProcesses": ["AZRebalance"]},
+        )
+        # The policy is a resource of its own that the function's ARN doesn't wait for.
+        resource.node.add_dependency(function)

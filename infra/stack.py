@@ -1,0 +1,67 @@
+"""One fleet as one CloudFormation stack."""
+
+from __future__ import annotations
+
+from aws_cdk import CfnOutput, CfnParameter, Stack, Tags
+from constructs import Construct
+
+from infra.alarms import FleetAlarms
+from infra.documents import NodeDocuments
+from infra.functions import FleetFunctions
+from infra.names import FLEET_TAG, Names
+from infra.network import FleetNetwork
+from infra.permissions import Grants
+from infra.pools import NodePool, launch_after, suspend_rebalancing
+from infra.projects import compose_projects
+from infra.state import FleetState
+from infra.wiring import Wiring
+from swarmkeeper.edge.settings import Settings
+
+IMAGE_PATTERN = "[a-z0-9][A-Za-z0-9._:/-]{0,300}@sha256:[0-9a-f]{64}"
+
+
+class FleetStack(Stack):
+    """All of a fleet: for any account and region, so that synthesis asks AWS nothing."""
+
+    def __init__(self, scope: Construct, settings: Settings) -> None:
+        names = Names(settings.fleet)
+        super().__init__(
+            scope,
+            f"swarmkeeper-{settings.fleet}",
+            description="Swarmkeeper: keeps a fleet of Docker engines the right size and places containers on it",
+        )
+        Tags.of(self).add(FLEET_TAG, settings.fleet)
+        images = {
+            "join": self._image("JoinImage", settings.images.join, "that joins a node to the Swarm"),
+            "router": self._image("RouterImage", settings.images.router, "of the nodes' router"),
+        }
+        network = FleetNetwork(self, settings.network, names)
+        state = FleetState(self, settings, names)
+        documents = NodeDocuments(self, settings, names, projects=compose_projects(), images=images)
+        functions = FleetFunctions(self, names, network)
+        Grants(self, names, state, tuple(settings.pools)).give(functions.by_name)
+        wiring = Wiring(self, names, functions, tuple(settings.pools))
+        alarms = FleetAlarms(self, settings, names, wiring)
+        pools = [
+            NodePool(self, name, pool, names, network, projects_arn=documents.projects_arn)
+            for name, pool in settings.pools.items()
+        ]
+        launch_after(pools, [network, state, documents, alarms, *wiring.serves_first_instance])
+        suspend_rebalancing(self, names, pools)
+        self._outputs(names, network, wiring)
+
+    def _image(self, name: str, default: str | None, what: str) -> str:
+        parameter = CfnParameter(
+            self,
+            name,
+            type="String",
+            default=default,
+            allowed_pattern=IMAGE_PATTERN,
+            description=f"Reference, by digest, of the image {what}",
+        )
+        return parameter.value_as_string
+
+    def _outputs(self, names: Names, network: FleetNetwork, wiring: Wiring) -> None:
+        CfnOutput(self, "RouterAddress", value=network.address, description="Point *.<domain> here")
+        CfnOutput(self, "OperatorsTopic", value=wiring.operators.topic_arn, description="Subscribe whom alarms call")
+        CfnOutput(self, "PlacementFunction", value=names.of("placement"))

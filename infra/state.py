@@ -1,0 +1,68 @@
+"""What the fleet remembers: its table, settings and secrets."""
+
+from __future__ import annotations
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_ssm as ssm
+from constructs import Construct
+
+from infra.names import Names
+from swarmkeeper.edge.settings import Settings
+
+CLIENTS = ("placement", "registrar", "reconciler")
+"""The functions that call engines, each with a certificate of its own."""
+
+
+class FleetState(Construct):
+    """The table, the settings as the functions read them, and secrets without a value."""
+
+    def __init__(self, scope: Construct, settings: Settings, names: Names) -> None:
+        super().__init__(scope, "State")
+        self.table = self._table(names)
+        self.settings = ssm.CfnParameter(
+            self,
+            "Settings",
+            name=names.settings_parameter,
+            type="String",
+            # The advanced tier costs money and takes more than 4 KB; a fleet of many pools may need it.
+            tier="Intelligent-Tiering",
+            value=settings.model_dump_json(),
+        )
+        # The registrar makes the values: a secret in a template would stand in its history.
+        self.authority = self._secret(names, "ca", "The fleet's certificate authority")
+        self.clients = {
+            name: self._secret(names, f"client/{name}", f"The engine client's certificate of {name}")
+            for name in CLIENTS
+        }
+
+    def _table(self, names: Names) -> dynamodb.Table:
+        table = dynamodb.Table(
+            self,
+            "Table",
+            table_name=names.of("state"),
+            partition_key=_text("pk"),
+            sort_key=_text("sk"),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            time_to_live_attribute="expires_at",
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,  # but a first deploy that failed can be repeated
+        )
+        table.add_global_secondary_index(
+            index_name="by_kind",
+            partition_key=_text("kind"),
+            sort_key=_text("order"),
+            projection_type=dynamodb.ProjectionType.KEYS_ONLY,
+        )
+        return table
+
+    def _secret(self, names: Names, name: str, description: str) -> secretsmanager.CfnSecret:
+        logical = name.title().replace("/", "")
+        return secretsmanager.CfnSecret(self, logical, name=names.secret(name), description=description)
+
+
+def _text(name: str) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)

@@ -1,0 +1,130 @@
+"""What triggers what: topics, queues, rules and schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct, IConstruct
+
+from infra.functions import FleetFunctions, dead_letter_queue
+from infra.names import Names
+from swarmkeeper.edge.events import COMMAND_CHANGED, ENDED, LAUNCH_ACTION, TERMINATE_ACTION
+from swarmkeeper.ports import Event
+
+MAX_RECEIVES = 60
+"""The handler brings a message that must wait back after 5 to 30 seconds: 60 of them last some 25 minutes."""
+
+
+class Wiring(Construct):
+    """The registrar's queue, the alarms' topic, the operators' topic, and all rules."""
+
+    def __init__(self, scope: Construct, names: Names, functions: FleetFunctions, pools: Sequence[str]) -> None:
+        super().__init__(scope, "Wiring")
+        self._names = names
+        self._functions = functions
+        self.dead_letters = {**functions.dead_letters, "registrar": dead_letter_queue(self, names, "registrar")}
+        self.queue = self._registrar_queue()
+        self.alarms = self._topic("alarms")
+        self.operators = self._topic("operators")
+        self._alarms_wake_the_scaler()
+        self._hooks_and_commands(pools)
+        self._own_events()
+        self._schedules()
+
+    @property
+    def serves_first_instance(self) -> tuple[IConstruct, ...]:
+        """All that must be there before an instance's first hook fires."""
+        return (self, self._functions)
+
+    def _registrar_queue(self) -> sqs.Queue:
+        queue = sqs.Queue(
+            self,
+            "RegistrarQueue",
+            queue_name=self._names.of("registrar"),
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            visibility_timeout=Duration.seconds(60),
+            retention_period=Duration.days(4),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters["registrar"], max_receive_count=MAX_RECEIVES),
+        )
+        registrar = self._functions.by_name["registrar"]
+        registrar.add_event_source(
+            sources.SqsEventSource(queue, batch_size=1, report_batch_item_failures=True, max_concurrency=10)
+        )
+        registrar.add_environment("SWARMKEEPER_QUEUE_URL", queue.queue_url)
+        return queue
+
+    def _topic(self, name: str) -> sns.Topic:
+        """A topic for CloudWatch's alarms; not encrypted, because CloudWatch can't use the service's own key."""
+        topic = sns.Topic(self, name.title(), topic_name=self._names.of(name), enforce_ssl=True)
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+            )
+        )
+        return topic
+
+    def _alarms_wake_the_scaler(self) -> None:
+        scaler = self._functions.by_name["scaler"]
+        self.alarms.add_subscription(
+            subscriptions.LambdaSubscription(scaler, dead_letter_queue=self.dead_letters["scaler"])
+        )
+
+    def _hooks_and_commands(self, pools: Sequence[str]) -> None:
+        groups = [self._names.group(pool) for pool in pools]
+        hooks = events.EventPattern(
+            source=["aws.autoscaling"],
+            detail_type=[LAUNCH_ACTION, TERMINATE_ACTION],
+            detail={"AutoScalingGroupName": groups},
+        )
+        self._rule("hooks", hooks, "registrar")
+        self._rule("commands", self._commands("node-csr", "node-join", "node-leave"), "registrar")
+        self._rule("pulls", self._commands("node-pull"), "placement")
+
+    def _commands(self, *documents: str) -> events.EventPattern:
+        detail = {"document-name": [self._names.of(name) for name in documents], "status": sorted(ENDED)}
+        return events.EventPattern(source=["aws.ssm"], detail_type=[COMMAND_CHANGED], detail=detail)
+
+    def _own_events(self) -> None:
+        self._rule("placement-events", self._own(Event.NODE_READY, Event.PENDING_RETRY), "placement")
+        self._rule("registrar-events", self._own(Event.NODE_DRAINING, Event.MEMBERSHIP_CHECK), "registrar")
+        self._rule("scaler-events", self._own(Event.LAUNCH_ABANDONED), "scaler")
+
+    def _own(self, *kinds: Event) -> events.EventPattern:
+        return events.EventPattern(
+            source=[self._names.event_source],
+            detail_type=[kind.value for kind in kinds],
+            detail={"fleet": [self._names.fleet]},
+        )
+
+    def _schedules(self) -> None:
+        for name in ("scaler", "reconciler"):
+            rule = events.Rule(
+                self,
+                f"{name}-schedule",
+                rule_name=self._names.of(f"{name}-schedule"),
+                description=f"The backstop for events that never came: runs the {name} each minute",
+                schedule=events.Schedule.rate(Duration.minutes(1)),
+            )
+            rule.add_target(self._target(name))
+
+    def _rule(self, name: str, pattern: events.EventPattern, function: str) -> None:
+        rule = events.Rule(self, name, rule_name=self._names.of(name), event_pattern=pattern)
+        rule.add_target(self._target(function))
+
+    def _target(self, function: str) -> events.IRuleTarget:
+        """The registrar's events wait in its queue; the others are invoked, and a delivery that fails is kept."""
+        if function == "registrar":
+            return targets.SqsQueue(self.queue)
+        return targets.LambdaFunction(self._functions.by_name[function], dead_letter_queue=self.dead_letters[function])

@@ -1,0 +1,1 @@
+"""The local cloud: the product's own template and functions on one machine."""

@@ -1,0 +1,255 @@
+"""The local cloud: emulated AWS, machines and the product's functions, wired by the synthesised template alone."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from local import engines as engine_choice
+from local.aws.alarms import Alarms
+from local.aws.autoscaling import AutoScaling
+from local.aws.bus import Bus
+from local.aws.commands import AgentTiming, Commands
+from local.aws.deploy import Deployed, Deployment, deploy
+from local.aws.disturbance import Disturbance
+from local.aws.functions import FunctionService
+from local.aws.queues import QueuePollers
+from local.aws.schedules import Schedules
+from local.aws.server import CREDENTIALS, AwsServer
+from local.aws.template import Template
+from local.aws.topics import TopicDelivery
+from local.control import Answer, Handler
+from local.journal import Journal
+from local.remains import FUNCTION_LOGS
+from local.starter import Cloud, LocalCloudError, project_root
+from local.synth import synthesise
+from swarmkeeper.edge.settings import Settings, load_settings
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[str], None]
+LOCAL_AMI = "ami-0123456789abcdef0"
+IMAGE_PARAMETERS = {"JoinImage": "join", "RouterImage": "router"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a local cloud is made from."""
+
+    settings: Path
+    state_dir: Path
+    engines: str = "auto"
+    agent_delay_s: float = 20.0
+    disturbance: Disturbance = field(default_factory=Disturbance)
+
+
+class LocalCloud:
+    """One whole cloud in this process, from `start` until `close`."""
+
+    def __init__(self, options: Options, progress: Progress) -> None:
+        self._options = options
+        self._progress = progress
+        self._parts = ExitStack()
+
+    def start(self) -> None:
+        """Bring everything up; instances then boot and join by themselves. Raises what made it fail."""
+        self.settings: Settings = load_settings(self._options.settings)
+        kind = engine_choice.choose(self._options.engines, self._progress)
+        assembly = self._synthesise()
+        self._serve(kind)
+        self._wire()
+        self._deploy(assembly)
+        self._run()
+
+    def close(self) -> None:
+        """End everything in the opposite order; safe to repeat, also after a start that failed."""
+        self._parts.close()
+
+    # Start, phase by phase. Every part puts its own end on the stack as soon as it is there.
+
+    def _synthesise(self) -> Path:
+        self._progress("synthesising the template (some 20 s unless nothing has changed)")
+        assembly, made = synthesise(project_root(), self._options.settings)
+        self._progress("the template is synthesised" if made else "the template is unchanged since the last time")
+        return assembly
+
+    def _serve(self, kind: str) -> None:
+        """AWS's APIs, then the machines, which must reach them, and the images."""
+        self._progress(f"starting AWS's APIs and {kind} engines")
+        self.server = self._parts.enter_context(AwsServer())
+        self.engines: engine_choice.Engines = (
+            engine_choice.RealEngines.build(self.server, self.settings, self._options.state_dir)
+            if kind == "real"
+            else engine_choice.SimulatedEngines.build(self.server, self.settings)
+        )
+        self._parts.callback(self.engines.close)
+
+    def _wire(self) -> None:
+        """What carries events and runs functions."""
+        disturbance = self._options.disturbance
+        self.functions = FunctionService(
+            self.server,
+            self._options.state_dir / FUNCTION_LOGS,
+            extra_env=self.engines.environment,
+            disturbance=disturbance,
+        )
+        self._parts.callback(self.functions.stop)
+        self.journal = Journal(self.functions)
+        self.bus = Bus(self.server, self.journal, disturbance)
+        self._parts.callback(self.bus.stop)
+        TopicDelivery(self.server, self.journal)
+        self._parts.callback(QueuePollers(self.server, self.journal).stop)
+        self._parts.callback(Schedules(self.server, self.bus, disturbance).stop)
+
+    def _deploy(self, assembly: Path) -> None:
+        self._progress("deploying the template")
+        backend = self.server.backend
+        self.autoscaling = AutoScaling(backend("autoscaling"), backend("ec2"), self.engines.machines, self.bus)
+        self.autoscaling.install()
+        self._parts.callback(self.autoscaling.uninstall)
+        timing = AgentTiming(agent_delay_s=self._options.agent_delay_s)
+        self.commands = Commands(backend("ssm"), self.autoscaling.instances, self.bus, timing=timing)
+        self.commands.install()
+        self._parts.callback(self.commands.uninstall)
+        sns, run_policy = self.server.client("sns"), self.autoscaling.run_policy
+        self.alarms = Alarms(backend("cloudwatch"), sns, self.bus, run_policy=run_policy)
+        self.alarms.install()
+        self._parts.callback(self.alarms.uninstall)
+        template = template_of(assembly)
+        wanted = Deployment(
+            template=template,
+            parameters={name: self.engines.images[image] for name, image in IMAGE_PARAMETERS.items()},
+            ssm_values=public_images(Template.load(template)),
+            code_root=project_root(),
+        )
+        self.deployed: Deployed = deploy(self.server, self.functions, wanted)
+        for skipped in self.deployed.skipped:
+            log.info("not emulated: %s (%s): %s", skipped.logical_id, skipped.type, skipped.what)
+        self._progress(f"{len(self.deployed.resources)} resources made")
+
+    def _run(self) -> None:
+        self.autoscaling.start()
+        self.alarms.start()
+
+    # What the daemon answers.
+
+    def describe(self, pid: int, now: float) -> Cloud:
+        """What the state file tells."""
+        return Cloud(
+            pid=pid,
+            fleet=self.settings.fleet,
+            engines=self.engines.kind,
+            endpoint_url=self.server.endpoint_url,
+            region=self.server.region,
+            settings=str(self._options.settings.resolve()),
+            state_dir=str(self._options.state_dir),
+            started_at=now,
+            access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def handlers(self) -> dict[str, Handler]:
+        """The control socket's requests."""
+        return {"status": lambda _: self.status(), "history": lambda _: self.history(), "swarm": lambda _: self.swarm()}
+
+    def status(self) -> Answer:
+        """Nodes, containers and functions as they stand; the lists are the placement function's."""
+        listed = self._listing()
+        return {
+            "fleet": self.settings.fleet,
+            "engines": self.engines.kind,
+            "endpoint_url": self.server.endpoint_url,
+            "pid": os.getpid(),
+            "nodes": listed["nodes"],
+            "containers": listed["containers"],
+            "functions": [self._function(spec.name) for spec in self.functions.functions()],
+            "machines": list(self.engines.machines.running()),
+            "proxy": self.engines.environment.get("HTTPS_PROXY", ""),
+            "web_image": self.engines.images[engine_choice.WEB_IMAGE],
+        }
+
+    def _listing(self) -> dict[str, Any]:
+        outcome = self.functions.invoke(f"{self.settings.fleet}-placement", b'{"action": "list"}')
+        if not outcome.succeeded:
+            return {"nodes": [], "containers": []}
+        answer: dict[str, Any] = json.loads(outcome.payload)
+        return answer
+
+    def _function(self, name: str) -> Mapping[str, object]:
+        log = self.functions.log_path(name)
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        return {
+            "name": name,
+            "invocations": sum(line.startswith("START RequestId") for line in lines),
+            "errors": sum(line.startswith("ERROR RequestId") for line in lines),
+            "log": str(log),
+        }
+
+    def history(self) -> Answer:
+        """The events that passed the bus, which functions were called with what, and what the scaler decided."""
+        return {
+            "events": [
+                {
+                    "at": passed.at,
+                    "id": passed.event.id,
+                    "source": passed.event.source,
+                    "detail_type": passed.event.detail_type,
+                    "detail": dict(passed.event.detail),
+                    "rules": list(passed.rules),
+                }
+                for passed in self.bus.history()
+            ],
+            "calls": [asdict(call) for call in self.journal.calls()],
+            "decisions": decisions_in(self.functions.log_path(f"{self.settings.fleet}-scaler")),
+        }
+
+    def swarm(self) -> Answer:
+        """`docker node ls` on the first manager that lives."""
+        groups = [
+            f"{self.settings.fleet}-{name}" for name, pool in self.settings.pools.items() if pool.role == "manager"
+        ]
+        answer = self.server.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=groups)
+        ids = [one["InstanceId"] for group in answer["AutoScalingGroups"] for one in group["Instances"]]
+        living = [one for one in ids if one in self.engines.machines.running()]
+        if not living:
+            return {"nodes": []}
+        return {"nodes": self.engines.swarm_nodes(living[0])}
+
+
+def template_of(assembly: Path) -> Path:
+    """The assembly's one template. Raises LocalCloudError when there are several."""
+    found = sorted(assembly.glob("*.template.json"))
+    if len(found) != 1:
+        raise LocalCloudError(f"{assembly} holds {len(found)} templates, not one")
+    return found[0]
+
+
+def public_images(template: Template) -> dict[str, str]:
+    """An AMI for every public parameter that the template reads one from; the machines here are all alike."""
+    return {
+        str(parameter.get("Default")): LOCAL_AMI
+        for parameter in template.parameters.values()
+        if str(parameter.get("Type")).startswith("AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>")
+    }
+
+
+def decisions_in(log_file: Path) -> list[dict[str, object]]:
+    """The scaler's decisions as its log tells them, with the message or event that caused each."""
+    lines = log_file.read_text(errors="replace").splitlines() if log_file.exists() else []
+    records = [json.loads(line) for line in lines if line.startswith("{") and '"scaling decided"' in line]
+    return [
+        {
+            "at": datetime.strptime(record["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z").timestamp(),
+            "request_id": record["function_request_id"],
+            "cause": record["cause"],
+            **record["decision"],
+        }
+        for record in records
+    ]

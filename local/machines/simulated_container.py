@@ -1,0 +1,137 @@
+"""A container on a simulated engine, and the checks that an engine makes before it creates one."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from local.machines.simulated_network import Refusal
+from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, Resources
+
+NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+LEAST_MEMORY_BYTES = 6 * 2**20
+DEFAULT_NETWORK = "bridge"
+
+
+@dataclass(slots=True)
+class SimulatedContainer:
+    """A container; `networks` maps the names of its networks to its aliases there."""
+
+    id: str
+    name: str
+    config: Mapping[str, object]
+    host_config: Mapping[str, object]
+    networks: dict[str, tuple[str, ...]]
+    created: float
+    status: str = "created"
+    addresses: dict[str, str] = field(default_factory=dict)
+    """By network, while it runs."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {name: str(value) for name, value in section(self.config, "Labels").items()}
+
+    @property
+    def running(self) -> bool:
+        return self.status == "running"
+
+    def carries(self, label: str) -> bool:
+        """Whether it has the label, given as `name` or `name=value`."""
+        name, equals, value = label.partition("=")
+        return name in self.labels and (not equals or self.labels[name] == value)
+
+    def inspected(self) -> dict[str, object]:
+        """The container as `GET /containers/<id>/json` shows it."""
+        return {
+            "Id": self.id,
+            "Name": f"/{self.name}",
+            "Image": self.config["Image"],
+            "State": {"Status": self.status, "Running": self.running, "Dead": False},
+            "Config": dict(self.config),
+            "HostConfig": dict(self.host_config),
+            "NetworkSettings": {"Networks": self._endpoints()},
+        }
+
+    def listed(self) -> dict[str, object]:
+        """The container as `GET /containers/json` lists it."""
+        return {
+            "Id": self.id,
+            "Names": [f"/{self.name}"],
+            "Image": self.config["Image"],
+            "Labels": self.labels,
+            "State": self.status,
+            "Created": int(self.created),
+            "NetworkSettings": {"Networks": self._endpoints()},
+        }
+
+    def _endpoints(self) -> dict[str, object]:
+        return {
+            network: {"Aliases": list(aliases), "IPAddress": self.addresses.get(network, "")}
+            for network, aliases in self.networks.items()
+        }
+
+
+def new_container(name: str, body: Mapping[str, object], *, capacity: Resources, now: float) -> SimulatedContainer:
+    """A container from Docker's create body. Raises Refusal with the engine's own words."""
+    if not NAME.fullmatch(name):
+        raise bad_request(f"Invalid container name ({name}), only {NAME.pattern} are allowed")
+    if not body.get("Image"):
+        raise bad_request("No image specified")
+    host_config = section(body, "HostConfig")
+    _check_limits(host_config, capacity)
+    config = {key: value for key, value in body.items() if key not in {"HostConfig", "NetworkingConfig"}}
+    networks = _networks(body, host_config)
+    return SimulatedContainer(secrets.token_hex(32), name, config, host_config, networks, now)
+
+
+def section(body: Mapping[str, object], name: str) -> dict[str, object]:
+    """The object under the name, empty where it is missing or null. Raises Refusal when it is something else."""
+    value = body.get(name) or {}
+    if not isinstance(value, dict):
+        raise bad_request(f"json: cannot unmarshal {type(value).__name__} into Go struct field .{name}")
+    return value
+
+
+def strings(value: object) -> tuple[str, ...]:
+    """A JSON list of strings, empty for null. Raises Refusal."""
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise bad_request("json: cannot unmarshal into Go value of type []string")
+    return tuple(value)
+
+
+def bad_request(message: str) -> Refusal:
+    return Refusal(HTTPStatus.BAD_REQUEST, message)
+
+
+def _check_limits(host_config: Mapping[str, object], capacity: Resources) -> None:
+    cpus, memory = _number(host_config, "NanoCpus"), _number(host_config, "Memory")
+    most = capacity.nano_cpus // NANO_CPUS_PER_CPU
+    if cpus < 0 or cpus > capacity.nano_cpus:
+        raise bad_request(f"range of CPUs is from 0.01 to {most}.00, as there are only {most} CPUs available")
+    if cpus and (_number(host_config, "CpuPeriod") or _number(host_config, "CpuQuota")):
+        raise bad_request("Conflicting options: Nano CPUs and CPU Period cannot both be set.")
+    if memory and memory < LEAST_MEMORY_BYTES:
+        raise bad_request("Minimum memory limit allowed is 6MB")
+
+
+def _number(host_config: Mapping[str, object], name: str) -> int:
+    value = host_config.get(name) or 0
+    if not isinstance(value, int):
+        raise bad_request(f"json: cannot unmarshal string into Go struct field HostConfig.{name} of type int64")
+    return value
+
+
+def _networks(body: Mapping[str, object], host_config: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
+    """The networks to attach to at the start: those of the body, else the host configuration's, else the bridge."""
+    endpoints = section(section(body, "NetworkingConfig"), "EndpointsConfig")
+    if len(endpoints) > 1:
+        raise bad_request("Container cannot be connected to network endpoints: " + ", ".join(endpoints))
+    if endpoints:
+        return {network: strings(section(endpoints, network).get("Aliases")) for network in endpoints}
+    mode = str(host_config.get("NetworkMode") or "default")
+    return {DEFAULT_NETWORK if mode == "default" else mode: ()}

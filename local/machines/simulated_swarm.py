@@ -1,0 +1,171 @@
+"""A Swarm's raft store: who is a member, with which token one joins, and the overlay networks.
+
+Nothing here is thread-safe: whoever calls holds the machines' lock.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from local.machines.simulated_network import OverlayNetwork, Refusal
+
+MANAGER = "manager"
+WORKER = "worker"
+ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+ID_LENGTH = 25
+DIGEST_LENGTH = 50
+
+
+@dataclass(slots=True)
+class Member:
+    """A node in the managers' list. `lost_at` is when they last heard of it, None while it answers."""
+
+    id: str
+    host_name: str
+    address: str
+    role: str
+    version: int = 10
+    labels: dict[str, str] = field(default_factory=dict)
+    availability: str = "active"
+    lost_at: float | None = None
+    left: bool = False
+
+
+class SimulatedSwarm:
+    """One Swarm. A member whose engine is gone is Down `down_after_s` later."""
+
+    def __init__(self, clock: Callable[[], float], down_after_s: float) -> None:
+        self._clock = clock
+        self._down_after_s = down_after_s
+        self._members: dict[str, Member] = {}
+        digest = swarm_id(DIGEST_LENGTH)
+        self.id = swarm_id()
+        self.tokens = {role: f"SWMTKN-1-{digest}-{swarm_id()}" for role in (WORKER, MANAGER)}
+        self.networks: dict[str, OverlayNetwork] = {}
+
+    def admit(self, host_name: str, address: str, *, token: str) -> Member:
+        """Let a node in with the role that its token stands for. Raises Refusal for a wrong token."""
+        self._require_leader()
+        for role, right in self.tokens.items():
+            if secrets.compare_digest(token, right):
+                return self._add(Member(swarm_id(), host_name, address, role))
+        raise Refusal(HTTPStatus.BAD_REQUEST, "A valid join token is necessary to join this cluster")
+
+    def found(self, host_name: str, address: str) -> Member:
+        """Make the first manager, as `docker swarm init` does."""
+        return self._add(Member(swarm_id(), host_name, address, MANAGER))
+
+    def leave(self, member_id: str, *, force: bool) -> None:
+        """A node leaves: it stays listed as Down until it is removed. A manager leaves by force only."""
+        member = self._members.get(member_id)
+        if member is None:
+            return
+        if member.role == MANAGER and not force:
+            raise Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "You are attempting to leave the swarm on a node that is participating as a manager.",
+            )
+        member.left = True
+
+    def lose(self, member_id: str) -> None:
+        """The managers hear no more of the node, from now on."""
+        if member := self._members.get(member_id):
+            member.lost_at = self._clock()
+
+    def hear(self, member_id: str) -> None:
+        """The node answers the managers again."""
+        if member := self._members.get(member_id):
+            member.lost_at = None
+
+    def role_of(self, member_id: str) -> str:
+        member = self._members.get(member_id)
+        return member.role if member else WORKER
+
+    def state_of(self, member: Member) -> str:
+        """`ready` or `down`, as the managers see it."""
+        lost = member.lost_at is not None and self._clock() - member.lost_at >= self._down_after_s
+        return "down" if member.left or lost else "ready"
+
+    def nodes(self) -> list[dict[str, object]]:
+        """All nodes as `GET /nodes` lists them."""
+        self._require_leader()
+        return [self._described(member) for member in self._members.values()]
+
+    def node(self, member_id: str) -> dict[str, object]:
+        return self._described(self._member(member_id))
+
+    def update(self, member_id: str, version: int, spec: Mapping[str, object]) -> None:
+        """Replace the node's specification if `version` is still its own. Raises Refusal."""
+        member = self._member(member_id)
+        if version != member.version:
+            raise Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "rpc error: code = Unknown desc = update out of sequence")
+        role, labels = spec.get("Role"), spec.get("Labels") or {}
+        if role not in {MANAGER, WORKER} or not isinstance(labels, dict):
+            raise _failed_precondition("the node's specification is invalid")
+        if (member.role, role) == (MANAGER, WORKER) and len(self._managers()) == 1:
+            raise _failed_precondition("attempting to demote the last manager of the swarm")
+        member.role, member.labels, member.version = str(role), dict(labels), member.version + 1
+        member.availability = str(spec.get("Availability", member.availability))
+
+    def remove(self, member_id: str, *, force: bool) -> None:
+        """Take the node off the list. Raises Refusal for a manager, and for a ready node without force."""
+        member = self._member(member_id)
+        if member.role == MANAGER:
+            raise _failed_precondition(
+                f"node {member_id} is a cluster manager and is a member of the raft cluster. "
+                "It must be demoted to worker before removal"
+            )
+        if self.state_of(member) == "ready" and not force:
+            raise _failed_precondition(f"node {member_id} is not down and can't be removed")
+        del self._members[member_id]
+
+    def _add(self, member: Member) -> Member:
+        self._members[member.id] = member
+        return member
+
+    def _managers(self) -> list[Member]:
+        return [member for member in self._members.values() if member.role == MANAGER]
+
+    def _require_leader(self) -> None:
+        managers = self._managers()
+        answering = [member for member in managers if self.state_of(member) == "ready"]
+        if 2 * len(answering) <= len(managers):
+            raise Refusal(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                "rpc error: code = Unknown desc = The swarm does not have a leader. "
+                "It's possible that too few managers are online.",
+            )
+
+    def _member(self, member_id: str) -> Member:
+        self._require_leader()
+        member = self._members.get(member_id)
+        if member is None:
+            raise Refusal(HTTPStatus.NOT_FOUND, f"node {member_id} not found")
+        return member
+
+    def _described(self, member: Member) -> dict[str, object]:
+        spec = {"Labels": dict(member.labels), "Role": member.role, "Availability": member.availability}
+        state = self.state_of(member)
+        described: dict[str, object] = {
+            "ID": member.id,
+            "Version": {"Index": member.version},
+            "Spec": spec,
+            "Description": {"Hostname": member.host_name},
+            "Status": {"State": state, "Addr": member.address},
+        }
+        if member.role == MANAGER:
+            reachability = "reachable" if state == "ready" else "unreachable"
+            described["ManagerStatus"] = {"Reachability": reachability, "Addr": f"{member.address}:2377"}
+        return described
+
+
+def swarm_id(length: int = ID_LENGTH) -> str:
+    """A random identifier in SwarmKit's alphabet."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+def _failed_precondition(text: str) -> Refusal:
+    return Refusal(HTTPStatus.BAD_REQUEST, f"rpc error: code = FailedPrecondition desc = {text}")

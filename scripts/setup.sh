@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Makes this checkout ready: the system's packages for real engines, and .venv from the locked requirements.
+#
+#   scripts/setup.sh            everything that `make demo` and `make test` need
+#   scripts/setup.sh --test     that, and .venv313 where a second Python is found to test on
+#   scripts/setup.sh --node     that, and the CDK command line
+#
+# Safe to repeat: what is there already is left alone, and a second run takes under a second.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/setup/python.sh
+. scripts/setup/system.sh
+
+say() { printf 'setup: %s\n' "$*"; }
+
+# The program that tells whether a package is there, and Debian's name of the package.
+readonly NEEDED=(
+  dockerd:docker.io docker:docker.io containerd:containerd runc:runc iptables:iptables ip:iproute2
+  nsenter:util-linux tini:tini busybox:busybox-static nginx:nginx-light docker-registry:docker-registry
+  openssl:openssl node:nodejs
+)
+
+main() {
+  system_packages "${NEEDED[@]}"
+  virtual_environment .venv find_python
+  functions_layer
+  case "${1:-}" in
+    --test) second_environment ;;
+    --node) cdk_command ;;
+  esac
+}
+
+second_environment() {
+  if [ ! -x .venv313/bin/python ]; then
+    [ "$(version_of .venv/bin/python)" != "$SECOND_PYTHON" ] || return 0
+    find_second_python >/dev/null || return 0
+  fi
+  virtual_environment .venv313 find_second_python
+}
+
+# Fetched here, so that synthesis works offline from now on.
+functions_layer() {
+  local wanted stamp=build/layer/.swarmkeeper-stamp
+  wanted=$(cat requirements/runtime.txt infra/bundle.py | sha256sum)
+  [ "$(cat $stamp 2>/dev/null)" = "$wanted" ] && return 0
+  say "fetching the functions' packages for Lambda (hashes are checked)"
+  .venv/bin/python -c 'from infra.bundle import layer; layer()'
+  echo "$wanted" >$stamp
+}
+
+cdk_command() {
+  [ -f package-lock.json ] || return 0
+  if ! command -v npm >/dev/null; then
+    say "npm is missing: templates are still synthesised, only the cdk command (to deploy) is not installed"
+    return 0
+  fi
+  local wanted stamp=node_modules/.swarmkeeper-stamp
+  wanted=$(cat package.json package-lock.json | sha256sum)
+  [ "$(cat $stamp 2>/dev/null)" = "$wanted" ] && return 0
+  say "installing the CDK command line into node_modules"
+  npm ci --silent --no-audit --no-fund
+  echo "$wanted" >$stamp
+}
+
+main "$@"

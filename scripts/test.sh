@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Runs all tests: the quick ones first, on each Python that setup has prepared, then those on real engines.
+# Arguments are handed to every pytest run, e.g. scripts/test.sh -x -k placement
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly NO_TEST_COLLECTED=5
+
+run() {
+  local python=$1 status=0
+  shift
+  "$python" -m pytest "$@" || status=$?
+  # Engine tests are deselected where real engines can't run, and -k may leave none.
+  [ "$status" -eq 0 ] || [ "$status" -eq "$NO_TEST_COLLECTED" ] || exit "$status"
+}
+
+echo "== unit tests, $(.venv/bin/python --version)"
+run .venv/bin/python -m "not engine and not e2e and not loop" "$@"
+if [ -x .venv313/bin/python ]; then
+  echo "== unit tests, $(.venv313/bin/python --version)"
+  run .venv313/bin/python tests/unit tests/properties tests/contract tests/functions -m "not engine and not e2e and not loop" "$@"
+fi
+echo "== the whole loop, on simulated engines and on real ones"
+run .venv/bin/python -m "engine or e2e or loop" "$@"

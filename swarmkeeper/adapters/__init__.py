@@ -1,0 +1,1 @@
+"""Ports filled with AWS and Docker."""

@@ -1,0 +1,57 @@
+"""The fleet's figures in CloudWatch's embedded metric format: one line a metric, read from the function's log.
+
+Powertools' `Metrics` would add the function's name as a dimension, and the fleet's alarms watch the fleet, whoever
+measured; so each is a `single_metric`. All are high-resolution: alarms look at them every 10 seconds.
+"""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.metrics import MetricResolution, MetricUnit, single_metric
+
+from swarmkeeper.services.reconciler import FleetFigures, PoolFigures
+
+NAMESPACE = "Swarmkeeper"
+NO_SERVICE = ""
+"""Else even a single metric gets POWERTOOLS_SERVICE_NAME as a dimension, and no alarm would match it."""
+
+
+def emit_figures(figures: FleetFigures, fleet: str) -> None:
+    """Print the metrics in the embedded format; CloudWatch reads them from the log."""
+    emit_pending(fleet, figures.pending)
+    _fleet_metric(fleet, "OldestPendingAge", figures.oldest_pending_s, MetricUnit.Seconds)
+    _fleet_metric(fleet, "ReservedContainers", sum(pool.containers for pool in figures.pools))
+    for pool in figures.pools:
+        _pool_metrics(fleet, pool)
+
+
+def emit_pending(fleet: str, pending: int) -> None:
+    """How many accepted requests wait."""
+    _fleet_metric(fleet, "PendingContainers", pending)
+
+
+def emit_engine_call(fleet: str, operation: str, seconds: float) -> None:
+    """How long one call of an engine took."""
+    with single_metric("EngineCallTime", MetricUnit.Seconds, seconds, namespace=NAMESPACE) as metric:
+        metric.service = NO_SERVICE
+        metric.add_dimension("Fleet", fleet)
+        metric.add_dimension("Operation", operation)
+
+
+def _fleet_metric(fleet: str, name: str, value: float, unit: MetricUnit = MetricUnit.Count) -> None:
+    with single_metric(name, unit, value, MetricResolution.High, namespace=NAMESPACE) as metric:
+        metric.service = NO_SERVICE
+        metric.add_dimension("Fleet", fleet)
+
+
+def _pool_metrics(fleet: str, pool: PoolFigures) -> None:
+    values: list[tuple[str, MetricUnit, float]] = [
+        ("ReadyNodes", MetricUnit.Count, pool.ready_nodes),
+        ("PoolFailed", MetricUnit.Count, int(pool.has_failed)),
+    ]
+    if pool.reserved_share is not None:
+        values.append(("ReservedShare", MetricUnit.NoUnit, pool.reserved_share))
+    for name, unit, value in values:
+        with single_metric(name, unit, value, MetricResolution.High, namespace=NAMESPACE) as metric:
+            metric.service = NO_SERVICE
+            metric.add_dimension("Fleet", fleet)
+            metric.add_dimension("Pool", pool.pool)

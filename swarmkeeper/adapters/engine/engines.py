@@ -1,0 +1,163 @@
+"""The engines' containers through the Docker SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from docker import APIClient
+from docker.errors import APIError, NotFound
+
+from swarmkeeper.adapters.engine.clients import EngineClients
+from swarmkeeper.adapters.engine.create_body import (
+    LABEL_FLEET,
+    LABEL_NAME,
+    LABEL_REQUEST,
+    aliases_of,
+    create_body,
+    digest_of,
+)
+from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, ContainerName, Node, Request, Resources
+from swarmkeeper.errors import Conflict, Unavailable
+from swarmkeeper.ports import EngineContainer, EngineFacts, Engines
+
+STOP_GRACE_S = 10
+"""Docker's own default between the stop signal and the kill."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Inspected:
+    """A container of this fleet as its engine describes it."""
+
+    id: str
+    labels: Mapping[str, str]
+    status: str
+    networks: frozenset[str]
+
+    @property
+    def going(self) -> bool:
+        return self.status in {"removing", "dead"}
+
+
+class DockerEngines(Engines):
+    """The engines' API. A container that doesn't carry the fleet's label is never touched, whatever its name."""
+
+    def __init__(self, clients: EngineClients, *, fleet: str) -> None:
+        self._clients = clients
+        self._fleet = fleet
+
+    def facts(self, node: Node) -> EngineFacts:
+        with self._clients.calling(node, "info") as engine:
+            info: dict[str, Any] = engine.info()
+            return EngineFacts(
+                name=str(info["Name"]),
+                capacity=Resources(int(info["NCPU"]) * NANO_CPUS_PER_CPU, int(info["MemTotal"])),
+                version=str(info["ServerVersion"]),
+                swarm_state=str(info["Swarm"]["LocalNodeState"]),
+            )
+
+    def create(self, node: Node, request: Request) -> str:
+        """Create the container; one that this same request made before is taken over.
+
+        Raises ImageMissing, InvalidInput when the engine refuses the request itself, Conflict when another
+        container has the name on this engine.
+        """
+        body = create_body(request, fleet=self._fleet)
+        with self._clients.calling(node, "create") as engine:
+            try:
+                made = engine.create_container_from_config(body, name=request.name)  # type: ignore[no-untyped-call]  # its stub has no types
+                return str(made["Id"])
+            except APIError as error:
+                if error.status_code != HTTPStatus.CONFLICT:
+                    raise
+            return self._taken_over(engine, node, request)
+
+    def start(self, node: Node, engine_id: str) -> None:
+        """Start the container; harmless when it runs.
+
+        Raises Conflict when it is gone, InvalidInput when its command can't be run.
+        """
+        with self._clients.calling(node, "start") as engine:
+            engine.start(engine_id)
+
+    def stop(self, node: Node, name: ContainerName, *, network: str) -> None:
+        with self._clients.calling(node, "stop") as engine:
+            held = self._inspected(engine, name)
+            if held is None:
+                return
+            engine.stop(held.id, timeout=STOP_GRACE_S)
+            if network in held.networks:
+                engine.disconnect_container_from_network(held.id, network)
+
+    def resume(self, node: Node, name: ContainerName, *, network: str) -> None:
+        """Undo `stop`. Raises Conflict when the container is not there."""
+        with self._clients.calling(node, "resume") as engine:
+            held = self._inspected(engine, name)
+            if held is None:
+                raise Conflict(f"{node.id} has no container {name}")
+            if network and network not in held.networks:
+                engine.connect_container_to_network(held.id, network, aliases=aliases_of(name, held.labels))
+            engine.start(held.id)
+
+    def remove(self, node: Node, name_or_id: str) -> None:
+        """Remove the container and its anonymous volumes by force; harmless when it is not there."""
+        with self._clients.calling(node, "remove") as engine:
+            held = self._inspected(engine, name_or_id)
+            if held is None:
+                return
+            try:
+                engine.remove_container(held.id, v=True, force=True)
+            except NotFound:
+                return
+            except APIError as error:
+                if error.status_code != HTTPStatus.CONFLICT:
+                    raise
+                # Its room is free only when it is gone, so the caller has to ask again.
+                raise Unavailable(f"{node.id} is still removing {name_or_id}") from error
+
+    def containers(self, node: Node) -> tuple[EngineContainer, ...]:
+        with self._clients.calling(node, "list") as engine:
+            listed = engine.containers(all=True, filters={"label": f"{LABEL_FLEET}={self._fleet}"})
+            found = (_listed(item) for item in listed)
+            return tuple(sorted(found, key=lambda container: container.name))
+
+    def _taken_over(self, engine: APIClient, node: Node, request: Request) -> str:
+        """The id of the container that holds the name, if this same request made it."""
+        held = self._inspected(engine, request.name)
+        if held is None and self._exists(engine, request.name):
+            raise Conflict(f"a container that is not the fleet's is called {request.name} on {node.id}")
+        if held is None or held.going:
+            # An engine holds the name before it lists the container, and while it removes it.
+            raise Unavailable(f"{node.id} is still making or removing a container {request.name}")
+        if held.labels.get(LABEL_REQUEST) != digest_of(request):
+            raise Conflict(f"another request made the container {request.name} on {node.id}")
+        return held.id
+
+    def _exists(self, engine: APIClient, name: str) -> bool:
+        try:
+            engine.inspect_container(name)
+        except NotFound:
+            return False
+        return True
+
+    def _inspected(self, engine: APIClient, name_or_id: str) -> _Inspected | None:
+        """The fleet's container of this name or whole id, None where there is none."""
+        try:
+            found: dict[str, Any] = engine.inspect_container(name_or_id)
+        except NotFound:
+            return None
+        labels: dict[str, str] = found["Config"].get("Labels") or {}
+        # The engine also finds a container whose id begins like the name.
+        if labels.get(LABEL_FLEET) != self._fleet or name_or_id not in (labels.get(LABEL_NAME), found["Id"]):
+            return None
+        networks = found["NetworkSettings"].get("Networks") or {}
+        return _Inspected(str(found["Id"]), labels, str(found["State"]["Status"]), frozenset(networks))
+
+
+def _listed(item: Mapping[str, Any]) -> EngineContainer:
+    labels: dict[str, str] = item.get("Labels") or {}
+    return EngineContainer(
+        id=str(item["Id"]), name=labels.get(LABEL_NAME, ""), running=item["State"] == "running", labels=labels
+    )

@@ -1,0 +1,49 @@
+"""What engines and the way to them can answer, translated into the error tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+
+from docker.errors import APIError, DockerException, ImageNotFound
+from requests import RequestException
+
+from swarmkeeper.errors import Conflict, ImageMissing, InvalidInput, SwarmkeeperError, Unavailable
+
+LONGEST_EXPLANATION = 500
+NO_CONTAINER = "no such container"
+
+
+@contextmanager
+def translated(subject: str, operation: str) -> Iterator[None]:
+    """Raise what the SDK raises inside as an error of ours that names the node and the operation."""
+    try:
+        yield
+    except ImageNotFound as error:
+        raise ImageMissing(f"{subject}: {explanation_of(error)}") from error
+    except APIError as error:
+        raise _refusal(error, subject, operation) from error
+    except (RequestException, DockerException) as error:
+        # The vendor's text stays in the cause; a proxy's or a certificate's details help nobody who calls us.
+        raise Unavailable(f"{subject} does not answer to {operation}: {type(error).__name__}") from error
+
+
+def explanation_of(error: APIError) -> str:
+    """The engine's own sentence, cut to what a log line can hold."""
+    return (error.explanation or str(error))[:LONGEST_EXPLANATION]
+
+
+def _refusal(error: APIError, subject: str, operation: str) -> SwarmkeeperError:
+    """An answer other than success.
+
+    400 is the request's own fault. 404 for a container and 409 mean that somebody else has been here. All else
+    may pass: 404 for a network that hasn't reached the node, 503 from a Swarm without a leader, any 5xx.
+    """
+    text = explanation_of(error)
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        return InvalidInput("container", text)
+    gone = error.status_code == HTTPStatus.NOT_FOUND and NO_CONTAINER in text.lower()
+    if gone or error.status_code == HTTPStatus.CONFLICT:
+        return Conflict(f"{subject} refuses to {operation}: {text}")
+    return Unavailable(f"{subject} fails to {operation}: {error.status_code} {text}")

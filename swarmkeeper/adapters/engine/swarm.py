@@ -1,0 +1,139 @@
+"""The Swarm through a manager's engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from docker import APIClient
+from docker.errors import APIError, NotFound
+from docker.types import IPAMConfig, IPAMPool
+
+from swarmkeeper.adapters.engine.clients import EngineClients
+from swarmkeeper.adapters.engine.errors import explanation_of
+from swarmkeeper.domain.model import Node, Role
+from swarmkeeper.errors import Conflict, InvalidInput, Unavailable
+from swarmkeeper.ports import Swarm, SwarmNode
+
+UPDATE_ATTEMPTS = 5
+OUT_OF_SEQUENCE = "update out of sequence"
+"""What a manager answers, as a 500, when the version given is no longer the node's."""
+
+
+class DockerSwarm(Swarm):
+    """The Swarm's API on the engine of the manager that is given."""
+
+    def __init__(self, clients: EngineClients) -> None:
+        self._clients = clients
+
+    def nodes(self, manager: Node) -> tuple[SwarmNode, ...]:
+        with self._clients.calling(manager, "list nodes") as engine:
+            return tuple(_swarm_node(item) for item in engine.nodes())
+
+    def label(self, manager: Node, swarm_id: str, labels: Mapping[str, str]) -> None:
+        """Add the labels to the node's own. Raises Conflict when the Swarm doesn't list the node."""
+
+        def with_labels(spec: Mapping[str, Any]) -> dict[str, Any]:
+            return {**spec, "Labels": {**(spec.get("Labels") or {}), **labels}}
+
+        with self._clients.calling(manager, "label a node") as engine:
+            try:
+                _update_spec(engine, swarm_id, with_labels)
+            except NotFound as error:
+                raise Conflict(f"the Swarm lists no node {swarm_id}") from error
+
+    def remove(self, manager: Node, swarm_id: str) -> None:
+        """Remove a node that is down, a lost manager too; harmless when it is not listed.
+
+        Raises Conflict while the node is ready.
+        """
+        with self._clients.calling(manager, "remove a node") as engine:
+            try:
+                _remove_node(engine, swarm_id)
+            except NotFound:
+                return
+
+    def join_tokens(self, manager: Node) -> Mapping[Role, str]:
+        with self._clients.calling(manager, "read the join tokens") as engine:
+            tokens = engine.inspect_swarm()["JoinTokens"]
+            return {Role.WORKER: str(tokens["Worker"]), Role.MANAGER: str(tokens["Manager"])}
+
+    def ensure_network(self, manager: Node, name: str, subnet: str) -> None:
+        """Make the attachable overlay network unless it is there.
+
+        Raises InvalidInput when a network of this name differs, or the subnet overlaps another network's.
+        """
+        with self._clients.calling(manager, "make a network") as engine:
+            if (found := _network(engine, name)) is None:
+                found = _created_network(engine, name, subnet)
+            _check_network(found, name, subnet)
+
+
+def _swarm_node(item: Mapping[str, Any]) -> SwarmNode:
+    return SwarmNode(
+        id=str(item["ID"]),
+        host_name=str(item.get("Description", {}).get("Hostname", "")),  # unknown until the node has reported once
+        ready=item["Status"]["State"] == "ready",
+        role=Role(item["Spec"]["Role"]),
+    )
+
+
+def _update_spec(engine: APIClient, swarm_id: str, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
+    """Compare and set the node's specification; read again when another manager's write came between."""
+    for attempt in range(1, UPDATE_ATTEMPTS + 1):
+        found = engine.inspect_node(swarm_id)
+        wanted: Any = change(found["Spec"])
+        if wanted == found["Spec"]:
+            return
+        try:
+            engine.update_node(swarm_id, found["Version"]["Index"], wanted)
+        except APIError as error:
+            if OUT_OF_SEQUENCE not in explanation_of(error) or attempt == UPDATE_ATTEMPTS:
+                raise
+        else:
+            return
+
+
+def _remove_node(engine: APIClient, swarm_id: str) -> None:
+    found = engine.inspect_node(swarm_id)
+    if found["Status"]["State"] == "ready":
+        raise Conflict(f"node {swarm_id} is still ready in the Swarm")
+    if found["Spec"]["Role"] == Role.MANAGER:
+        # A manager that is lost stays a member of the quorum until it is demoted.
+        _update_spec(engine, swarm_id, lambda spec: {**spec, "Role": str(Role.WORKER)})
+    try:
+        engine.remove_node(swarm_id, force=True)  # its state may still be unknown after a change of leader
+    except APIError as error:
+        if error.status_code != HTTPStatus.BAD_REQUEST:
+            raise
+        raise Unavailable(f"node {swarm_id} can't be removed yet: {explanation_of(error)}") from error
+
+
+def _network(engine: APIClient, name: str) -> Mapping[str, Any] | None:
+    """The Swarm's network of exactly this name; the engine's filter also finds longer ones."""
+    listed: list[Mapping[str, Any]] = engine.networks(names=[name])
+    return next((item for item in listed if item["Name"] == name), None)
+
+
+def _created_network(engine: APIClient, name: str, subnet: str) -> Mapping[str, Any]:
+    ipam = IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)])
+    try:
+        engine.create_network(name, driver="overlay", ipam=ipam, attachable=True)
+    except APIError as error:
+        if error.status_code == HTTPStatus.FORBIDDEN:
+            raise InvalidInput("network.fleet_subnet", explanation_of(error)) from error
+        if error.status_code != HTTPStatus.CONFLICT:
+            raise
+    # Read it back: somebody else may have made it first, with another subnet.
+    if (found := _network(engine, name)) is None:
+        raise Unavailable(f"the network {name} is not listed yet")
+    return found
+
+
+def _check_network(found: Mapping[str, Any], name: str, subnet: str) -> None:
+    subnets = [pool.get("Subnet") for pool in found["IPAM"].get("Config") or []]
+    if found["Driver"] != "overlay" or not found["Attachable"]:
+        raise InvalidInput("network", f"{name} exists and is not an attachable overlay network")
+    if subnets != [subnet]:
+        raise InvalidInput("network.fleet_subnet", f"{name} exists with {', '.join(map(str, subnets))}, not {subnet}")

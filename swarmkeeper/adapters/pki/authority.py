@@ -1,0 +1,90 @@
+"""The fleet's authority: made once, its key in a secret that only the registrar may read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from secrets import token_hex
+from typing import Protocol
+
+from swarmkeeper.adapters.pki import x509
+from swarmkeeper.adapters.pki.x509 import KeyPair, at
+from swarmkeeper.domain.model import NodeId
+from swarmkeeper.errors import Conflict, Unavailable
+from swarmkeeper.ports import Clock, StateStore
+
+FACT = "certificate-authority"
+"""`making:<until>:<nonce>` while one caller makes it, `ready` afterwards."""
+LEASE_S = 60.0
+"""A maker that died is replaced after this time; longer than a function may run, so that no two makers write."""
+
+
+class Secrets(Protocol):
+    """JSON secrets of the fleet by name, e.g. `ca`, `client/placement`."""
+
+    def get(self, name: str) -> Mapping[str, str]:
+        """Raises Unavailable while the secret has no value."""
+
+    def put(self, name: str, value: Mapping[str, str]) -> None: ...
+
+
+class FleetAuthority:
+    """Fills the Certificates port. One conditional write elects the maker; the others ask again later."""
+
+    def __init__(
+        self, *, fleet: str, store: StateStore, secrets: Secrets, clock: Clock, clients: Sequence[str]
+    ) -> None:
+        self._fleet = fleet
+        self._store = store
+        self._secrets = secrets
+        self._clock = clock
+        self._clients = tuple(clients)
+        self._authority: KeyPair | None = None
+
+    def ensure(self) -> None:
+        """Make authority and client certificates unless they are there. Raises Unavailable while another does."""
+        if self._authority is not None or self._store.fact(FACT) == "ready":
+            return
+        lease = f"making:{self._clock.now() + LEASE_S}:{token_hex(8)}"  # two makers may begin at the same moment
+        stored = self._store.set_fact_once(FACT, lease)
+        if stored == "ready":
+            return
+        if stored != lease:
+            self._take_over(stored, lease)
+        self._make()
+        try:
+            self._store.replace_fact(FACT, expected=lease, value="ready")
+        except Conflict as error:
+            raise Unavailable("another registrar took over making the authority") from error
+
+    def authority(self) -> str:
+        return self._loaded().certificate
+
+    def sign(self, signing_request: str, *, node_id: NodeId, address: str) -> str:
+        now = at(self._clock.now())
+        return x509.sign_node(self._loaded(), signing_request, node_id=node_id, address=address, now=now)
+
+    def _take_over(self, stored: str, lease: str) -> None:
+        until = float(stored.split(":")[1])
+        if self._clock.now() < until:
+            raise Unavailable("another registrar is making the fleet's authority")
+        try:
+            self._store.replace_fact(FACT, expected=stored, value=lease)
+        except Conflict as error:
+            raise Unavailable("another registrar is making the fleet's authority") from error
+
+    def _make(self) -> None:
+        now = at(self._clock.now())
+        authority = x509.make_authority(self._fleet, now)
+        self._secrets.put("ca", {"key": authority.key, "certificate": authority.certificate})
+        for client in self._clients:
+            pair = x509.make_client(authority, f"{self._fleet}-{client}", now)
+            value = {"key": pair.key, "certificate": pair.certificate, "authority": authority.certificate}
+            self._secrets.put(f"client/{client}", value)
+
+    def _loaded(self) -> KeyPair:
+        if self._authority is None:
+            if self._store.fact(FACT) != "ready":
+                raise Unavailable("the fleet's authority is not made yet")
+            value = self._secrets.get("ca")
+            self._authority = KeyPair(key=value["key"], certificate=value["certificate"])
+        return self._authority

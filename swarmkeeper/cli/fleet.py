@@ -1,0 +1,149 @@
+"""The fleet as its users reach it: the placement function's direct interface, called through AWS's API."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypedDict, cast
+
+
+class ContainerView(TypedDict, total=False):
+    """A container as the placement function lists it."""
+
+    name: str
+    state: str
+    node: str | None
+    reason: str
+    requested_at: float
+    image: str
+    moving_to: str | None
+
+
+class ReservedView(TypedDict):
+    """An amount of resources as the placement function lists it."""
+
+    cpus: float
+    memory_bytes: int
+
+
+class NodeView(TypedDict, total=False):
+    """A node as the placement function lists it."""
+
+    id: str
+    pool: str
+    role: str
+    state: str
+    address: str
+    reserved: ReservedView
+    capacity: ReservedView
+    containers: int
+    slots: int | None
+    reason: str
+
+
+class Problem(TypedDict, total=False):
+    """Why a request was refused."""
+
+    field: str
+    message: str
+
+
+class Answer(TypedDict, total=False):
+    """What the placement function returns; `status` speaks HTTP's language."""
+
+    status: int
+    container: ContainerView
+    containers: list[ContainerView]
+    nodes: list[NodeView]
+    decision: dict[str, object]
+    error: Problem
+
+
+class FleetError(Exception):
+    """The fleet could not be reached, or its function failed."""
+
+
+class Invoker(Protocol):
+    """What is used of Lambda's client."""
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> Mapping[str, object]: ...  # noqa: N803  AWS's names
+
+
+class Readable(Protocol):
+    """A stream of bytes."""
+
+    def read(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """A running fleet."""
+
+    name: str
+    functions: Invoker
+
+    def create(self, request: Mapping[str, object]) -> Answer:
+        """Ask for a container: 201 placed, 202 accepted and waiting, 400 refused, 409 name taken."""
+        return self._call({"action": "create", "request": dict(request)})
+
+    def remove(self, name: str) -> Answer:
+        """Remove a container, whatever its state."""
+        return self._call({"action": "remove", "name": name})
+
+    def list(self) -> Answer:
+        """All containers and nodes."""
+        return self._call({"action": "list"})
+
+    def explain(self, request: Mapping[str, object]) -> Answer:
+        """Where the request would go now, and why not elsewhere; nothing is reserved."""
+        return self._call({"action": "explain", "request": dict(request)})
+
+    def _call(self, event: Mapping[str, object]) -> Answer:
+        function = f"{self.name}-placement"
+        try:
+            response = self.functions.invoke(FunctionName=function, Payload=json.dumps(event).encode())
+        except Exception as error:
+            raise FleetError(f"{function} could not be called: {error}") from error
+        payload = cast(Readable, response["Payload"]).read()
+        if "FunctionError" in response:
+            raise FleetError(f"{function} failed: {_failure(payload)}")
+        return cast(Answer, json.loads(payload))
+
+
+def _failure(payload: bytes) -> str:
+    try:
+        problem = json.loads(payload)
+        return f"{problem['errorType']}: {problem['errorMessage']}"
+    except (ValueError, KeyError, TypeError):
+        return payload.decode(errors="replace")[:500]
+
+
+def find_fleet(name: str | None) -> Fleet:
+    """The fleet of that name: the local cloud's when it runs that one, else AWS's, by AWS's own environment.
+
+    Without a name: the local cloud's, else the one that SWARMKEEPER_FLEET names. Raises FleetError.
+    """
+    from local.starter import running_cloud  # here, so that AWS users pay nothing for the local cloud
+
+    wanted = name or os.environ.get("SWARMKEEPER_FLEET")
+    local = running_cloud()
+    if local is not None and wanted in (None, local.fleet):
+        return Fleet(local.fleet, cast(Invoker, local.client("lambda")))
+    if wanted is None:
+        raise FleetError("no local cloud is running; name a fleet with --fleet or SWARMKEEPER_FLEET")
+    return Fleet(wanted, _aws_functions())
+
+
+def _aws_functions() -> Invoker:
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        # One try: a create that was carried out and answered late must not be sent again by the client itself.
+        client = boto3.client("lambda", config=Config(read_timeout=60, retries={"total_max_attempts": 1}))
+    except BotoCoreError as error:
+        raise FleetError(f"AWS can't be called: {error}") from error
+    return cast(Invoker, client)

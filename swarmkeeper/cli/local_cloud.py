@@ -1,0 +1,133 @@
+"""`swarmkeeper local`: the whole product on this machine, with real engines where they can run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+from rich.table import Table
+
+from swarmkeeper.cli import output
+from swarmkeeper.cli.listings import container_table, node_table
+
+if TYPE_CHECKING:
+    from swarmkeeper.edge.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="The local cloud: emulated AWS, real engines, the same code.")
+
+SettingsOption = Annotated[
+    Path | None, typer.Option("--settings", "-f", help="swarmkeeper.yaml; else it, or the shipped demo profile.")
+]
+EnginesOption = Annotated[
+    str, typer.Option(help="real, simulated, or auto: real where they can run.", metavar="KIND", show_default=True)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+SETTINGS_FILES = ("swarmkeeper.yaml", "swarmkeeper.demo.yaml")
+
+
+def settings_file(chosen: Path | None) -> Path:
+    """The settings to use: the chosen file, the one in this folder, or the profile that is shipped."""
+    from local.starter import project_root
+
+    candidates = (chosen,) if chosen else (Path(SETTINGS_FILES[0]), project_root() / SETTINGS_FILES[1])
+    found = next((path for path in candidates if path.is_file()), None)
+    if found is None:
+        output.fail(f"no settings: {chosen or SETTINGS_FILES[0]} does not exist")
+    return found
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings in the file; ends the command with every problem's file, line and field when it is refused."""
+    from swarmkeeper.edge.settings import SettingsError, load_settings
+
+    try:
+        return load_settings(path)
+    except SettingsError as error:
+        output.fail(f"the settings are refused\n{error}")
+
+
+@app.command()
+def up(
+    settings: SettingsOption = None,
+    engines: EnginesOption = "auto",
+    agent_delay: Annotated[
+        float, typer.Option(min=0.1, help="Seconds until an instance's agent registers with Systems Manager.")
+    ] = 20.0,
+) -> None:
+    """Start the local cloud in the background; harmless when it is up."""
+    from local import starter
+    from local.starter import LocalCloudError, Wanted
+
+    if engines not in ("auto", "real", "simulated"):
+        raise typer.BadParameter("is real, simulated or auto", param_hint="--engines")
+    path = settings_file(settings)
+    read_settings(path)  # a mistake in it is told before anything is started
+    try:
+        cloud, started = starter.up(Wanted(path, engines, agent_delay), output.notice)
+    except LocalCloudError as error:
+        output.fail(str(error))
+    word = "is up" if started else "was up already"
+    typer.echo(f"the local cloud {word}: fleet {cloud.fleet}, {cloud.engines} engines, AWS at {cloud.endpoint_url}")
+
+
+@app.command()
+def down() -> None:
+    """End the local cloud and remove every trace of it, also of one that crashed."""
+    from local import starter
+    from local.starter import LocalCloudError
+
+    try:
+        found = starter.down(output.notice)
+    except LocalCloudError as error:
+        output.fail(str(error))
+    typer.echo("the local cloud is down" if found else "no local cloud was running, and nothing of one was left")
+
+
+@app.command()
+def status(json: JsonOption = False) -> None:
+    """Show nodes, containers, functions and where AWS's APIs are; exit status 3 when it is down."""
+    from local import starter
+    from local.control import ControlError
+
+    cloud = starter.running_cloud()
+    if cloud is None:
+        if json:
+            output.print_json({"running": False})
+        else:
+            typer.echo("the local cloud is down")
+        raise typer.Exit(3)
+    try:
+        report = starter.ask("status")
+    except ControlError as error:
+        output.fail(str(error))
+    if json:
+        output.print_json({"running": True, **report})
+        return
+    _print_status(report)
+
+
+@app.command()
+def env() -> None:
+    """Print the environment that points AWS's tools at the local cloud: eval "$(swarmkeeper local env)"."""
+    from local import starter
+
+    cloud = starter.running_cloud()
+    if cloud is None:
+        output.fail("the local cloud is down")
+    for name, value in cloud.environment().items():
+        typer.echo(f"export {name}={value}")
+
+
+def _print_status(report: Mapping[str, object]) -> None:
+    console = output.result()
+    where = f"AWS at {report['endpoint_url']}, process {report['pid']}"
+    console.print(f"fleet {report['fleet']}: {report['engines']} engines, {where}")
+    views = cast(Mapping[str, Any], report)
+    console.print(node_table(views["nodes"]))
+    console.print(container_table(views["containers"]))
+    table = Table("FUNCTION", "INVOCATIONS", "ERRORS", "LOG", box=None, pad_edge=False)
+    for function in views["functions"]:
+        table.add_row(function["name"], str(function["invocations"]), str(function["errors"]), function["log"])
+    console.print(table)

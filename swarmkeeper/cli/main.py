@@ -1,0 +1,29 @@
+"""The swarmkeeper command."""
+
+from __future__ import annotations
+
+import typer
+
+from swarmkeeper import __version__
+from swarmkeeper.cli import containers, demo_command, local_cloud
+
+app = typer.Typer(
+    name="swarmkeeper",
+    help="Keeps a fleet of Docker engines on AWS the right size and places containers on it.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+app.add_typer(local_cloud.app, name="local")
+app.command("demo")(demo_command.demo)
+app.command("run")(containers.run)
+app.command("ps")(containers.ps)
+app.command("rm")(containers.rm)
+app.command("nodes")(containers.nodes)
+app.command("explain")(containers.explain)
+
+
+@app.command("version")
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)

@@ -1,0 +1,1 @@
+"""Pure decisions: standard library only; no AWS, Docker, clock, environment or logging."""

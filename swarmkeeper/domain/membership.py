@@ -1,0 +1,58 @@
+"""A node's life as a table of legal transitions."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class NodeState(StrEnum):
+    """A node's states, in the order of a normal life."""
+
+    LAUNCHING = "launching"
+    """Its launch hook waits; no command has been sent."""
+    CERTIFYING = "certifying"
+    """The command that makes its key and signing request has been sent."""
+    JOINING = "joining"
+    """Its certificate is signed and the join command has been sent."""
+    READY = "ready"
+    """Ready in the Swarm, labelled, hook completed; takes reservations."""
+    DRAINING = "draining"
+    """Takes no new reservation; its containers are moved or waited for."""
+    LEAVING = "leaving"
+    """Empty; the leave command has been sent, or its instance is being ended."""
+    GONE = "gone"
+    """A tombstone: whatever comes later for this instance is refused."""
+
+
+class Step(StrEnum):
+    """What can happen to a node."""
+
+    REQUEST_CERTIFICATE = "request-certificate"
+    SEND_JOIN = "send-join"
+    CONFIRM_READY = "confirm-ready"
+    DRAIN = "drain"
+    UNDRAIN = "undrain"
+    LEAVE = "leave"
+    BURY = "bury"
+
+
+TRANSITIONS: dict[tuple[NodeState, Step], NodeState] = {
+    (NodeState.LAUNCHING, Step.REQUEST_CERTIFICATE): NodeState.CERTIFYING,
+    (NodeState.CERTIFYING, Step.REQUEST_CERTIFICATE): NodeState.CERTIFYING,  # a bounded retry
+    (NodeState.CERTIFYING, Step.SEND_JOIN): NodeState.JOINING,
+    (NodeState.JOINING, Step.SEND_JOIN): NodeState.JOINING,  # a bounded retry
+    (NodeState.JOINING, Step.CONFIRM_READY): NodeState.READY,
+    (NodeState.READY, Step.DRAIN): NodeState.DRAINING,
+    (NodeState.DRAINING, Step.UNDRAIN): NodeState.READY,
+    (NodeState.DRAINING, Step.LEAVE): NodeState.LEAVING,
+    (NodeState.LEAVING, Step.LEAVE): NodeState.LEAVING,  # a bounded retry
+    # An instance may end in any state: abandoned while it joins, or vanished without a hook.
+    **{(state, Step.BURY): NodeState.GONE for state in NodeState if state is not NodeState.GONE},
+}
+
+JOINING_STATES = frozenset({NodeState.LAUNCHING, NodeState.CERTIFYING, NodeState.JOINING})
+
+
+def after(state: NodeState, step: Step) -> NodeState | None:
+    """The state that `step` leads to, or None where the step is illegal in `state`."""
+    return TRANSITIONS.get((state, step))

@@ -1,0 +1,100 @@
+"""Expressions such as `disk==ssd`, `region!=~eu-*` and `node==/^i-0a/`, with classic Swarm's grammar.
+
+key    [A-Za-z_][A-Za-z0-9\\-_.]+     two characters or more
+op     ==  (looked for first)  or  !=
+value  letters digits : - _ space . * / ( ) ? + [ ] \\ ^ $ |, not empty; a leading ~ means soft
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+
+from swarmkeeper.domain.placement.patterns import Matcher, PatternCompiler, UnsupportedPattern, compile_linear
+
+KEY = re.compile(r"[A-Za-z_][A-Za-z0-9\-_.]+")
+# One = or ! may stand first, so that `k===~x` is hard with the value `=~x`, as classic reads it.
+VALUE = re.compile(r"[=!/]?~?[A-Za-z0-9:\-_ \t\n\f\r.*/()?+\[\]\\^$|]+")
+PLAIN = re.compile(r"[^.*()?+\[\]\\^$|]+")
+PARSED_KEPT = 4096
+
+
+class InvalidExpression(ValueError):
+    """An expression that can't be understood; the request that holds it is refused, even if it is soft."""
+
+    def __init__(self, expression: str, problem: str) -> None:
+        super().__init__(f"expression {expression!r}: {problem}")
+        self.expression = expression
+        self.problem = problem
+
+
+class Operator(StrEnum):
+    """How the value is compared."""
+
+    EQUAL = "=="
+    NOT_EQUAL = "!="
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A parsed expression; `value` is without its soft mark."""
+
+    key: str
+    op: Operator
+    soft: bool
+    value: str
+    matcher: Matcher = field(compare=False, repr=False)
+
+    def matches(self, *texts: str) -> bool:
+        """Whether any of the texts matches the value; for `!=`, whether none does."""
+        found = any(self.matcher(text) for text in texts)
+        return found if self.op is Operator.EQUAL else not found
+
+    def __str__(self) -> str:
+        return f"{self.key}{self.op}{'~' if self.soft else ''}{self.value}"
+
+
+def parse(raw: str, compile_pattern: PatternCompiler = compile_linear) -> Expression:
+    """Parse one expression. Raises InvalidExpression."""
+    operator = next((op for op in Operator if op in raw), None)
+    if operator is None:
+        raise InvalidExpression(raw, "has neither == nor !=")
+    key, _, value = raw.partition(operator)
+    if not KEY.fullmatch(key):
+        raise InvalidExpression(raw, f"key {key!r} must be two or more of A-Z a-z 0-9 - _ . and begin with a letter")
+    if not VALUE.fullmatch(value):
+        raise InvalidExpression(raw, f"value {value!r} is empty or has a character that values can't have")
+    soft = value.startswith("~")
+    value = value.removeprefix("~")
+    try:
+        return Expression(key, operator, soft, value, matcher_for(value, compile_pattern))
+    except UnsupportedPattern as problem:
+        raise InvalidExpression(raw, str(problem)) from problem
+
+
+def matcher_for(value: str, compile_pattern: PatternCompiler) -> Matcher:
+    """`/re/` is searched for; anything else must be the whole text, with * for any characters.
+
+    In the latter the other characters keep their meaning in patterns, as in classic Swarm. Raises
+    UnsupportedPattern.
+    """
+    if value == "/":
+        raise UnsupportedPattern("a single / is not a pattern")
+    if value.startswith("/") and value.endswith("/"):
+        return compile_pattern(value[1:-1])
+    if PLAIN.fullmatch(value):
+        return value.__eq__
+    return compile_pattern(f"^{value.replace('*', '.*')}$")
+
+
+@lru_cache(PARSED_KEPT)  # the same few expressions stand in thousands of requests
+def _parse_kept(raw: str) -> Expression:
+    return parse(raw)
+
+
+def parse_all(raws: Sequence[str]) -> tuple[Expression, ...]:
+    """Parse expressions in their order. Raises InvalidExpression for the first bad one."""
+    return tuple(_parse_kept(raw) for raw in raws)

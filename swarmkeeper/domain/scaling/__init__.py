@@ -1,0 +1,1 @@
+"""How many nodes the fleet should have, and which may go."""

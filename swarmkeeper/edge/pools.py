@@ -1,0 +1,47 @@
+"""The configured pools as domain values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from swarmkeeper.domain.model import Pool, PoolName, Resources
+from swarmkeeper.domain.pools import PoolPlan
+from swarmkeeper.edge.settings import PoolSettings, Settings
+
+
+def group_name(fleet: str, pool: str) -> str:
+    """The pool's Auto Scaling group; the template names it with this too."""
+    return f"{fleet}-{pool}"
+
+
+def pool_plans(settings: Settings, type_capacity: Callable[[str], Resources]) -> Mapping[PoolName, PoolPlan]:
+    """All pools; a pool of several instance types is sized by the smallest, amount by amount."""
+    return {PoolName(name): _plan(settings, name, pool, type_capacity) for name, pool in settings.pools.items()}
+
+
+def _plan(settings: Settings, name: str, pool: PoolSettings, type_capacity: Callable[[str], Resources]) -> PoolPlan:
+    whole = smallest([type_capacity(kind) for kind in pool.instance_types])
+    overcommit = settings.placement.overcommit
+    plan = PoolPlan(
+        pool=Pool(
+            name=PoolName(name),
+            role=pool.role,
+            group=group_name(settings.fleet, name),
+            min=pool.min,
+            max=pool.max,
+            node_capacity=Resources(),
+            slots=pool.slots,
+            labels=dict(pool.labels),
+        ),
+        system_reserve=pool.system_reserve.resources,
+        cpu_overcommit=overcommit.cpus,
+        memory_overcommit=overcommit.memory,
+        launch_limit_s=float(pool.launch_limit),
+        drain_limit_s=float(pool.drain_limit),
+    )
+    return plan.with_node_capacity(plan.offered(whole))
+
+
+def smallest(capacities: list[Resources]) -> Resources:
+    """The least CPU and the least memory of several machines."""
+    return Resources(min(each.nano_cpus for each in capacities), min(each.memory_bytes for each in capacities))

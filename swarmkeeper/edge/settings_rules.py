@@ -1,0 +1,97 @@
+"""Rules of swarmkeeper.yaml that look at more than one field; each yields what it finds wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from itertools import combinations, product
+from typing import TYPE_CHECKING
+
+from swarmkeeper.domain.model import Role
+
+if TYPE_CHECKING:
+    from swarmkeeper.edge.settings import PoolSettings
+
+Path = tuple[str | int, ...]
+
+ENGINE_RANGES = {
+    "the engines' default bridge": IPv4Network("172.17.0.0/16"),
+    "the engines' gateway bridge": IPv4Network("172.18.0.0/16"),
+}
+"""What every node's daemon.json sets; the user data and this table must say the same (a test compares them)."""
+
+OVERLAY_MARGIN = 8
+"""Addresses of an overlay that stay free: its gateway, network and broadcast, and moves under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with the field at `path`."""
+
+    path: Path
+    text: str
+
+
+def pool_limits(pool: PoolSettings) -> Iterator[Problem]:
+    """min, max and instance types of one pool."""
+    if pool.min > pool.max:
+        yield Problem(("min",), f"{pool.min} is above max {pool.max}")
+    if pool.max < 1:
+        yield Problem(("max",), f"{pool.max} is below 1")
+    if pool.role is Role.MANAGER:
+        yield from (
+            Problem((limit,), f"{count} managers: an odd number keeps a quorum when the Swarm splits")
+            for limit, count in (("min", pool.min), ("max", pool.max))
+            if count % 2 == 0
+        )
+    if len({architecture(kind) for kind in pool.instance_types}) > 1:
+        yield Problem(("instance_types",), "mixes x86_64 and arm64; one image can't start on both")
+
+
+def pool_roles(pools: Iterable[PoolSettings]) -> Iterator[Problem]:
+    """There is one pool of managers and one of workers at least."""
+    roles = [pool.role for pool in pools]
+    if roles.count(Role.MANAGER) != 1:
+        yield Problem(("pools",), f"{roles.count(Role.MANAGER)} pools have the role manager; exactly one must")
+    if Role.WORKER not in roles:
+        yield Problem(("pools",), "no pool has the role worker; containers are placed on workers only")
+
+
+def shares(low: float, high: float) -> Iterator[Problem]:
+    """The share at which a pool shrinks is below the one at which it grows."""
+    if low >= high:
+        yield Problem(("reserved_low",), f"{low:g} is not below reserved_high {high:g}")
+
+
+def address_ranges(vpc_cidr: IPv4Network, overlay_pool: IPv4Network, fleet_subnet: IPv4Network) -> Iterator[Problem]:
+    """No two address ranges overlap, or packets go to the wrong network without an error."""
+    named = {"vpc_cidr": vpc_cidr, "overlay_pool": overlay_pool, "fleet_subnet": fleet_subnet}
+    for (one, first), (other, second) in combinations(named.items(), 2):
+        if first.overlaps(second):
+            yield Problem((other,), f"{second} overlaps {one} {first}")
+    for (field, given), (what, taken) in product(named.items(), ENGINE_RANGES.items()):
+        if given.overlaps(taken):
+            yield Problem((field,), f"{given} overlaps {what} {taken}")
+
+
+def overlay_size(subnet: IPv4Network, pools: Iterable[PoolSettings]) -> Iterator[Problem]:
+    """The fleet's overlay holds every container that the slots allow, one endpoint a node, and a margin.
+
+    A pool without the label `containerslots` counts one container a node: what more it holds is not known here.
+    """
+    listed = tuple(pools)
+    nodes = sum(pool.max for pool in listed)
+    workers = (pool for pool in listed if pool.role is Role.WORKER)
+    containers = sum(pool.max * (1 if pool.slots is None else max(pool.slots, 0)) for pool in workers)
+    needed = containers + nodes + OVERLAY_MARGIN
+    if needed > subnet.num_addresses:
+        text = f"{subnet} has {subnet.num_addresses} addresses; {containers} containers and {nodes} nodes need {needed}"
+        yield Problem(("network", "fleet_subnet"), text)
+
+
+def architecture(instance_type: str) -> str:
+    """`arm64` or `x86_64`: AWS marks Graviton by a g after the generation, as in `t4g` or `c7gn`."""
+    family = instance_type.partition(".")[0]
+    after_generation = family.lstrip("abcdefghijklmnopqrstuvwxyz").lstrip("0123456789")
+    return "arm64" if after_generation.startswith("g") or family == "a1" else "x86_64"

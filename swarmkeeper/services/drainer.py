@@ -1,0 +1,181 @@
+"""The second half of a node's life: drained, out of the Swarm, buried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from swarmkeeper.domain.membership import NodeState, Step
+from swarmkeeper.domain.model import Container, Node, PoolName, Role, SentCommand
+from swarmkeeper.errors import Unavailable, UnsafeAction
+from swarmkeeper.ports import (
+    Clock,
+    Command,
+    CommandStatus,
+    Fleet,
+    NodeCommands,
+    StateStore,
+    Swarm,
+)
+from swarmkeeper.services.eviction import Evictor
+from swarmkeeper.services.mover import Move, Mover
+from swarmkeeper.services.transitions import stepped
+
+JOIN_HOOK = "join"
+LEAVE_HOOK = "leave"
+TOMBSTONE_S = 7 * 24 * 3600.0
+"""How long a tombstone refuses late events; Auto Scaling's longest hook lasts 48 hours."""
+MOVES_A_STEP = 2
+"""Each may take 10 s to stop, and the function ends after less than a minute."""
+LEAVE_LIMIT_S = 120.0
+"""A leave command that has not ended by then is given up: the instance is about to end anyway."""
+
+
+class Drainer:
+    """Drains, leaves and buries; each call takes the node one step further and may be repeated."""
+
+    def __init__(
+        self,
+        *,
+        store: StateStore,
+        fleet: Fleet,
+        swarm: Swarm,
+        commands: NodeCommands,
+        clock: Clock,
+        mover: Mover,
+        evictor: Evictor,
+        drain_limits_s: Mapping[PoolName, float],
+    ) -> None:
+        self._store = store
+        self._fleet = fleet
+        self._swarm = swarm
+        self._commands = commands
+        self._clock = clock
+        self._mover = mover
+        self._evictor = evictor
+        self._drain_limits_s = drain_limits_s
+
+    def drain(self, node: Node) -> tuple[Node, tuple[Move, ...], bool]:
+        """Empty the node: move what is movable, wait for the rest up to the pool's limit; then end or leave.
+
+        Returns the node, what was moved, and whether more could be moved at once: a step moves a few only, since
+        a container may take its time to stop and the function's own time ends.
+        """
+        self._keep_alive(node)
+        moves, left = self._move_some(node)
+        if left:
+            return node, moves, True
+        remaining = self._store.containers_on(node.id)
+        if remaining and self._clock.now() < self._deadline(node):
+            return node, moves, False
+        if remaining and not is_ending(node):
+            return self._give_up(node, remaining), moves, False
+        self._evictor.take_off(node)
+        return self._end(node), moves, False
+
+    def _move_some(self, node: Node) -> tuple[tuple[Move, ...], bool]:
+        """Try the movable containers in turn until a few were moved; what can't move costs little time."""
+        moves: list[Move] = []
+        held = [each for each in self._store.containers_on(node.id) if each.request.movable and each.node == node.id]
+        for container in held:
+            if sum(move.moved for move in moves) == MOVES_A_STEP:
+                return tuple(moves), True
+            moves.append(self._mover.move(container, node))
+        return tuple(moves), False
+
+    def settle_moves(self, node: Node) -> None:
+        """Undo the moves off a node that isn't drained any more. Raises Unavailable to be retried."""
+        for container in self._store.containers_on(node.id):
+            if container.moving_to is not None and container.node == node.id:
+                self._mover.undo(container, node)
+
+    def leave(self, node: Node) -> Node:
+        """Go on with leaving: command, out of the Swarm's list, tombstone, hook. Raises Unavailable to be retried."""
+        if node.command is not None and node.command.kind == Command.LEAVE and self._is_running(node):
+            raise Unavailable(f"{node.id} is still leaving the Swarm")
+        self.remove_from_swarm(node)
+        return self.bury(node, node.reason or "left")
+
+    def bury(self, node: Node, reason: str) -> Node:
+        """Leave a tombstone and complete the hook; containers that still stand here become pending again."""
+        self._evictor.forget(node)
+        buried = self._store.bury_node(
+            replace(node, reason=reason, state_since=self._clock.now()), expires_at=self._clock.now() + TOMBSTONE_S
+        )
+        self.complete(buried)
+        return buried
+
+    def complete(self, node: Node) -> None:
+        """Complete a buried node's hook: a join is abandoned, a leave goes on. Harmless to repeat."""
+        if node.hook is not None:
+            self._fleet.complete(node.hook, node.id, proceed=node.hook.name == LEAVE_HOOK)
+
+    def remove_from_swarm(self, node: Node) -> None:
+        """Take the node off the Swarm's list. Raises Unavailable while the Swarm still shows it ready."""
+        manager = self.manager(other_than=node)
+        if manager is None:  # the last manager itself goes: its list goes with it
+            return
+        for listed in self._swarm.nodes(manager):
+            if listed.host_name != node.id:
+                continue
+            if listed.ready:
+                raise Unavailable(f"the Swarm still shows {node.id} ready")
+            self._swarm.remove(manager, listed.id)
+
+    def manager(self, *, other_than: Node | None = None) -> Node | None:
+        """A ready manager of the fleet."""
+        for node in self._store.nodes():
+            is_other = other_than is None or node.id != other_than.id
+            if node.role is Role.MANAGER and node.state is NodeState.READY and is_other:
+                return node
+        return None
+
+    def _deadline(self, node: Node) -> float:
+        return node.state_since + self._drain_limits_s.get(node.pool, 0.0)
+
+    def _keep_alive(self, node: Node) -> None:
+        if node.hook is not None:
+            self._fleet.heartbeat(node.hook, node.id)
+
+    def _give_up(self, node: Node, remaining: tuple[Container, ...]) -> Node:
+        """A drain that we wanted and that ran out of time is cancelled: the node works on."""
+        self.settle_moves(node)
+        return self._back_to_work(node, f"drain given up: {len(remaining)} containers could not be moved in time")
+
+    def _back_to_work(self, node: Node, reason: str) -> Node:
+        return self._store.save_node(stepped(replace(node, reason=reason), Step.UNDRAIN, now=self._clock.now()))
+
+    def _end(self, node: Node) -> Node:
+        """End an empty node's instance, or, once its terminate hook waits, have it leave the Swarm."""
+        if is_ending(node):
+            return self.send_leave(node)
+        if node.hook is not None:  # its launch was let through, only the note of it is missing
+            self._fleet.complete(node.hook, node.id, proceed=True)
+        # Claimed first: a scaler that takes the node back at this moment makes this write fail, not a tenant.
+        node = self._store.save_node(replace(node, hook=None))
+        try:
+            self._fleet.terminate(node.id)
+        except UnsafeAction as refusal:
+            return self._back_to_work(node, f"its group would not end it: {refusal}")
+        return node
+
+    def send_leave(self, node: Node) -> Node:
+        """Start the leave command; an instance that can't be commanded any more just leaves the list."""
+        command: SentCommand | None = None
+        try:
+            command_id = self._commands.send(node.id, Command.LEAVE, {})
+            command = SentCommand(id=command_id, kind=Command.LEAVE, sent_at=self._clock.now())
+        except Unavailable:
+            # The agent is gone or was never there. The Swarm will show the node down once it has ended.
+            command = None
+        return self._store.save_node(stepped(replace(node, command=command), Step.LEAVE, now=self._clock.now()))
+
+    def _is_running(self, node: Node) -> bool:
+        if node.command is None or self._clock.now() > node.command.sent_at + LEAVE_LIMIT_S:
+            return False
+        return self._commands.result(node.command.id, node.id).status is CommandStatus.RUNNING
+
+
+def is_ending(node: Node) -> bool:
+    """Whether the instance waits in its terminate hook: it will end, whatever we do."""
+    return node.hook is not None and node.hook.name == LEAVE_HOOK

@@ -1,0 +1,21 @@
+"""What a membership step did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swarmkeeper.domain.membership import NodeState
+from swarmkeeper.domain.model import NodeId
+from swarmkeeper.services.mover import Move
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a call did, for its one log line; `state` is None for a node that has no record."""
+
+    node_id: NodeId
+    state: NodeState | None
+    detail: str
+    moves: tuple[Move, ...] = ()
+    more_to_do: bool = False
+    """The step ended so that the function's time doesn't; the event must come again soon."""

@@ -1,0 +1,127 @@
+"""The backstop: measure the fleet, and ask again for everything whose event may have been lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from swarmkeeper.domain.membership import NodeState
+from swarmkeeper.domain.model import Container, ContainerState, Node, NodeId, Pool, PoolName, Role
+from swarmkeeper.domain.scaling.policy import reserved_share
+from swarmkeeper.ports import Clock, Event, Events, Fleet, StateStore, Swarm
+
+WAITING = frozenset({"Pending:Wait", "Terminating:Wait"})
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFigures:
+    """A pool as it stands; `reserved_share` is 0 to 1, None while the pool has no ready node."""
+
+    pool: PoolName
+    ready_nodes: int
+    containers: int
+    reserved_share: float | None
+    has_failed: bool = False
+    """Too many launches in a row were abandoned; the pool is not grown."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetFigures:
+    """What a tick measured."""
+
+    pending: int
+    oldest_pending_s: float
+    pools: tuple[PoolFigures, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Nudges:
+    """What a tick asked others to look at again."""
+
+    nodes: tuple[NodeId, ...]
+    containers: tuple[str, ...]
+
+
+class Reconciler:
+    """Use cases of the reconciler function; changes nothing itself, events make the owners look again."""
+
+    def __init__(
+        self,
+        *,
+        fleet_name: str,
+        store: StateStore,
+        fleet: Fleet,
+        swarm: Swarm,
+        events: Events,
+        clock: Clock,
+        pools: Sequence[Pool],
+    ) -> None:
+        self._fleet_name = fleet_name
+        self._store = store
+        self._fleet = fleet
+        self._swarm = swarm
+        self._events = events
+        self._clock = clock
+        self._pools = tuple(pools)
+
+    def measure(self) -> FleetFigures:
+        """The fleet's figures as the table has them."""
+        nodes, pending = self._store.nodes(), self._store.pending()
+        return FleetFigures(
+            pending=len(pending),
+            oldest_pending_s=max((self._clock.now() - each.requested_at for each in pending), default=0.0),
+            pools=tuple(self._figures(pool, nodes) for pool in self._pools),
+        )
+
+    def nudge(self) -> Nudges:
+        """Publish checks for nodes and retries for containers that stand still, whatever lost their events.
+
+        Raises Unavailable when the Swarm can't be asked for its ghosts; everything else is published by then.
+        """
+        nodes = self._store.nodes()
+        held = [container for node in nodes if node.containers for container in self._store.containers_on(node.id)]
+        unsettled = sorted({container.name for container in held if _stands_still(container)})
+        suspects = sorted(self._suspects(nodes) | {each.node for each in held if each.moving_to and each.node})
+        self._publish(Event.MEMBERSHIP_CHECK, "node", suspects)
+        self._publish(Event.PENDING_RETRY, "name", unsettled)
+        if self._store.pending():
+            self._events.publish(Event.PENDING_RETRY, [{"fleet": self._fleet_name}])
+        ghosts = self._ghosts(nodes)
+        self._publish(Event.MEMBERSHIP_CHECK, "node", ghosts)
+        return Nudges(nodes=(*suspects, *ghosts), containers=tuple(unsettled))
+
+    def _suspects(self, nodes: Sequence[Node]) -> set[NodeId]:
+        """Nodes on their way, nodes without an instance, instances that wait in a hook or serve without a node."""
+        listed = {item.id: item.lifecycle for pool in self._pools for item in self._fleet.group(pool.group).instances}
+        moving = {node.id for node in nodes if node.state is not NodeState.READY or node.hook is not None}
+        vanished = {node.id for node in nodes if node.id not in listed}
+        waiting = {node_id for node_id, lifecycle in listed.items() if lifecycle in WAITING}
+        nodeless = {node_id for node_id, lifecycle in listed.items() if lifecycle == "InService"}
+        return moving | vanished | waiting | (nodeless - {node.id for node in nodes})
+
+    def _ghosts(self, nodes: Sequence[Node]) -> list[NodeId]:
+        """Host names that the Swarm lists as down though no node of ours has them any more."""
+        manager = next((node for node in nodes if node.role is Role.MANAGER and node.state is NodeState.READY), None)
+        if manager is None:
+            return []
+        known = {node.id for node in nodes}
+        down = {NodeId(listed.host_name) for listed in self._swarm.nodes(manager) if not listed.ready}
+        return sorted(down - known)
+
+    def _figures(self, pool: Pool, nodes: Sequence[Node]) -> PoolFigures:
+        ready = [node for node in nodes if node.pool == pool.name and node.state is NodeState.READY]
+        return PoolFigures(
+            pool=pool.name,
+            ready_nodes=len(ready),
+            containers=sum(node.containers for node in ready),
+            reserved_share=reserved_share(ready) if ready else None,
+            has_failed=self._store.scaling(pool.name).failed_since is not None,
+        )
+
+    def _publish(self, event: Event, key: str, values: Sequence[str]) -> None:
+        if values:
+            self._events.publish(event, [{"fleet": self._fleet_name, key: value} for value in values])
+
+
+def _stands_still(container: Container) -> bool:
+    return container.state in (ContainerState.RESERVED, ContainerState.REMOVING)

@@ -1,0 +1,175 @@
+"""Bring instances into the Swarm and out of it, one resumable step a call.
+
+Every entry point may be called twice, late or out of order: what to do follows from the node's record, never
+from the event alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from swarmkeeper.domain.membership import JOINING_STATES, NodeState, Step
+from swarmkeeper.domain.model import Hook, Node, NodeId
+from swarmkeeper.domain.pools import PoolPlan
+from swarmkeeper.errors import NodeChanged, Unavailable
+from swarmkeeper.ports import Clock, Fleet, StateStore
+from swarmkeeper.services.drainer import JOIN_HOOK, LEAVE_HOOK, Drainer
+from swarmkeeper.services.joiner import Joiner, RegistrarSettings
+from swarmkeeper.services.progress import Progress
+from swarmkeeper.services.transitions import stepped
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingHook:
+    """A lifecycle action as its event told it; `token` may be empty when the event was lost."""
+
+    node_id: NodeId
+    group: str
+    token: str
+    begun_at: float
+
+
+class Registrar:
+    """Use cases of the registrar function. Unavailable means: deliver the event again soon."""
+
+    def __init__(
+        self,
+        *,
+        store: StateStore,
+        fleet: Fleet,
+        clock: Clock,
+        joiner: Joiner,
+        drainer: Drainer,
+        settings: RegistrarSettings,
+    ) -> None:
+        self._store = store
+        self._fleet = fleet
+        self._clock = clock
+        self._joiner = joiner
+        self._drainer = drainer
+        self._settings = settings
+
+    def launching(self, waiting: WaitingHook) -> Progress:
+        """An instance waits in its launch hook."""
+        plan = self._settings.plan_of_group(waiting.group)
+        if plan is None:
+            return _foreign(waiting)
+        hook = Hook(waiting.group, JOIN_HOOK, waiting.token, waiting.begun_at + plan.launch_limit_s)
+        node = self._store.node(waiting.node_id) or self._add(waiting.node_id, plan, hook)
+        if node.state is NodeState.GONE:  # it was ended before it could join
+            self._fleet.complete(hook, node.id, proceed=False)
+            return Progress(node.id, node.state, "a tombstone refuses the launch")
+        return self.advance(node.id)
+
+    def terminating(self, waiting: WaitingHook) -> Progress:
+        """An instance waits in its terminate hook, whoever ends it."""
+        plan = self._settings.plan_of_group(waiting.group)
+        if plan is None:
+            return _foreign(waiting)
+        hook = Hook(waiting.group, LEAVE_HOOK, waiting.token, waiting.begun_at + plan.drain_limit_s)
+        node = self._store.node(waiting.node_id)
+        if node is None:  # terminate came before launch: whatever comes later is refused
+            node = self._add(waiting.node_id, plan, hook)
+        if node.state is NodeState.GONE:
+            self._fleet.complete(hook, node.id, proceed=True)
+            return Progress(node.id, node.state, "nothing to drain")
+        return self._told_to_end(node, hook)
+
+    def advance(self, node_id: NodeId) -> Progress:
+        """Take the node as far as it can go now; unknown ones are adopted when their group waits for them."""
+        node = self._store.node(node_id)
+        if node is None:
+            return self._adopt(node_id)
+        if node.state is NodeState.GONE:
+            return self._lay_to_rest(node)
+        return self._missed(node) or self._step(node)
+
+    def _step(self, node: Node) -> Progress:
+        if node.state in JOINING_STATES:
+            return self._joiner.join(node)
+        if node.state is NodeState.READY:
+            self._drainer.settle_moves(node)
+            return self._joiner.announce(node)
+        if node.state is NodeState.DRAINING:
+            drained, moves, more = self._drainer.drain(node)
+            return Progress(node.id, drained.state, drained.reason, moves, more_to_do=more)
+        left = self._drainer.leave(node)
+        return Progress(node.id, left.state, left.reason)
+
+    def _lay_to_rest(self, node: Node) -> Progress:
+        """Finish what a burial began: hook, the Swarm's list, and an instance that stayed in service after all."""
+        self._drainer.complete(node)
+        instance = self._fleet.instance(node.id)
+        if instance is not None and instance.running and self._lifecycle(instance.group, node.id) == "InService":
+            self._fleet.terminate(node.id)
+        self._drainer.remove_from_swarm(node)
+        return Progress(node.id, node.state, "buried")
+
+    def _told_to_end(self, node: Node, hook: Hook) -> Progress:
+        if node.state in JOINING_STATES:
+            node = self._store.save_node(replace(node, hook=hook))
+            return self._joiner.abandon(node, "ended while it joined")
+        if node.hook is None or node.hook.name != LEAVE_HOOK:
+            told = replace(node, hook=hook, reason=node.reason or "ended by its group")
+            if node.state is NodeState.READY:
+                told = stepped(told, Step.DRAIN, now=self._clock.now())
+            node = self._store.save_node(told)
+        return self._step(node)
+
+    def _add(self, node_id: NodeId, plan: PoolPlan, hook: Hook) -> Node:
+        """A new record; for a terminate hook it is a tombstone at once."""
+        now = self._clock.now()
+        instance = self._fleet.instance(node_id)
+        if instance is None and hook.name == JOIN_HOOK:
+            raise Unavailable(f"EC2 does not describe {node_id} yet")
+        node = Node(
+            id=node_id,
+            pool=plan.pool.name,
+            role=plan.pool.role,
+            state=NodeState.LAUNCHING,
+            created_at=now,
+            state_since=now,
+            address="" if instance is None else instance.address,
+            slots=plan.pool.slots,
+            labels=dict(plan.pool.labels),
+            hook=hook,
+        )
+        try:
+            self._store.add_node(node)
+        except NodeChanged as changed:
+            if changed.actual is None:
+                raise
+            return changed.actual
+        return node if hook.name == JOIN_HOOK else self._drainer.bury(node, "ended before it joined")
+
+    def _adopt(self, node_id: NodeId) -> Progress:
+        """A node without a record: its launch event was lost, or it is none of ours."""
+        instance = self._fleet.instance(node_id)
+        if instance is None or not instance.running or self._settings.plan_of_group(instance.group) is None:
+            return Progress(node_id, None, "ignored: not an instance of this fleet")
+        lifecycle = self._lifecycle(instance.group, node_id)
+        if lifecycle != "Pending:Wait":
+            return Progress(node_id, None, f"ignored: it is {lifecycle}")
+        return self.launching(WaitingHook(node_id, instance.group, "", self._clock.now()))
+
+    def _missed(self, node: Node) -> Progress | None:
+        """What happened without an event: the instance is gone, or its terminate hook waits."""
+        instance = self._fleet.instance(node.id)
+        if instance is None and node.state in JOINING_STATES:
+            return None  # EC2 may not describe it yet; the launch limit ends the wait
+        if instance is None or not instance.running:
+            self._drainer.remove_from_swarm(node)
+            buried = self._drainer.bury(node, node.reason or "its instance is gone")
+            return Progress(node.id, buried.state, buried.reason)
+        has_leave_hook = node.hook is not None and node.hook.name == LEAVE_HOOK
+        if not has_leave_hook and self._lifecycle(instance.group, node.id) == "Terminating:Wait":
+            return self.terminating(WaitingHook(node.id, instance.group, "", self._clock.now()))
+        return None
+
+    def _lifecycle(self, group: str, node_id: NodeId) -> str:
+        listed = {item.id: item.lifecycle for item in self._fleet.group(group).instances}
+        return listed.get(node_id, "not in its group")
+
+
+def _foreign(waiting: WaitingHook) -> Progress:
+    return Progress(waiting.node_id, None, f"ignored: group {waiting.group} is not of this fleet")

@@ -1,0 +1,247 @@
+"""The documents, the user data and the compose projects on real engines, as Run Command runs them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from http.client import HTTPConnection, HTTPSConnection
+from pathlib import Path
+
+import pytest
+
+from infra.documents import DOCUMENTS, script_lines
+from infra.projects import compose_projects
+from local.aws.server import AwsServer
+from local.images import push_images
+from local.machines import CommandOutput, Instance, NodeCommand
+from local.machines.real import RealMachines
+from local.registry import Registry
+from swarmkeeper.adapters.pki.x509 import KeyPair, make_authority, make_client, sign_node
+from tests.engine.conftest import an_instance
+
+pytestmark = pytest.mark.engine
+
+ROOT = Path(__file__).parents[2]
+USER_DATA = (ROOT / "infra" / "user_data.sh").read_text(encoding="utf-8")
+MANAGER, WORKER, NEWCOMER = (an_instance(number, USER_DATA) for number in (81, 82, 83))
+BUCKET = "assets"
+
+
+class Fleet:
+    """Runs documents on machines with what the template would fill in."""
+
+    def __init__(self, machines: RealMachines, server: AwsServer, images: Mapping[str, str]) -> None:
+        self.machines = machines
+        self.server = server
+        self.images = images
+        self.authority = make_authority("test", datetime.now(UTC))
+        projects = compose_projects()
+        s3 = server.client("s3")
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": server.region})
+        s3.upload_file(str(projects.path), BUCKET, projects.path.name)
+        self.constants = {
+            "AWS_DEFAULT_REGION": server.region,
+            "BOOT_LIMIT_S": "60",
+            "ASSET_BUCKET": BUCKET,
+            "ASSET_KEY": projects.path.name,
+            "ASSET_SHA256": projects.sha256,
+            "TOKEN_PREFIX": "/test/join-token",
+            "JOIN_IMAGE": images["join"],
+            "ROUTER_IMAGE": images["router"],
+            "ROUTER_PORT": "8080",
+            "DOMAIN": "fleet.example",
+            "OVERLAY_POOL": "10.96.0.0/12",
+        }
+
+    def run(self, node: str, document: str, **parameters: str) -> CommandOutput:
+        script = "\n".join(script_lines(DOCUMENTS[document], self.constants))
+        for name in DOCUMENTS[document].parameters:
+            script = script.replace(f"{{{{ {name} }}}}", parameters.get(name, ""))
+        return self.machines.run(node, NodeCommand("command", document, script, timeout_s=120.0))
+
+    def shell(self, node: str, script: str) -> str:
+        output = self.machines.run(node, NodeCommand("command", "shell", script, timeout_s=60.0))
+        assert output.exit_code == 0, output.stderr
+        return output.stdout.strip()
+
+    def join(self, node: str, address: str, mode: str, role: str, managers: str = "") -> dict[str, str]:
+        request = self.run(node, "node-csr")
+        assert request.exit_code == 0, request.stderr
+        certificate = sign_node(self.authority, request.stdout, node_id=node, address=address, now=datetime.now(UTC))
+        output = self.run(
+            node, "node-join", mode=mode, role=role, managers=managers, address=address,
+            certificate=_encoded(certificate), authority=_encoded(self.authority.certificate),
+        )  # fmt: skip
+        assert output.exit_code == 0, output.stderr
+        answer: dict[str, str] = json.loads(output.stdout.splitlines()[-1])
+        return answer
+
+
+def _encoded(pem: str) -> str:
+    return base64.b64encode(pem.encode()).decode()
+
+
+@pytest.fixture(scope="module")
+def fleet(machines: RealMachines, registry: Registry, registry_port: int) -> Iterator[Fleet]:
+    """A manager and a worker that have joined, with the fleet's network between them."""
+    with AwsServer("0.0.0.0", registry_port + 1) as server:
+        images = push_images(f"{machines.router}:{registry_port}", join_script=ROOT / "compose" / "join" / "join.sh")
+        made = Fleet(machines, server, images)
+        machines.start(MANAGER)
+        machines.start(WORKER)
+        made.join(MANAGER.id, MANAGER.private_ip, "init", "manager")
+        made.shell(MANAGER.id, "docker network create --driver overlay --attachable --subnet 10.112.0.0/24 fleet")
+        token = made.shell(MANAGER.id, "docker swarm join-token --quiet worker")
+        server.client("ssm").put_parameter(Name="/test/join-token/worker", Value=token, Type="SecureString")
+        server.client("ssm").put_parameter(Name="/wrong/join-token/worker", Value="SWMTKN-1-wrong", Type="SecureString")
+        made.join(WORKER.id, WORKER.private_ip, "join", "worker", f"{MANAGER.private_ip}:2377")
+        yield made
+
+
+def test_the_user_data_names_the_host_after_its_instance(fleet: Fleet) -> None:
+    assert fleet.shell(WORKER.id, "hostname") == WORKER.id
+    listed = fleet.shell(MANAGER.id, "docker node ls --format '{{.Hostname}} {{.Status}}'")
+    assert {f"{MANAGER.id} Ready", f"{WORKER.id} Ready"} <= set(listed.splitlines())
+
+
+def test_joining_twice_changes_nothing(fleet: Fleet) -> None:
+    before = fleet.shell(WORKER.id, "docker info --format '{{.Swarm.NodeID}}'; docker ps -q")
+    answer = fleet.join(WORKER.id, WORKER.private_ip, "join", "worker", f"{MANAGER.private_ip}:2377")
+    assert answer == {"node_id": before.splitlines()[0], "state": "active"}
+
+
+def test_the_token_is_left_nowhere_on_the_node(fleet: Fleet) -> None:
+    token = fleet.server.client("ssm").get_parameter(Name="/test/join-token/worker", WithDecryption=True)
+    secret = token["Parameter"]["Value"].rpartition("-")[2]
+    # In two parts, or the search would find its own script.
+    secret = f'"{secret[:8]}""{secret[8:]}"'
+    found = f"grep -rlF {secret} /run/swarmkeeper /tmp /opt/swarmkeeper /root /var/lib/docker/containers 2>/dev/null"
+    assert fleet.shell(WORKER.id, f"{found} || true") == ""
+
+
+def test_the_engine_takes_only_clients_of_the_fleet(fleet: Fleet, tmp_path: Path) -> None:
+    client = make_client(fleet.authority, "placement", datetime.now(UTC))
+    assert _ping(WORKER.private_ip, fleet.authority, client, tmp_path) == 200
+    with pytest.raises(ssl.SSLError):
+        _ping(WORKER.private_ip, fleet.authority, None, tmp_path)
+
+
+def _ping(address: str, authority: KeyPair, client: KeyPair | None, folder: Path) -> int:
+    context = ssl.create_default_context(cadata=authority.certificate)
+    if client is not None:
+        (folder / "client.pem").write_text(client.certificate + client.key, encoding="ascii")
+        context.load_cert_chain(folder / "client.pem")
+    connection = HTTPSConnection(address, 2376, context=context, timeout=5)
+    try:
+        connection.request("GET", "/_ping")
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def _ask(host: str, path: str = "/", **headers: str) -> tuple[int, str, float]:
+    """Status, body and seconds of a request to the worker's router."""
+    connection = HTTPConnection(WORKER.private_ip, 8080, timeout=10)
+    start = time.monotonic()
+    try:
+        connection.request("GET", path, headers={"Host": host, **headers})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(), time.monotonic() - start
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def web(fleet: Fleet) -> str:
+    """A container on the manager's engine, so that the worker's router must cross the overlay."""
+    command = f"docker run -d --name alice --hostname alice --network fleet --network-alias alice {fleet.images['web']}"
+    fleet.shell(MANAGER.id, command)
+    return "alice"
+
+
+@pytest.mark.parametrize("host", ["alice.fleet.example", "alice--8080.fleet.example", "ALICE.fleet.example"])
+def test_a_container_answers_to_its_name_across_nodes(web: str, host: str) -> None:
+    until = time.monotonic() + 20
+    status, body, _ = _ask(host)
+    while status != 200 and time.monotonic() < until:
+        status, body, _ = _ask(host)
+    assert (status, body.strip()) == (200, web)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("nobody.fleet.example", 502), ("alice--1.fleet.example", 502), ("2130706433.fleet.example", 502),
+        ("alice.elsewhere.example", 404), ("router.fleet.example", 404), ("router--8080.fleet.example", 404),
+        ("node-router-1--8080.fleet.example", 404), ("localhost--8080.fleet.example", 404),
+        ("127.0.0.1", 404), ("169.254.169.254.fleet.example", 404), ("a--b.fleet.example", 404),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_no_container_is_refused_quickly(web: str, host: str, expected: int) -> None:
+    status, _, seconds = _ask(host)
+    assert (status, seconds < 1) == (expected, True)
+
+
+def test_a_router_passes_nothing_on_that_a_router_has_passed_on(web: str) -> None:
+    assert _ask(f"{web}.fleet.example", **{"Swarmkeeper-Router": "1"})[0] == 508
+
+
+def test_a_websocket_is_passed_on_in_both_directions(fleet: Fleet) -> None:
+    # Agrees to the upgrade, then gives back whatever it receives, the request's own head first.
+    agree = r'printf "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"; cat'
+    serve = shlex.quote('while true; do busybox nc -l -p 80 -e sh -c "$AGREE"; done')
+    run = "docker run -d --name socket --network fleet -e AGREE=" + shlex.quote(agree)
+    fleet.shell(MANAGER.id, f"{run} {fleet.images['web']} sh -c {serve}")
+    with socket.create_connection((WORKER.private_ip, 8080), timeout=10) as connection:
+        head = "GET / HTTP/1.1", "Host: socket.fleet.example", "Upgrade: websocket", "Connection: Upgrade", "", ""
+        connection.sendall("\r\n".join(head).encode())
+        assert b"101 Switching Protocols" in _until(connection, b"Upgrade: websocket", times=2)
+        connection.sendall(b"ping\n")
+        assert b"ping" in _until(connection, b"ping", times=1)
+
+
+def _until(connection: socket.socket, wanted: bytes, *, times: int) -> bytes:
+    """What arrives, up to the moment that it holds what is wanted so many times, or the other side ends."""
+    received = b""
+    while received.count(wanted) < times and (more := connection.recv(4096)):
+        received += more
+    return received
+
+
+def test_the_load_balancers_health_check_is_answered_under_any_name(fleet: Fleet) -> None:
+    assert _ask(WORKER.private_ip, "/healthz")[:2] == (200, "ok\n")
+
+
+@pytest.fixture
+def newcomer(fleet: Fleet) -> Iterator[Instance]:
+    """A booted instance that is no member yet."""
+    fleet.machines.start(NEWCOMER)
+    yield NEWCOMER
+    fleet.machines.stop(NEWCOMER.id)
+
+
+def test_a_refused_join_says_why_and_leaves_the_way_free_for_a_good_one_and_for_leaving(
+    fleet: Fleet, newcomer: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, address, manager = newcomer.id, newcomer.private_ip, f"{MANAGER.private_ip}:2377"
+    with monkeypatch.context() as wrong:
+        wrong.setitem(fleet.constants, "TOKEN_PREFIX", "/wrong/join-token")
+        with pytest.raises(AssertionError, match=r"refused: .*invalid join token"):
+            fleet.join(node, address, "join", "worker", manager)
+    assert fleet.join(node, address, "join", "worker", manager)["state"] == "active"
+    for _ in range(2):
+        output = fleet.run(node, "node-leave")
+        assert output.exit_code == 0, output.stderr
+    assert fleet.shell(node, "docker info --format '{{.Swarm.LocalNodeState}}'; docker ps -aq") == "inactive"
+
+
+def test_an_image_is_pulled_and_a_missing_one_is_an_error(fleet: Fleet) -> None:
+    assert fleet.run(MANAGER.id, "node-pull", image=fleet.images["web"]).exit_code == 0
+    missing = fleet.images["web"].partition("@")[0] + "-nowhere:1"
+    assert fleet.run(MANAGER.id, "node-pull", image=missing).exit_code != 0

@@ -1,0 +1,129 @@
+"""Engines with containers and images, each of which can stop answering."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from swarmkeeper.domain.model import ContainerName, Node, NodeId, Request
+from swarmkeeper.errors import Conflict, ImageMissing, InvalidInput, Unavailable
+from swarmkeeper.ports import EngineContainer, EngineFacts
+from tests.fakes.faults import Fallible, can_fail
+
+
+@dataclass(frozen=True, slots=True)
+class FakeContainer:
+    """A container on a fake engine; `connected` says whether its name answers on its network."""
+
+    id: str
+    request: Request
+    running: bool = False
+    connected: bool = True
+
+
+@dataclass(slots=True)
+class FakeEngine:
+    """One node's engine."""
+
+    images: set[str] = field(default_factory=set)
+    containers: dict[ContainerName, FakeContainer] = field(default_factory=dict)
+    reachable: bool = True
+
+
+class FakeEngines(Fallible):
+    """Every node has an engine, empty at first, that holds `images` from the start (none: every create misses).
+
+    `made` counts containers ever created, so that a repeated create shows.
+    """
+
+    def __init__(self, *images: str) -> None:
+        super().__init__()
+        self.made = 0
+        self._images = set(images)
+        self._engines: dict[NodeId, FakeEngine] = {}
+        self._refused: dict[str, InvalidInput] = {}
+
+    def on(self, node_id: NodeId | str) -> FakeEngine:
+        """The node's engine, to look at or to arrange."""
+        return self._engines.setdefault(NodeId(node_id), FakeEngine(images=set(self._images)))
+
+    def pull(self, node_id: NodeId | str, image: str) -> None:
+        """Put the image onto the node, as the pull command does."""
+        self.on(node_id).images.add(image)
+
+    def refuse(self, image: str, field: str, problem: str) -> None:
+        """Let every create from this image be refused as invalid."""
+        self._refused[image] = InvalidInput(field, problem)
+
+    def lose(self, node_id: NodeId | str) -> None:
+        """The engine and what was on it are gone."""
+        self._engines[NodeId(node_id)] = FakeEngine(reachable=False)
+
+    def running(self, name: str) -> list[NodeId]:
+        """The nodes on which a container of the name runs."""
+        return sorted(
+            node_id
+            for node_id, engine in self._engines.items()
+            if (held := engine.containers.get(ContainerName(name))) and held.running
+        )
+
+    @can_fail
+    def facts(self, node: Node) -> EngineFacts:
+        self._reach(node)
+        return EngineFacts(name=node.id, capacity=node.capacity, version="20.10.24", swarm_state="active")
+
+    @can_fail
+    def create(self, node: Node, request: Request) -> str:
+        engine = self._reach(node)
+        held = engine.containers.get(request.name)
+        if held is not None:
+            if held.request != request:
+                raise Conflict(f"another container {request.name} exists on {node.id}")
+            return held.id
+        if request.image in self._refused:
+            raise self._refused[request.image]
+        if request.image not in engine.images:
+            raise ImageMissing(f"{node.id} lacks {request.image}")
+        self.made += 1
+        made = FakeContainer(f"engine-{self.made}", request)
+        engine.containers[request.name] = made
+        return made.id
+
+    @can_fail
+    def start(self, node: Node, engine_id: str) -> None:
+        engine = self._reach(node)
+        for name, held in engine.containers.items():
+            if held.id == engine_id:
+                engine.containers[name] = replace(held, running=True)
+                return
+        raise Conflict(f"{node.id} has no container {engine_id}")
+
+    @can_fail
+    def stop(self, node: Node, name: ContainerName, *, network: str) -> None:
+        engine = self._reach(node)
+        if held := engine.containers.get(name):
+            engine.containers[name] = replace(held, running=False, connected=False)
+
+    @can_fail
+    def resume(self, node: Node, name: ContainerName, *, network: str) -> None:
+        engine = self._reach(node)
+        if name not in engine.containers:
+            raise Conflict(f"{node.id} has no container {name}")
+        engine.containers[name] = replace(engine.containers[name], running=True, connected=True)
+
+    @can_fail
+    def remove(self, node: Node, name_or_id: str) -> None:
+        containers = self._reach(node).containers
+        for held_name, held in list(containers.items()):
+            if name_or_id in (held_name, held.id):
+                del containers[held_name]
+
+    @can_fail
+    def containers(self, node: Node) -> tuple[EngineContainer, ...]:
+        held = self._reach(node).containers.values()
+        return tuple(EngineContainer(one.id, one.request.name, one.running) for one in held)
+
+    def _reach(self, node: Node) -> FakeEngine:
+        engine = self.on(node.id)
+        if not engine.reachable:
+            raise Unavailable(f"the engine of {node.id} does not answer")
+        return engine

@@ -1,0 +1,75 @@
+"""A Swarm as its managers list it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from swarmkeeper.domain.model import Node, NodeId, Role
+from swarmkeeper.errors import Conflict, InvalidInput, Unavailable
+from swarmkeeper.ports import SwarmNode
+from tests.fakes.faults import Fallible, can_fail
+
+
+@dataclass(slots=True)
+class FakeSwarm(Fallible):
+    """Nodes are put in with `join`; managers whose engine is in `unreachable` don't answer."""
+
+    listed: dict[str, SwarmNode] = field(default_factory=dict)
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    networks: dict[str, str] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
+    unreachable: set[NodeId] = field(default_factory=set)
+    tokens: dict[Role, str] = field(default_factory=lambda: {role: f"SWMTKN-{role}" for role in Role})
+
+    def __post_init__(self) -> None:
+        Fallible.__init__(self)
+
+    def join(self, host_name: str, *, role: Role = Role.WORKER, ready: bool = True) -> SwarmNode:
+        """A node joins; one that comes back under its old host name is listed a second time."""
+        node = SwarmNode(f"swarm-{len(self.listed) + len(self.removed) + 1}", host_name, ready, role)
+        self.listed[node.id] = node
+        return node
+
+    def go_down(self, host_name: str) -> None:
+        """The engine stops answering its managers."""
+        for node in [node for node in self.listed.values() if node.host_name == host_name]:
+            self.listed[node.id] = replace(node, ready=False)
+
+    @can_fail
+    def nodes(self, manager: Node) -> tuple[SwarmNode, ...]:
+        self._ask(manager)
+        return tuple(self.listed.values())
+
+    @can_fail
+    def label(self, manager: Node, swarm_id: str, labels: Mapping[str, str]) -> None:
+        self._ask(manager)
+        if swarm_id not in self.listed:
+            raise Conflict(f"the Swarm lists no node {swarm_id}")
+        self.labels.setdefault(swarm_id, {}).update(labels)
+
+    @can_fail
+    def remove(self, manager: Node, swarm_id: str) -> None:
+        self._ask(manager)
+        node = self.listed.get(swarm_id)
+        if node is None:
+            return
+        if node.ready:
+            raise Conflict(f"node {swarm_id} is not down")
+        del self.listed[swarm_id]
+        self.removed.append(swarm_id)
+
+    @can_fail
+    def join_tokens(self, manager: Node) -> Mapping[Role, str]:
+        self._ask(manager)
+        return dict(self.tokens)
+
+    @can_fail
+    def ensure_network(self, manager: Node, name: str, subnet: str) -> None:
+        self._ask(manager)
+        if self.networks.setdefault(name, subnet) != subnet:
+            raise InvalidInput("network", f"{name} exists with subnet {self.networks[name]}, not {subnet}")
+
+    def _ask(self, manager: Node) -> None:
+        if manager.id in self.unreachable:
+            raise Unavailable(f"the engine of {manager.id} does not answer")

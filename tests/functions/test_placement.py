@@ -1,0 +1,148 @@
+"""The placement function's calls and events, through its handler."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from functions.placement import handler as placement
+from functions.placement.api import PlacementApi
+from swarmkeeper.domain.model import ContainerName, ContainerState
+from swarmkeeper.errors import InvalidInput
+from tests.functions.recorded import Context, recorded
+from tests.unit.services.world import FLEET, IMAGE, World
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "demo")  # as the template does; it must not become a dimension
+    world = World().with_manager()
+    api = PlacementApi(world.placer, fleet=FLEET, network="fleet", default_memory_bytes=2**26)
+    monkeypatch.setattr(placement, "api", lambda: api)
+    return world
+
+
+def call(**event: Any) -> dict[str, Any]:
+    return placement.handler(event, Context())
+
+
+def create(name: str = "web-1", **parts: Any) -> dict[str, Any]:
+    return call(action="create", request={"Name": name, "Image": IMAGE, **parts})
+
+
+def metric_lines(text: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return [line for line in lines if "_aws" in line]
+
+
+def test_create_answers_201_with_the_running_container(world: World) -> None:
+    world.with_worker("i-0a")
+    answer = create()
+    assert (answer["status"], answer["container"]["state"], answer["container"]["node"]) == (201, "running", "i-0a")
+
+
+def test_create_without_room_answers_202_with_the_reason_and_emits_the_pending_metric(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = create()
+    assert (answer["status"], answer["container"]["state"]) == (202, "pending")
+    assert answer["container"]["reason"]
+    (metric,) = metric_lines(capsys.readouterr().out)
+    assert (metric["Fleet"], metric["PendingContainers"]) == ("demo", [1.0])
+    (directive,) = metric["_aws"]["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [["Fleet"]]
+    assert directive["Metrics"][0]["StorageResolution"] == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "field"),
+    [
+        pytest.param({"action": "fly"}, "action", id="unknown action"),
+        pytest.param({}, "action", id="no action"),
+        pytest.param({"action": "remove"}, "remove.name", id="no name"),
+        pytest.param({"action": "create", "request": {"Image": "x"}}, "Name", id="request without a name"),
+        pytest.param(
+            {"action": "create", "request": {"Name": "a", "Image": "x", "HostConfig": {"Privileged": True}}},
+            "HostConfig.Privileged",
+            id="refused option",
+        ),
+    ],
+)
+def test_bad_calls_answer_400_with_the_field(world: World, event: dict[str, Any], field: str) -> None:
+    answer = call(**event)
+    assert (answer["status"], answer["error"]["field"]) == (400, field)
+
+
+def test_a_name_in_use_answers_409(world: World) -> None:
+    world.with_worker("i-0a")
+    create()
+    assert create(Env=["OTHER=1"])["status"] == 409
+
+
+def test_remove_answers_200_once_and_404_afterwards(world: World) -> None:
+    world.with_worker("i-0a")
+    create()
+    assert [call(action="remove", name="web-1")["status"] for _ in range(2)] == [200, 404]
+
+
+def test_list_tells_of_containers_and_nodes(world: World) -> None:
+    world.with_worker("i-0a")
+    create()
+    answer = call(action="list")
+    assert [each["name"] for each in answer["containers"]] == ["web-1"]
+    assert {each["id"]: each["containers"] for each in answer["nodes"]}["i-0a"] == 1
+
+
+def test_explain_says_why_not_and_changes_nothing(world: World) -> None:
+    world.with_worker("i-0a", slots=0)
+    answer = call(action="explain", request={"Name": "web-1", "Image": IMAGE})
+    assert answer["decision"]["chosen"] is None
+    assert answer["decision"]["refused"]["i-0a"]["reason"] == "containerslots"
+    assert world.store.pending() == ()
+
+
+def test_node_ready_places_what_waits_and_tells_that_nothing_waits_any_more(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create()
+    world.with_worker("i-0a")
+    capsys.readouterr()
+    placement.handler(recorded("node_ready"), Context())
+    assert world.engines.running("web-1") == ["i-0a"]
+    (metric,) = metric_lines(capsys.readouterr().out)
+    assert metric["PendingContainers"] == [0.0]
+
+
+def test_another_fleets_event_is_harmless(world: World) -> None:
+    create()
+    world.with_worker("i-0a")
+    assert "ignored" in placement.handler(recorded("node_ready", fleet="other"), Context())
+    assert world.engines.made == 0
+
+
+def test_the_end_of_a_pull_goes_on_with_the_container(world: World) -> None:
+    node = "i-0123456789abcdef0"
+    world.with_worker(node)
+    world.engines.on(node).images.clear()
+    create()
+    world.engines.pull(node, IMAGE)
+    pulled = recorded("csr_succeeded", **{"document-name": "demo-node-pull", "command-id": world.commands.sent[0].id})
+    placement.handler(pulled, Context())
+    container = world.store.container(ContainerName("web-1"))
+    assert container is not None
+    assert container.state is ContainerState.RUNNING
+
+
+def test_a_command_that_is_still_running_or_anothers_is_ignored(world: World) -> None:
+    for changes in (
+        {"status": "InProgress", "document-name": "demo-node-pull"},
+        {"document-name": "AWS-RunShellScript"},
+    ):
+        assert "ignored" in placement.handler(recorded("csr_succeeded", **changes), Context())
+
+
+def test_an_event_for_somebody_else_raises_with_its_field(world: World) -> None:
+    with pytest.raises(InvalidInput, match="detail-type"):
+        placement.handler(recorded("schedule"), Context())

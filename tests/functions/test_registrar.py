@@ -1,0 +1,126 @@
+"""The registrar function through its handler: partial batches, soon again, nothing dropped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from functions.registrar import handler as registrar
+from functions.registrar.wiring import Wired
+from swarmkeeper.domain.membership import NodeState
+from swarmkeeper.domain.model import NodeId
+from swarmkeeper.ports import Command
+from tests.fakes import a_request
+from tests.fakes.certificates import SIGNING_REQUEST
+from tests.functions.recorded import Context, in_queue, recorded
+from tests.unit.services.world import FLEET, World
+
+NODE = NodeId("i-0123456789abcdef0")
+
+
+class FakeMessages:
+    """Receipts that were asked to come again."""
+
+    def __init__(self) -> None:
+        self.retried: list[tuple[str, int]] = []
+
+    def retry_in(self, receipt_handle: str, seconds: int) -> None:
+        self.retried.append((receipt_handle, seconds))
+
+
+@pytest.fixture
+def messages() -> FakeMessages:
+    return FakeMessages()
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, messages: FakeMessages) -> World:
+    world = World().with_manager()
+    wired = Wired(world.registrar, messages, FLEET)  # type: ignore[arg-type]  # a fake in the queue's place
+    monkeypatch.setattr(registrar, "wired", lambda: wired)
+    return world
+
+
+def failures(*bodies: object) -> list[str]:
+    answer: dict[str, Any] = registrar.handler(in_queue(*bodies), Context())
+    return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+
+
+def state(world: World) -> NodeState:
+    return world.node(NODE).state
+
+
+def test_a_launch_whose_agent_is_not_there_yet_comes_again_in_seconds(world: World, messages: FakeMessages) -> None:
+    world.launch(NODE)
+    assert failures(recorded("launch_hook")) == ["message-1"]
+    assert messages.retried == [("receipt-1", registrar.SOON_S)]
+    world.commands.register(NODE)
+    assert failures(recorded("launch_hook")) == []
+    assert state(world) is NodeState.CERTIFYING
+
+
+def test_the_end_of_a_command_goes_on_with_the_join(world: World) -> None:
+    world.launch(NODE)
+    world.commands.register(NODE)
+    failures(recorded("launch_hook"))
+    world.end_command(Command.CSR, output=SIGNING_REQUEST)
+    assert failures(recorded("csr_succeeded")) == []
+    assert state(world) is NodeState.JOINING
+
+
+def test_one_failed_message_does_not_hold_up_the_others(world: World) -> None:
+    world.launch(NODE)
+    world.commands.register(NODE)
+    assert failures("not json", recorded("launch_hook"), {"id": "x"}) == ["message-1", "message-3"]
+    assert state(world) is NodeState.CERTIFYING
+
+
+@pytest.mark.parametrize("body", ["not json", {}, {"detail-type": "x"}, recorded("schedule"), []])
+def test_a_malformed_message_is_reported_and_left_for_the_dead_letter_queue(
+    world: World, messages: FakeMessages, body: object
+) -> None:
+    assert failures(body) == ["message-1"]
+    assert messages.retried == []
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        recorded("launch_hook", AutoScalingGroupName="somebody-elses"),
+        recorded("terminate_hook", AutoScalingGroupName="somebody-elses"),
+        recorded("csr_succeeded", **{"document-name": "AWS-RunPatchBaseline"}),
+        recorded("csr_succeeded", status="InProgress"),
+    ],
+)
+def test_foreign_events_are_taken_and_change_nothing(world: World, event: dict[str, Any]) -> None:
+    assert failures(event) == []
+    assert world.store.node(NODE) is None
+
+
+def test_the_terminate_event_before_the_launch_event_leaves_a_tombstone(world: World) -> None:
+    world.launch(NODE)
+    world.fleet.begin_termination(NODE)
+    assert failures(recorded("terminate_hook"), recorded("launch_hook")) == []
+    assert state(world) is NodeState.GONE
+    assert world.commands.sent == []
+
+
+def test_what_takes_longer_is_asked_for_less_often() -> None:
+    pauses = [registrar.retry_after_s(receives) for receives in range(1, 61)]
+    assert (pauses[0], pauses[3], pauses[4], pauses[-1]) == (5, 5, 10, 30)
+    assert sum(pauses) > 20 * 60
+
+
+def test_a_drain_with_more_to_move_comes_again(world: World, messages: FakeMessages) -> None:
+    world.fleet.set_desired("demo-workers", 2)
+    world.with_worker(NODE)
+    for number in range(4):
+        world.placer.create(a_request(f"web-{number}", movable=True))
+    world.with_worker("i-0b")
+    world.store.save_node(replace(world.node(NODE), state=NodeState.DRAINING, state_since=world.clock.now()))
+    event = recorded("node_draining", node=NODE)
+    assert failures(event) == ["message-1"]
+    assert failures(event) == []
+    assert world.node("i-0b").containers == 4

@@ -1,0 +1,105 @@
+"""Every field of a record survives its item; a field that is added later must be added to the item too."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+
+import pytest
+
+from swarmkeeper.adapters.aws.container_items import container_from, container_item, digest
+from swarmkeeper.adapters.aws.node_items import node_from, node_item
+from swarmkeeper.adapters.aws.scaling_items import scaling_from, scaling_item
+from swarmkeeper.domain.membership import NodeState
+from swarmkeeper.domain.model import (
+    Container,
+    ContainerName,
+    ContainerState,
+    Hook,
+    Node,
+    NodeId,
+    PoolName,
+    Request,
+    Resources,
+    Role,
+    SentCommand,
+)
+from swarmkeeper.domain.scaling.state import ScalingState
+
+NODE = Node(
+    id=NodeId("i-0a"),
+    pool=PoolName("workers"),
+    role=Role.WORKER,
+    state=NodeState.JOINING,
+    created_at=0.1,
+    state_since=1_700_000_000.123456,
+    epoch=7,
+    address="10.42.0.4",
+    swarm_id="swarm-1",
+    capacity=Resources(3, 4),
+    reserved=Resources(1, 2),
+    containers=5,
+    slots=6,
+    labels={"zone": "a"},
+    health=67,
+    reason="why",
+    hook=Hook("group", "join", "token", 12.5),
+    command=SentCommand("id", "node-join", 13.5, attempt=2),
+)
+REQUEST = Request(
+    name=ContainerName("web-1"),
+    image="web:1",
+    reservation=Resources(1, 2),
+    constraints=("zone==a",),
+    network="fleet",
+    tenant="acme",
+    movable=True,
+    body='{"Image":"web:1"}',
+)
+CONTAINER = Container(
+    request=REQUEST,
+    state=ContainerState.RUNNING,
+    requested_at=1_700_000_000.123456,
+    node=NodeId("i-0a"),
+    reason="why",
+    engine_id="engine-1",
+    moving_to=NodeId("i-0b"),
+    version=3,
+)
+SCALING = ScalingState(
+    pool=PoolName("workers"),
+    version=1,
+    last_out_at=2.5,
+    last_in_at=3.5,
+    recheck_at=4.5,
+    abandoned_in_a_row=5,
+    abandoned_nodes=(NodeId("i-0a"),),
+    failed_since=6.5,
+    last_decision="{}",
+)
+
+
+@pytest.mark.parametrize("record", [NODE, REQUEST, CONTAINER, SCALING], ids=lambda record: type(record).__name__)
+def test_the_samples_leave_no_field_at_its_default(record: Node | Request | Container | ScalingState) -> None:
+    for each in fields(record):
+        default = each.default_factory() if each.default_factory is not MISSING else each.default
+        assert getattr(record, each.name) != default, each.name
+
+
+def test_records_come_back_from_their_items() -> None:
+    assert node_from(node_item(NODE)) == NODE
+    assert container_from(container_item(CONTAINER)) == CONTAINER
+    assert scaling_from(scaling_item(SCALING)) == SCALING
+
+
+def test_digests_are_equal_for_equal_requests_only() -> None:
+    same = Request(**{each.name: getattr(REQUEST, each.name) for each in fields(REQUEST)})
+    assert digest(same) == digest(REQUEST)
+    assert digest(Request(ContainerName("web-1"), "web:2")) != digest(Request(ContainerName("web-1"), "web:1"))
+
+
+def test_only_pending_containers_and_present_nodes_are_in_the_index() -> None:
+    assert container_item(Container(REQUEST, ContainerState.PENDING, 9.5))["order"] == {
+        "S": "0000000000009.500000#web-1"
+    }
+    assert "kind" not in container_item(CONTAINER)
+    assert node_item(NODE)["kind"] == {"S": "NODE"}

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from swarmkeeper.cli.requests import WrongArgument, create_body, labels, memory_bytes, nano_cpus
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("0", 0, id="nothing"),
+        pytest.param("1024", 1024, id="bytes"),
+        pytest.param("256MiB", 256 * 2**20, id="binary unit"),
+        pytest.param("256m", 256 * 2**20, id="docker's short unit is binary too"),
+        pytest.param("1.5GB", 3 * 2**29, id="fraction"),
+    ],
+)
+def test_memory_is_read_as_docker_reads_it(text: str, expected: int) -> None:
+    assert memory_bytes(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "lots", "-1", "1 parsec", "1e3"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(WrongArgument, match="not a size"):
+        memory_bytes(text)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("0.5", 5 * 10**8), ("500m", 5 * 10**8), ("2", 2 * 10**9)])
+def test_cpus_become_nano_cpus(text: str, expected: int) -> None:
+    assert nano_cpus(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "half", "-1", "1/2"])
+def test_what_is_no_number_of_cpus_is_refused(text: str) -> None:
+    with pytest.raises(WrongArgument, match="not a number of CPUs"):
+        nano_cpus(text)
+
+
+def test_labels_keep_everything_after_the_first_equals_sign() -> None:
+    assert labels(["a=b=c", "bare"]) == {"a": "b=c", "bare": ""}
+
+
+def test_the_body_is_dockers_with_a_name() -> None:
+    body = create_body(
+        "web",
+        "nginx",
+        cpus="0.5",
+        memory="64MiB",
+        environment=["A=1"],
+        label=["team=x"],
+        constraints=["pool==workers"],
+        movable=True,
+        command=["sleep", "1"],
+    )
+    assert body == {
+        "Name": "web",
+        "Image": "nginx",
+        "Env": ["A=1", "constraint:pool==workers"],
+        "Labels": {"team": "x", "swarmkeeper.movable": "true"},
+        "HostConfig": {"NanoCpus": 5 * 10**8, "Memory": 64 * 2**20},
+        "Cmd": ["sleep", "1"],
+    }
+
+
+def test_without_a_command_the_image_keeps_its_own() -> None:
+    assert "Cmd" not in create_body("web", "nginx")

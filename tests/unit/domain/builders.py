@@ -1,0 +1,101 @@
+"""Pools, containers and snapshots with defaults, beside the shared builders of nodes and requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from swarmkeeper.domain.model import (
+    Container,
+    ContainerState,
+    Node,
+    NodeId,
+    Pool,
+    PoolName,
+    Request,
+    Resources,
+    Role,
+)
+from swarmkeeper.domain.scaling.snapshot import Snapshot
+from swarmkeeper.domain.scaling.state import ScalingState
+from tests.fakes.builders import a_node, a_request, resources
+
+NOW = 10_000.0
+WORKERS = PoolName("workers")
+
+
+def a_pool(
+    *,
+    name: str = "workers",
+    role: Role = Role.WORKER,
+    capacity: Resources | None = None,
+    slots: int | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> Pool:
+    """A pool of workers of two CPUs and 2 GiB, like `a_node`."""
+    return Pool(
+        name=PoolName(name),
+        role=role,
+        group=f"demo-{name}",
+        min=1,
+        max=4,
+        node_capacity=resources(2, 2048) if capacity is None else capacity,
+        slots=slots,
+        labels=dict(labels or {}),
+    )
+
+
+def a_container(
+    name: str = "web-1",
+    *,
+    on: str = "i-0a",
+    state: ContainerState = ContainerState.RUNNING,
+    movable: bool = False,
+    cpus: float = 0.5,
+    memory_mib: int = 256,
+    constraints: tuple[str, ...] = (),
+    moving_to: str | None = None,
+) -> Container:
+    """A running container of half a CPU and 256 MiB."""
+    return Container(
+        request=a_request(name, cpus=cpus, memory_mib=memory_mib, movable=movable, constraints=constraints),
+        state=state,
+        requested_at=NOW - 100,
+        node=NodeId(on),
+        moving_to=None if moving_to is None else NodeId(moving_to),
+    )
+
+
+def loaded(node: Node, containers: Sequence[Container]) -> Node:
+    """The node with the containers' reservations in its totals."""
+    for container in containers:
+        node = node.holding(container.request.reservation)
+    return node
+
+
+def a_snapshot(
+    *nodes: Node,
+    containers: Sequence[Container] = (),
+    pending: Sequence[Request] = (),
+    desired: int | None = None,
+    low: int = 1,
+    high: int = 4,
+    pool: Pool | None = None,
+    state: ScalingState | None = None,
+    suspended: frozenset[str] = frozenset(),
+) -> Snapshot:
+    """A group whose desired capacity is its number of nodes; totals are added from the containers."""
+    by_node = {node.id: tuple(each for each in containers if each.node == node.id) for node in nodes}
+    return Snapshot(
+        pool=pool or a_pool(),
+        group_min=low,
+        group_max=high,
+        group_desired=len(nodes) if desired is None else desired,
+        nodes=tuple(loaded(node, by_node[node.id]) for node in nodes),
+        pending=tuple(pending),
+        state=state or ScalingState(WORKERS),
+        suspended=suspended,
+        containers_by_node=by_node,
+    )
+
+
+__all__ = ["NOW", "WORKERS", "a_container", "a_node", "a_pool", "a_request", "a_snapshot", "loaded", "resources"]

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+from swarmkeeper.domain.model import Node, Resources
+from swarmkeeper.domain.placement.strategies import BINPACK, SPREAD, UnknownStrategy, score, strategy_named
+from tests.unit.domain.builders import a_node, resources
+
+
+@pytest.mark.parametrize(
+    ("used", "requested", "total", "expected"),
+    [
+        pytest.param(0, 1, 4, 25, id="a quarter"),
+        pytest.param(1, 1, 3, 66, id="truncated"),
+        pytest.param(3, 1, 4, 100, id="full"),
+        pytest.param(4, 1, 4, None, id="too full"),
+        pytest.param(1000, 9, 1000, 100, id="less than one percent too much is not seen"),
+        pytest.param(0, 5, 4, None, id="more than there is"),
+        pytest.param(4, 0, 4, 100, id="nothing requested"),
+        pytest.param(0, 0, 0, 100, id="nothing requested of nothing"),
+        pytest.param(0, 1, 0, None, id="something requested of nothing"),
+    ],
+)
+def test_a_score_is_a_truncated_percentage(used: int, requested: int, total: int, expected: int | None) -> None:
+    assert score(used, requested, total) == expected
+
+
+@pytest.mark.parametrize(
+    ("node", "reservation", "spread", "binpack"),
+    [
+        pytest.param(a_node(), resources(1, 512), 50 + 25 - 1000, 50 + 25 + 1000, id="healthy"),
+        pytest.param(a_node(health=34), resources(1, 512), 75 - 340, 75 + 340, id="failing"),
+        pytest.param(a_node(), resources(0, 0), 200 - 1000, 200 + 1000, id="nothing requested"),
+        pytest.param(a_node(), resources(3, 0), None, None, id="too large"),
+    ],
+)
+def test_a_weight_adds_both_scores_and_health(
+    node: Node, reservation: Resources, spread: int | None, binpack: int | None
+) -> None:
+    assert (SPREAD.weight(node, reservation), BINPACK.weight(node, reservation)) == (spread, binpack)
+
+
+def test_strategies_are_known_by_name() -> None:
+    assert strategy_named("spread") is SPREAD
+    assert strategy_named("binpack") is BINPACK
+    with pytest.raises(UnknownStrategy, match="spread, binpack"):
+        strategy_named("random")

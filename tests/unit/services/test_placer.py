@@ -1,0 +1,240 @@
+"""Placing: one reservation, one container, whatever happens in between."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from swarmkeeper.domain.model import ContainerName, ContainerState, Node, NodeId
+from swarmkeeper.errors import Conflict, Contention, InvalidInput, NameTaken, Unavailable
+from swarmkeeper.ports import Command
+from tests.fakes import a_request
+from tests.unit.services.world import IMAGE, World
+
+
+@pytest.fixture
+def world() -> World:
+    return World().with_manager()
+
+
+def test_a_request_that_fits_runs_on_a_node(world: World) -> None:
+    world.with_worker("i-0a")
+    container = world.placer.create(a_request("web-1"))
+    assert (container.state, container.node) == (ContainerState.RUNNING, "i-0a")
+    assert world.engines.running("web-1") == ["i-0a"]
+
+
+def test_a_request_without_room_waits_with_its_reason(world: World) -> None:
+    world.with_worker("i-0a", slots=0)
+    container = world.placer.create(a_request("web-1"))
+    assert container.state is ContainerState.PENDING
+    assert "1 of" in container.reason
+
+
+def test_managers_take_no_containers(world: World) -> None:
+    assert world.placer.create(a_request("web-1")).state is ContainerState.PENDING
+
+
+def test_the_same_request_twice_is_one_container(world: World) -> None:
+    world.with_worker("i-0a")
+    first = world.placer.create(a_request("web-1"))
+    assert world.placer.create(a_request("web-1")) == first
+    assert world.engines.made == 1
+    assert world.node("i-0a").containers == 1
+
+
+def test_another_request_of_the_same_name_is_refused(world: World) -> None:
+    world.with_worker("i-0a")
+    world.placer.create(a_request("web-1"))
+    with pytest.raises(NameTaken):
+        world.placer.create(a_request("web-1", memory_mib=512))
+
+
+def test_two_placements_racing_for_the_last_slot_leave_one_running_and_one_pending(world: World) -> None:
+    world.with_worker("i-0a", slots=1)
+    with ThreadPoolExecutor(2) as pool:
+        states = sorted(
+            container.state
+            for container in pool.map(lambda name: world.placer.create(a_request(name)), ["web-1", "web-2"])
+        )
+    assert states == [ContainerState.PENDING, ContainerState.RUNNING]
+    assert world.node("i-0a").containers == 1
+
+
+def test_a_conflict_that_teaches_nothing_is_tried_again_after_a_jittered_pause(world: World) -> None:
+    world.with_worker("i-0a")
+    world.store.fail("reserve", Contention("two writers met"), times=2)
+    assert world.placer.create(a_request("web-1")).state is ContainerState.RUNNING
+    assert len(world.pauses) == 2
+
+
+def test_a_request_that_loses_every_race_is_kept_pending(world: World) -> None:
+    world.with_worker("i-0a")
+    world.store.fail("reserve", Contention("two writers met"), times=100)
+    container = world.placer.create(a_request("web-1"))
+    assert (container.state, container.reason) == (ContainerState.PENDING, "every try lost a race for its node")
+
+
+def test_a_missing_image_is_pulled_by_a_command_and_the_container_starts_afterwards(world: World) -> None:
+    world.with_worker("i-0a")
+    world.engines.on("i-0a").images.clear()
+    container = world.placer.create(a_request("web-1"))
+    sent = world.commands.last(Command.PULL)
+    assert (container.state, sent.parameters) == (ContainerState.RESERVED, {"image": IMAGE})
+    world.engines.pull("i-0a", IMAGE)
+    world.end_command(Command.PULL)
+    world.placer.image_pulled(NodeId("i-0a"), sent.id, succeeded=True)
+    assert world.engines.running("web-1") == ["i-0a"]
+
+
+def test_containers_of_one_missing_image_share_one_pull(world: World) -> None:
+    world.with_worker("i-0a")
+    world.engines.on("i-0a").images.clear()
+    for name in ("web-1", "web-2", "web-3"):
+        world.placer.create(a_request(name))
+    assert len(world.commands.sent) == 1
+
+
+def test_a_failed_pull_gives_the_room_back_and_says_why(world: World) -> None:
+    world.with_worker("i-0a")
+    world.engines.on("i-0a").images.clear()
+    world.placer.create(a_request("web-1"))
+    sent = world.commands.last(Command.PULL)
+    world.placer.image_pulled(NodeId("i-0a"), sent.id, succeeded=False)
+    container = world.store.container(ContainerName("web-1"))
+    assert container is not None
+    assert container.state is ContainerState.PENDING
+    assert "could not be pulled" in container.reason
+    assert world.node("i-0a").containers == 0
+
+
+def test_an_engine_that_does_not_answer_keeps_the_reservation_until_it_does(world: World) -> None:
+    world.with_worker("i-0a")
+    world.engines.on("i-0a").reachable = False
+    container = world.placer.create(a_request("web-1"))
+    assert (container.state, container.node) == (ContainerState.RESERVED, "i-0a")
+    world.engines.on("i-0a").reachable = True
+    settled = world.placer.settle_named(ContainerName("web-1"))
+    assert settled is not None
+    assert settled.state is ContainerState.RUNNING
+
+
+def test_a_lost_answer_of_the_engine_makes_no_second_container(world: World) -> None:
+    world.with_worker("i-0a")
+    world.engines.fail("create", Unavailable("lost"), after=True)
+    world.placer.create(a_request("web-1"))
+    world.placer.settle_named(ContainerName("web-1"))
+    assert (world.engines.made, world.engines.running("web-1")) == (1, ["i-0a"])
+
+
+def test_a_request_that_the_engine_refuses_leaves_nothing_behind(world: World) -> None:
+    world.with_worker("i-0a")
+    world.engines.refuse(IMAGE, "HostConfig.ShmSize", "is too small")
+    with pytest.raises(InvalidInput, match="ShmSize"):
+        world.placer.create(a_request("web-1"))
+    assert world.store.container(ContainerName("web-1")) is None
+    assert world.node("i-0a").containers == 0
+
+
+def test_pending_requests_are_placed_oldest_first_when_room_appears(world: World) -> None:
+    for name in ("b", "a", "c"):
+        world.placer.create(a_request(name))
+        world.clock.advance(1)
+    world.with_worker("i-0a", slots=2)
+    waiting = world.placer.place_pending()
+    assert [container.name for container in waiting] == ["c"]
+    assert world.node("i-0a").containers == 2
+
+
+def test_node_ready_twice_places_each_container_once(world: World) -> None:
+    world.placer.create(a_request("web-1"))
+    world.with_worker("i-0a")
+    world.placer.place_pending()
+    world.placer.place_pending()
+    assert (world.engines.made, world.node("i-0a").containers) == (1, 1)
+
+
+def test_removal_frees_the_engine_the_room_and_the_name(world: World) -> None:
+    world.with_worker("i-0a")
+    world.placer.create(a_request("web-1"))
+    assert world.placer.remove(ContainerName("web-1")) is not None
+    assert world.engines.running("web-1") == []
+    assert world.node("i-0a").containers == 0
+    assert world.placer.remove(ContainerName("web-1")) is None
+
+
+def test_a_removal_that_the_engine_did_not_answer_is_finished_later(world: World) -> None:
+    world.with_worker("i-0a")
+    world.placer.create(a_request("web-1"))
+    world.engines.fail("remove", Unavailable("no answer"))
+    with pytest.raises(Unavailable):
+        world.placer.remove(ContainerName("web-1"))
+    assert world.reconciler.nudge().containers == ("web-1",)
+    world.placer.settle_named(ContainerName("web-1"))
+    assert world.engines.running("web-1") == []
+    assert world.node("i-0a").containers == 0
+
+
+def test_a_pending_request_can_be_removed(world: World) -> None:
+    world.placer.create(a_request("web-1"))
+    world.placer.remove(ContainerName("web-1"))
+    assert world.store.pending() == ()
+
+
+def test_a_name_that_an_engine_holds_for_something_else_leaves_the_request_pending(world: World) -> None:
+    world.with_worker("i-0a")
+    world.engines.fail("create", Conflict("another container web-1 exists"))
+    container = world.placer.create(a_request("web-1"))
+    assert (container.state, "refused it" in container.reason) == (ContainerState.PENDING, True)
+    assert world.node("i-0a").containers == 0
+
+
+def test_a_container_that_can_not_start_is_taken_off_the_engine_again(world: World) -> None:
+    world.with_worker("i-0a")
+    world.engines.fail("start", InvalidInput("Cmd", "can't be run"))
+    with pytest.raises(InvalidInput, match="Cmd"):
+        world.placer.create(a_request("web-1"))
+    assert world.engines.on("i-0a").containers == {}
+    assert world.store.container(ContainerName("web-1")) is None
+
+
+def test_when_an_engine_refuses_the_next_candidate_is_tried(world: World) -> None:
+    world.with_worker("i-0a")
+    world.with_worker("i-0b")
+    world.engines.fail("create", Conflict("another container web-1 exists"))
+    container = world.placer.create(a_request("web-1"))
+    assert container.state is ContainerState.RUNNING
+    assert sum(world.node(name).containers for name in ("i-0a", "i-0b")) == 1
+
+
+def test_a_container_that_waits_for_its_pull_asks_for_no_second_one(world: World) -> None:
+    world.with_worker("i-0a")
+    world.engines.on("i-0a").images.clear()
+    world.placer.create(a_request("web-1"))
+    world.placer.settle_named(ContainerName("web-1"))
+    assert len(world.commands.sent) == 1
+
+
+def test_the_same_request_twice_at_once_is_answered_with_the_one_container(world: World) -> None:
+    world.with_worker("i-0a")
+    world.store.fail("reserve", NameTaken("the other call was first"), after=True)
+    container = world.placer.create(a_request("web-1"))
+    assert (container.state, container.node) == (ContainerState.RESERVED, "i-0a")
+
+
+def test_a_container_removed_while_it_is_made_leaves_no_copy(world: World) -> None:
+    world.with_worker("i-0a")
+    world.store.fail("confirm", Conflict("removed meanwhile"))
+    start = world.engines.start
+
+    def removed_meanwhile(node: Node, engine_id: str) -> None:
+        start(node, engine_id)
+        container = world.store.container(ContainerName("web-1"))
+        assert container is not None
+        world.store.release(world.store.begin_removal(container))
+
+    world.engines.start = removed_meanwhile  # type: ignore[method-assign]  # the removal comes at this very moment
+    with pytest.raises(Conflict):
+        world.placer.create(a_request("web-1"))
+    assert world.engines.on("i-0a").containers == {}

@@ -1,0 +1,195 @@
+"""A fleet of fakes with the real services over it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from random import Random
+
+from swarmkeeper.domain.model import Hook, Node, NodeId, Pool, PoolName, Role
+from swarmkeeper.domain.pools import PoolPlan
+from swarmkeeper.ports import Command, CommandStatus
+from swarmkeeper.services.drainer import Drainer
+from swarmkeeper.services.eviction import Evictor
+from swarmkeeper.services.joiner import Joiner, RegistrarSettings
+from swarmkeeper.services.mover import Mover
+from swarmkeeper.services.placer import Placer, PlacerSettings
+from swarmkeeper.services.reconciler import Reconciler
+from swarmkeeper.services.registrar import Registrar, WaitingHook
+from tests.fakes import (
+    FakeCertificates,
+    FakeCommands,
+    FakeEngines,
+    FakeEvents,
+    FakeFleet,
+    FakeStateStore,
+    FakeSwarm,
+    FakeTokens,
+    FixedClock,
+    a_node,
+)
+from tests.fakes.builders import resources
+from tests.fakes.certificates import SIGNING_REQUEST
+
+FLEET = "demo"
+IMAGE = "registry.example/web:1"
+LAUNCH_LIMIT_S, DRAIN_LIMIT_S = 600.0, 1800.0
+MANAGER = NodeId("i-00000000000000aaa")
+
+
+def a_plan(name: str, role: Role = Role.WORKER) -> PoolPlan:
+    """A pool of t3.small with nothing held back."""
+    pool = Pool(
+        name=PoolName(name),
+        role=role,
+        group=f"{FLEET}-{name}",
+        min=0,
+        max=4,
+        node_capacity=resources(2, 2048),
+        slots=4,
+        labels={"containerslots": "4"},
+    )
+    return PoolPlan(
+        pool=pool,
+        system_reserve=resources(),
+        cpu_overcommit=1.0,
+        memory_overcommit=1.0,
+        launch_limit_s=LAUNCH_LIMIT_S,
+        drain_limit_s=DRAIN_LIMIT_S,
+    )
+
+
+@dataclass
+class World:
+    """Fakes as fields; services built over them on demand. A ready manager is there from the start."""
+
+    clock: FixedClock = field(default_factory=FixedClock)
+    store: FakeStateStore = field(default_factory=FakeStateStore)
+    fleet: FakeFleet = field(default_factory=FakeFleet)
+    engines: FakeEngines = field(default_factory=lambda: FakeEngines(IMAGE))
+    swarm: FakeSwarm = field(default_factory=FakeSwarm)
+    commands: FakeCommands = field(default_factory=FakeCommands)
+    certificates: FakeCertificates = field(default_factory=FakeCertificates)
+    tokens: FakeTokens = field(default_factory=FakeTokens)
+    events: FakeEvents = field(default_factory=FakeEvents)
+    pauses: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.plans = {PoolName(n): a_plan(n, r) for n, r in (("workers", Role.WORKER), ("managers", Role.MANAGER))}
+        for plan in self.plans.values():
+            self.fleet.add_group(plan.pool.group, max=4, desired=1)
+
+    def with_manager(self) -> World:
+        self.fleet.in_service("demo-managers", MANAGER)
+        self.store.add_node(a_node(MANAGER, pool="managers", role=Role.MANAGER, address="10.42.0.5"))
+        self.swarm.join(MANAGER, role=Role.MANAGER)
+        return self
+
+    def with_worker(self, node_id: str, slots: int | None = 4) -> Node:
+        """A worker that is ready everywhere."""
+        self.fleet.in_service("demo-workers", node_id)
+        listed = self.swarm.join(node_id)
+        self.commands.register(node_id)
+        self.store.add_node(a_node(node_id, slots=slots, swarm_id=listed.id))
+        return self.node(node_id)
+
+    def node(self, node_id: str) -> Node:
+        node = self.store.node(NodeId(node_id))
+        assert node is not None
+        return node
+
+    @property
+    def placer(self) -> Placer:
+        return Placer(
+            store=self.store,
+            engines=self.engines,
+            commands=self.commands,
+            clock=self.clock,
+            settings=PlacerSettings(fleet=FLEET, strategy="spread"),
+            random=Random(7),
+            pause=self.pauses.append,
+        )
+
+    @property
+    def drainer(self) -> Drainer:
+        return Drainer(
+            store=self.store,
+            fleet=self.fleet,
+            swarm=self.swarm,
+            commands=self.commands,
+            clock=self.clock,
+            mover=self.mover,
+            evictor=Evictor(store=self.store, engines=self.engines, mover=self.mover),
+            drain_limits_s={PoolName("workers"): DRAIN_LIMIT_S},
+        )
+
+    @property
+    def mover(self) -> Mover:
+        return Mover(
+            store=self.store, engines=self.engines, commands=self.commands, clock=self.clock, strategy="spread"
+        )
+
+    @property
+    def registrar(self) -> Registrar:
+        settings = RegistrarSettings(fleet=FLEET, network="fleet", network_subnet="10.112.0.0/24", plans=self.plans)
+        joiner = Joiner(
+            store=self.store,
+            fleet=self.fleet,
+            engines=self.engines,
+            swarm=self.swarm,
+            commands=self.commands,
+            certificates=self.certificates,
+            tokens=self.tokens,
+            events=self.events,
+            clock=self.clock,
+            drainer=self.drainer,
+            settings=settings,
+        )
+        return Registrar(
+            store=self.store,
+            fleet=self.fleet,
+            clock=self.clock,
+            joiner=joiner,
+            drainer=self.drainer,
+            settings=settings,
+        )
+
+    @property
+    def reconciler(self) -> Reconciler:
+        return Reconciler(
+            fleet_name=FLEET,
+            store=self.store,
+            fleet=self.fleet,
+            swarm=self.swarm,
+            events=self.events,
+            clock=self.clock,
+            pools=[plan.pool for plan in self.plans.values()],
+        )
+
+    # Steps of a join, as events drive them.
+
+    def launch(self, node_id: str, group: str = "demo-workers") -> WaitingHook:
+        hook = self.fleet.launch(group, node_id)
+        return self.waiting(node_id, hook)
+
+    def waiting(self, node_id: str, hook: Hook) -> WaitingHook:
+        return WaitingHook(NodeId(node_id), hook.group, hook.token, self.clock.now())
+
+    def end_command(self, command: Command, *, output: str = "", fails: bool = False) -> NodeId:
+        """End the latest command of the kind; returns its node."""
+        sent = self.commands.last(command)
+        status = CommandStatus.FAILED if fails else CommandStatus.SUCCEEDED
+        self.commands.finish(sent.id, output=output, error="it broke" if fails else "", status=status)
+        return sent.node_id
+
+    def join(self, node_id: str, group: str = "demo-workers", role: Role = Role.WORKER) -> Node:
+        """A whole join, event by event."""
+        waiting = self.launch(node_id, group)
+        self.commands.register(node_id)
+        self.registrar.launching(waiting)
+        self.end_command(Command.CSR, output=SIGNING_REQUEST)
+        self.registrar.advance(NodeId(node_id))
+        listed = self.swarm.join(node_id, role=role)
+        self.end_command(Command.JOIN, output=json.dumps({"node_id": listed.id, "state": "active"}))
+        self.registrar.advance(NodeId(node_id))
+        return self.node(node_id)
