@@ -23,23 +23,51 @@ NANO_CPUS_PER_CPU = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """An amount of CPU and memory; may be negative as a difference."""
+    """An amount of CPU, memory and generic resources; may be negative as a difference.
+
+    `generic` counts whole units by kind (`gpu`), sorted by kind, kinds of amount 0 left out; `of` sorts.
+    """
 
     nano_cpus: int = 0
     memory_bytes: int = 0
+    generic: tuple[tuple[str, int], ...] = ()
+
+    @classmethod
+    def of(cls, nano_cpus: int = 0, memory_bytes: int = 0, generic: Mapping[str, int] | None = None) -> Resources:
+        """The amount with its generic resources in their standard form."""
+        kinds = sorted((generic or {}).items())
+        return cls(nano_cpus, memory_bytes, tuple((kind, amount) for kind, amount in kinds if amount))
 
     def __add__(self, other: Resources) -> Resources:
-        return Resources(self.nano_cpus + other.nano_cpus, self.memory_bytes + other.memory_bytes)
+        generic = _summed(self.generic, other.generic, +1)
+        return Resources(self.nano_cpus + other.nano_cpus, self.memory_bytes + other.memory_bytes, generic)
 
     def __sub__(self, other: Resources) -> Resources:
-        return Resources(self.nano_cpus - other.nano_cpus, self.memory_bytes - other.memory_bytes)
+        generic = _summed(self.generic, other.generic, -1)
+        return Resources(self.nano_cpus - other.nano_cpus, self.memory_bytes - other.memory_bytes, generic)
 
     def fits_in(self, room: Resources) -> bool:
-        """Whether neither amount exceeds `room`."""
-        return self.nano_cpus <= room.nano_cpus and self.memory_bytes <= room.memory_bytes
+        """Whether no amount exceeds `room`."""
+        if self.nano_cpus > room.nano_cpus or self.memory_bytes > room.memory_bytes:
+            return False
+        if not self.generic and not room.generic:
+            return True
+        return all(amount >= 0 for _, amount in _summed(room.generic, self.generic, -1))
 
     def __str__(self) -> str:
-        return f"{self.nano_cpus / NANO_CPUS_PER_CPU:g} CPUs and {self.memory_bytes / 2**20:g} MiB"
+        generic = "".join(f", {amount} {kind}" for kind, amount in self.generic)
+        return f"{self.nano_cpus / NANO_CPUS_PER_CPU:g} CPUs and {self.memory_bytes / 2**20:g} MiB{generic}"
+
+
+def _summed(
+    one: tuple[tuple[str, int], ...], other: tuple[tuple[str, int], ...], sign: int
+) -> tuple[tuple[str, int], ...]:
+    if not other:
+        return one
+    total = dict(one)
+    for kind, amount in other:
+        total[kind] = total.get(kind, 0) + sign * amount
+    return tuple(sorted((kind, amount) for kind, amount in total.items() if amount))
 
 
 NO_RESOURCES = Resources()
@@ -89,6 +117,8 @@ class Node:
     created_at: float
     state_since: float
     epoch: int = 0
+    revision: int = 0
+    """Grows by one with every change of what its containers hold; tells whether a view of them is current."""
     address: str = ""
     swarm_id: str = ""
     capacity: Resources = Resources()
@@ -116,21 +146,95 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class HostPort:
+    """A port of the host that a container binds; `address` is "" for every interface."""
+
+    port: int
+    protocol: str = "tcp"
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a request says of where it may go.
+
+    Expressions are raw, without their prefix (`constraint:`), those from labels first. `links` and `volumes_from`
+    are Docker's texts (`ref:alias`, `ref:ro`); `network_mode` may be `container:<ref>`, which is a dependency too.
+    `exposed` (`80/tcp`) is compared between containers in host network mode only.
+    """
+
+    constraints: tuple[str, ...] = ()
+    affinities: tuple[str, ...] = ()
+    whitelists: tuple[str, ...] = ()
+    ports: tuple[HostPort, ...] = ()
+    exposed: tuple[str, ...] = ()
+    network_mode: str = "bridge"
+    links: tuple[str, ...] = ()
+    volumes_from: tuple[str, ...] = ()
+
+
+NO_RULES = Rules()
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """How long a container is kept: all in seconds, None is for ever.
+
+    `pending_s`: a pending request is refused after this time. `running_s`: removed this long after its start.
+    `idle_s`: removed after this time without network traffic.
+    """
+
+    pending_s: float | None = None
+    running_s: float | None = None
+    idle_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """An accepted wish for one container.
 
-    `constraints` are raw expressions without their `constraint:` prefix, those from labels first.
-    `body` is Docker's create body as canonical JSON; the domain never looks inside.
+    `id` tells two requests of the same content apart (the caller's idempotency token). `labels` are the
+    container's own, which affinities of others compare. `body` is Docker's create body as canonical JSON; the
+    domain never looks inside.
     """
 
     name: ContainerName
     image: str
     reservation: Resources = Resources()
-    constraints: tuple[str, ...] = ()
+    rules: Rules = NO_RULES
+    labels: Mapping[str, str] = field(default_factory=dict)
     network: str = ""
     tenant: str = ""
     movable: bool = False
+    lifetime: Lifetime = Lifetime()
     body: str = "{}"
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that an engine holds; `tags` are `repository:tag`, and may be none."""
+
+    id: str
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Occupant:
+    """A container as placement sees it on a node: stopped ones and ones not yet created count.
+
+    `id` is the engine's, "" until it is created; `name` "" means it has none; `swarm_id` is classic Swarm's.
+    """
+
+    name: str
+    id: str = ""
+    swarm_id: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    reservation: Resources = Resources()
+    ports: tuple[HostPort, ...] = ()
+    exposed: tuple[str, ...] = ()
+    network_mode: str = "bridge"
+    image: str = ""
 
 
 class ContainerState(StrEnum):

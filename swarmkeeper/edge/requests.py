@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from swarmkeeper.domain.model import ContainerName, Request, Resources
+from swarmkeeper.domain.model import ContainerName, Request, Resources, Rules
 from swarmkeeper.domain.placement.expressions import InvalidExpression, parse_all
 from swarmkeeper.errors import InvalidInput
 
@@ -152,7 +152,8 @@ def parse_request(body: object, *, network: str, default_memory_bytes: int) -> R
         name=ContainerName(parsed.Name),
         image=parsed.Image,
         reservation=Resources(parsed.HostConfig.NanoCpus, memory_bytes),
-        constraints=rules.constraints,
+        rules=Rules(constraints=rules.constraints),
+        labels=dict(sorted(parsed.Labels.items())),
         network=network,
         tenant=parsed.Labels.get(TENANT_LABEL, "default"),
         movable=rules.wants_to_move and not _is_bound_to_its_node(parsed, rules.constraints),

@@ -15,6 +15,7 @@ from swarmkeeper.domain.model import (
     Request,
     Resources,
     Role,
+    Rules,
     SentCommand,
 )
 from swarmkeeper.ports import Limit
@@ -84,7 +85,7 @@ def a_request(
         name=ContainerName(name),
         image=image,
         reservation=resources(cpus, memory_mib),
-        constraints=constraints,
+        rules=Rules(constraints=constraints),
         network="fleet",
         tenant=tenant,
         movable=movable,

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import (
+    NO_RULES,
     Container,
     ContainerName,
     ContainerState,
@@ -87,7 +88,7 @@ def _filled(draw: st.DrawFn, node: Node, number: int) -> tuple[Node, tuple[Conta
     for request in draw(requests(max_size=3)):
         room = request.reservation.fits_in(node.free) and (node.slots is None or node.containers < node.slots)
         if room:
-            named = replace(request, name=ContainerName(f"n{number}-{request.name}"), constraints=())
+            named = replace(request, name=ContainerName(f"n{number}-{request.name}"), rules=NO_RULES)
             held.append(Container(named, ContainerState.RUNNING, 0.0, node=node.id))
             node = node.holding(request.reservation)
     return node, tuple(held)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from swarmkeeper.adapters.aws.items import CONTAINER, KIND_PENDING, Item, container_key, integer_in, number, text
-from swarmkeeper.domain.model import Container, ContainerName, ContainerState, NodeId, Request, Resources
+from swarmkeeper.adapters.aws.items import KIND_PENDING, Item, container_key, integer_in, number, text
+from swarmkeeper.adapters.aws.request_json import request_from, request_text
+from swarmkeeper.domain.model import Container, ContainerState, NodeId, Request
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def digest(request: Request) -> str:
     """A request's fingerprint: equal exactly for equal requests."""
-    return hashlib.sha256(json.dumps(asdict(request), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(request_text(request).encode()).hexdigest()
 
 
 def container_item(container: Container) -> Item:
@@ -25,14 +24,8 @@ def container_item(container: Container) -> Item:
     request = container.request
     item: Item = {
         **container_key(request.name),
-        "image": text(request.image),
-        "nano_cpus": number(request.reservation.nano_cpus),
-        "memory_bytes": number(request.reservation.memory_bytes),
-        "constraints": {"L": [text(constraint) for constraint in request.constraints]},
-        "network": text(request.network),
         "tenant": text(request.tenant),
-        "movable": {"BOOL": request.movable},
-        "body": text(request.body),
+        "request": text(request_text(request)),
         "request_digest": text(digest(request)),
         "state": text(container.state),
         "requested_at": number(container.requested_at),
@@ -51,18 +44,8 @@ def container_item(container: Container) -> Item:
 
 
 def container_from(item: Mapping[str, AttributeValueTypeDef]) -> Container:
-    request = Request(
-        name=ContainerName(item["pk"]["S"].removeprefix(CONTAINER)),
-        image=item["image"]["S"],
-        reservation=Resources(integer_in(item, "nano_cpus"), integer_in(item, "memory_bytes")),
-        constraints=tuple(value["S"] for value in item["constraints"]["L"]),
-        network=item["network"]["S"],
-        tenant=item["tenant"]["S"],
-        movable=item["movable"]["BOOL"],
-        body=item["body"]["S"],
-    )
     return Container(
-        request=request,
+        request=request_from(item["request"]["S"]),
         state=ContainerState(item["state"]["S"]),
         requested_at=float(item["requested_at"]["N"]),
         node=NodeId(item["node"]["S"]) if "node" in item else None,

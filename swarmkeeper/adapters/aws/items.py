@@ -26,7 +26,7 @@ HOLDS = "HOLDS#"
 CONTAINER = "CONTAINER#"
 KIND_NODE = "NODE"
 KIND_PENDING = "PENDING"
-TOTALS = ("reserved_nano_cpus", "reserved_memory_bytes", "containers")
+TOTALS = ("reserved_nano_cpus", "reserved_memory_bytes", "containers", "revision")
 """A node's attributes that only reservations change."""
 
 

@@ -61,7 +61,7 @@ class Wish:
 
 def wish_of(request: Request, avoid: frozenset[NodeId] = frozenset()) -> Wish:
     """Parse a request. Raises InvalidExpression for a bad expression, soft or not."""
-    return Wish(request.reservation, parse_all(request.constraints), avoid)
+    return Wish(request.reservation, parse_all(request.rules.constraints), avoid)
 
 
 def is_worker(node: NodeView, wish: Wish) -> Rejection | None:

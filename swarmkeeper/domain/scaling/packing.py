@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from swarmkeeper.domain.model import ContainerName, Node, NodeId, Request, Resources
+from swarmkeeper.domain.model import ContainerName, Node, NodeId, Request, Resources, Rules
 from swarmkeeper.domain.placement.filters import Wish, first_rejection, wish_of
 from swarmkeeper.domain.placement.strategies import Rank, Strategy, strategy_named
 
@@ -34,14 +34,14 @@ def in_packing_order(requests: Iterable[Request], scale: Resources) -> list[Requ
     def key(request: Request) -> tuple[int, int, int, tuple[str, ...], str]:
         cpus, memory = request.reservation.nano_cpus, request.reservation.memory_bytes
         larger = max(cpus * scale.memory_bytes, memory * scale.nano_cpus)
-        return -larger, -cpus, -memory, request.constraints, request.name
+        return -larger, -cpus, -memory, request.rules.constraints, request.name
 
     return sorted(requests, key=key)
 
 
-def shape(request: Request) -> tuple[Resources, tuple[str, ...]]:
+def shape(request: Request) -> tuple[Resources, Rules]:
     """What makes two requests equal for filters and strategies."""
-    return request.reservation, request.constraints
+    return request.reservation, request.rules
 
 
 def pack(requests: Sequence[Request], nodes: Sequence[Node], *, strategy: str) -> Packing:

@@ -33,7 +33,7 @@ def test_rules_are_taken_out_of_the_environment_and_label_rules_come_first() -> 
         network="fleet",
         default_memory_bytes=DEFAULT,
     )
-    assert request.constraints == ("zone==a", "tier==web")
+    assert request.rules.constraints == ("zone==a", "tier==web")
     assert request.movable
     assert json.loads(request.body)["Env"] == ["A=1"]
 

@@ -13,9 +13,11 @@ from swarmkeeper.services.drainer import Drainer
 from swarmkeeper.services.eviction import Evictor
 from swarmkeeper.services.joiner import Joiner, RegistrarSettings
 from swarmkeeper.services.mover import Mover
-from swarmkeeper.services.placer import Placer, PlacerSettings
+from swarmkeeper.services.placer import Placer
 from swarmkeeper.services.reconciler import Reconciler
 from swarmkeeper.services.registrar import Registrar, WaitingHook
+from swarmkeeper.services.reservations import Reserver
+from swarmkeeper.services.starter import Starter
 from tests.fakes import (
     FakeCertificates,
     FakeCommands,
@@ -100,15 +102,11 @@ class World:
 
     @property
     def placer(self) -> Placer:
-        return Placer(
-            store=self.store,
-            engines=self.engines,
-            commands=self.commands,
-            clock=self.clock,
-            settings=PlacerSettings(fleet=FLEET, strategy="spread"),
-            random=Random(7),
-            pause=self.pauses.append,
+        reserver = Reserver(
+            store=self.store, clock=self.clock, random=Random(7), pause=self.pauses.append, strategy="spread"
         )
+        starter = Starter(store=self.store, engines=self.engines, commands=self.commands)
+        return Placer(store=self.store, reserver=reserver, starter=starter, clock=self.clock)
 
     @property
     def drainer(self) -> Drainer:
