@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly NO_TEST_COLLECTED=5
+readonly SIDE_BY_SIDE=(-n auto --dist loadfile)    # files stay whole: their fixtures are made once
 
 run() {
   local python=$1 status=0
@@ -15,10 +16,11 @@ run() {
 }
 
 echo "== unit tests, $(.venv/bin/python --version)"
-run .venv/bin/python -m "not engine and not e2e and not loop" "$@"
+run .venv/bin/python "${SIDE_BY_SIDE[@]}" -m "not engine and not e2e and not loop" "$@"
 if [ -x .venv313/bin/python ]; then
   echo "== unit tests, $(.venv313/bin/python --version)"
-  run .venv313/bin/python tests/unit tests/properties tests/contract tests/functions -m "not engine and not e2e and not loop" "$@"
+  run .venv313/bin/python tests/unit tests/properties tests/contract tests/functions "${SIDE_BY_SIDE[@]}" \
+    -m "not engine and not e2e and not loop" "$@"
 fi
 echo "== the whole loop, on simulated engines and on real ones"
 run .venv/bin/python -m "engine or e2e or loop" "$@"
