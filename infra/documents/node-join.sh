@@ -1,11 +1,13 @@
 # Make this node a member of the Swarm: certificate, engine on mutual TLS, the compose projects join and node.
-# Safe to repeat. The last line of the output is one JSON object; everything else goes to standard error.
+# Safe to repeat, also on a node that serves already: a member's engine is not restarted and its certificate not
+# replaced. The last line of the output is one JSON object; everything else goes to standard error.
 : "${ASSET_BUCKET:?}" "${ASSET_KEY:?}" "${ASSET_SHA256:?}" "${TOKEN_PREFIX:?}" "${JOIN_IMAGE:?}" "${ROUTER_IMAGE:?}"
-: "${ROUTER_PORT:?}" "${DOMAIN:?}" "${OVERLAY_POOL:?}" "${BOOT_LIMIT_S:?}"
+: "${ROUTER_PORT:?}" "${DOMAIN:?}" "${OVERLAY_POOL:?}" "${BOOT_LIMIT_S:?}" "${FLEET:?}"
 : "${mode:?}" "${role:?}" "${certificate:?}" "${authority:?}" "${address:?}" "${managers=}"
 umask 077
 tls=/etc/docker/tls
 project=/opt/swarmkeeper/${ASSET_SHA256:0:16}
+member=/var/lib/swarmkeeper/member    # there from the first successful join on
 
 clean_up() { rm -rf "${token:-}" "${DOCKER_CONFIG:-}"; }
 trap clean_up EXIT
@@ -18,6 +20,25 @@ replace() {
         return 1
     fi
     mv "$1.new" "$1"
+}
+
+# The braces are split because Systems Manager takes a pair of them for a parameter of its own.
+swarm_info() { docker info --format "{""{.Swarm.$1}""}"; }
+
+# Whether the engine is a member. One that has been a member and was just started, after a reboot say, finds its
+# managers again in a moment: it is waited for. Only what a first attempt has left may be cleared.
+is_member() {
+    local deadline=$((SECONDS + 30)) state
+    while :; do
+        state=$(swarm_info LocalNodeState) || exit 1
+        case $state in
+            active) return 0 ;;
+            inactive) return 1 ;;
+        esac
+        [ -e "$member" ] || return 1
+        [ "$SECONDS" -lt "$deadline" ] || { echo "a member without its managers ($state): left as it is" >&2; exit 1; }
+        sleep 1
+    done
 }
 
 # The engine listens on the node's own address only, for clients that the fleet's authority has signed.
@@ -43,7 +64,7 @@ secure_engine() {
     base64 -d <<<"$authority" | replace "$tls/ca.pem" && changed=yes
     base64 -d <<<"$certificate" | replace "$tls/cert.pem" && changed=yes
     engine_settings | replace /etc/docker/daemon.json && changed=yes
-    # A restart would take the containers down: only when something is new.
+    # Only when something is new: a join that is tried again would wait for the engine for nothing.
     [ "$changed" = no ] || systemctl restart docker
     docker info >/dev/null
 }
@@ -76,22 +97,76 @@ join_swarm() {
     read_token
     export JOIN_IMAGE OVERLAY_POOL MODE="$mode" ROLE="$role" ADVERTISE_ADDRESS="$address" MANAGERS="$managers"
     export TOKEN_FILE="$token"
-    local status=0
+    local status=0 said
     docker compose --file "$project/join/compose.yaml" up --force-recreate --no-color \
         --abort-on-container-exit --exit-code-from join >&2 || status=$?
+    said=$(docker compose --file "$project/join/compose.yaml" logs --no-log-prefix --tail 1 join 2>&1) || :
     docker compose --file "$project/join/compose.yaml" down --timeout 5 >&2 || :
     rm -f "$token"
+    # The last line is what the registrar gives as the reason of a join that failed.
+    [ "$status" = 0 ] || echo "$said" >&2
     return "$status"
 }
 
+compose_node() { docker compose --file "$project/node/compose.yaml" "$@" >&2; }
+
+# A container that runs and is as it should be is left alone by `up`. A start may fail all the same: an engine that
+# has just been started takes part in the overlay only once each node on it has answered, and waits 30 s for one that
+# has not heard of it yet, while a container's start waits 20 s. A restart policy does not try again, so we do.
 start_router() {
     export ROUTER_IMAGE ROUTER_PORT
-    docker compose --file "$project/node/compose.yaml" up --detach --no-color --quiet-pull >&2
-    local deadline=$((SECONDS + 30))
+    local deadline=$((SECONDS + 120)) anew=
+    until compose_node up --detach --no-color --quiet-pull $anew && router_answers_soon; do
+        [ "$SECONDS" -lt "$deadline" ] || { compose_node logs --tail 20; echo "the router does not come up" >&2; return 1; }
+        anew=--force-recreate
+        sleep 2
+    done
+}
+
+router_answers_soon() {
+    local deadline=$((SECONDS + 20))
     until router_answers; do
-        [ "$SECONDS" -lt "$deadline" ] || { docker compose --file "$project/node/compose.yaml" logs --tail 20 >&2; return 1; }
+        [ "$SECONDS" -lt "$deadline" ] || { echo "the router does not answer" >&2; return 1; }
         sleep 0.2
     done
+}
+
+# A unit of the host rather than a container: the hop limit of the metadata keeps the node's role from containers.
+agent_unit() {
+    cat <<UNIT
+[Unit]
+Description=Tells the fleet when one of its containers has ended
+After=docker.service network-online.target
+[Service]
+Environment=FLEET=$FLEET NODE=$(hostname) AWS_DEFAULT_REGION=$AWS_DEFAULT_REGION HOME=/run/swarmkeeper-agent
+ExecStart=/bin/bash $project/node/agent.sh
+Restart=always
+RestartSec=2
+DynamicUser=yes
+SupplementaryGroups=docker
+RuntimeDirectory=swarmkeeper-agent
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+CapabilityBoundingSet=
+MemoryMax=256M
+[Install]
+WantedBy=multi-user.target
+UNIT
+}
+
+start_agent() {
+    local unit=/etc/systemd/system/swarmkeeper-agent.service
+    if ! agent_unit | replace "$unit" && systemctl is-active --quiet swarmkeeper-agent; then
+        return 0
+    fi
+    chmod 0644 "$unit"
+    systemctl daemon-reload
+    systemctl enable swarmkeeper-agent
+    systemctl restart swarmkeeper-agent
 }
 
 router_answers() {
@@ -101,12 +176,18 @@ router_answers() {
 await_boot
 exec 9>/run/swarmkeeper.lock && flock 9    # a command may be sent twice
 install -d -m 0755 /opt/swarmkeeper
-secure_engine
+systemctl start docker    # where an earlier run was cut off in its restart
 log_in_for "$JOIN_IMAGE"
 log_in_for "$ROUTER_IMAGE"
 fetch_projects
-join_swarm
-[ "$role" != worker ] || start_router
-# The braces are split because Systems Manager takes a pair of them for a parameter of its own.
-printf '{"node_id": "%s", "state": "%s"}\n' \
-    "$(docker info --format '{'{.Swarm.NodeID}'}')" "$(docker info --format '{'{.Swarm.LocalNodeState}'}')"
+if ! is_member; then
+    rm -f "$member"
+    secure_engine
+    join_swarm
+fi
+touch "$member"
+if [ "$role" = worker ]; then
+    start_router
+    start_agent
+fi
+printf '{"node_id": "%s", "state": "%s"}\n' "$(swarm_info NodeID)" "$(swarm_info LocalNodeState)"

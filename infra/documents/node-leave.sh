@@ -4,15 +4,27 @@ if ! command -v docker >/dev/null; then
     exit 0
 fi
 exec 9>/run/swarmkeeper.lock && flock 9    # a command may be sent twice
-docker compose --project-name node down --timeout 10 >&2
-docker compose --project-name join down --timeout 5 >&2
+for project in node join; do
+    # What can't be taken down ends with its instance; it must not keep the node in the Swarm.
+    docker compose --project-name "$project" down --timeout 10 >&2 || echo "$project could not be taken down" >&2
+done
+
 # The braces are split because Systems Manager takes a pair of them for a parameter of its own.
-if [ "$(docker info --format '{'{.Swarm.LocalNodeState}'}')" = inactive ]; then
-    echo "not a member" >&2
-    exit 0
-fi
-if [ "$(docker info --format '{'{.Swarm.ControlAvailable}'}')" = true ]; then
-    docker swarm leave --force >&2    # a manager is let go in no other way; the registrar has looked after the quorum
-else
-    docker swarm leave >&2
-fi
+swarm_info() { docker info --format "{""{.Swarm.$1}""}"; }
+
+leave() {
+    local force=
+    # A manager is let go in no other way; the registrar has looked after the quorum.
+    [ "$(swarm_info ControlAvailable)" != true ] || force=--force
+    docker swarm leave $force >&2
+}
+
+# While the engine still waits for the overlay, as after a restart, it answers a leave with a time-out; the next try,
+# or the engine itself in the background, brings it to its end.
+tries=3
+until [ "$(swarm_info LocalNodeState)" = inactive ] || leave; do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || { echo "still a member" >&2; exit 1; }
+    sleep 1
+done
+rm -f /var/lib/swarmkeeper/member

@@ -8,6 +8,7 @@ import json
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import RLock
@@ -41,6 +42,8 @@ class Surroundings:
     read_token: Callable[[str], str]
     new_swarm: Callable[[], SimulatedSwarm]
     registry: SimulatedRegistry
+    something_ended: Callable[[str], None]
+    """A node's agent heard of a container's end; takes the instance id and does not wait."""
 
 
 @dataclass(slots=True)
@@ -73,7 +76,7 @@ def _csr(node: SimulatedNode, parameters: Mapping[str, str], outside: Surroundin
 
 
 def _join(node: SimulatedNode, parameters: Mapping[str, str], outside: Surroundings) -> str:
-    """Let the engine listen with the certificate given, then make it a member of the Swarm, once."""
+    """Let the engine listen with the certificate given, then make it a member of the Swarm; a member stays as it is."""
     mode, role = _one_of(parameters, "mode", {"init", "join"}), _one_of(parameters, "role", {MANAGER, WORKER})
     engine = node.engine
     if _parameter(parameters, "address") != engine.address:
@@ -81,11 +84,13 @@ def _join(node: SimulatedNode, parameters: Mapping[str, str], outside: Surroundi
     tls = _server_tls(node, _pem(parameters, "certificate"), _pem(parameters, "authority"))
     token = _token(role, outside) if mode == "join" and engine.membership is None else ""
     with outside.lock:
-        engine.tls = tls
         if engine.membership is None:
+            engine.tls = tls
             engine.membership = (
                 _initialised(engine, outside) if mode == "init" else _joined(engine, parameters, token, outside)
             )
+        if role == WORKER:
+            engine.on_end = partial(outside.something_ended, engine.host_name)
         return json.dumps({"node_id": engine.membership.node_id, "state": "active"}) + "\n"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from swarmkeeper.domain.membership import NodeState, Step
-from swarmkeeper.domain.model import Container, Node, PoolName, Role, SentCommand
+from swarmkeeper.domain.model import Container, Node, PoolName, Role
 from swarmkeeper.errors import Unavailable, UnsafeAction
 from swarmkeeper.ports import (
     Clock,
@@ -19,6 +19,7 @@ from swarmkeeper.ports import (
 )
 from swarmkeeper.services.eviction import Evictor
 from swarmkeeper.services.mover import Move, Mover
+from swarmkeeper.services.sending import COMMAND_TRIES, Sender
 from swarmkeeper.services.transitions import stepped
 
 JOIN_HOOK = "join"
@@ -50,6 +51,7 @@ class Drainer:
         self._fleet = fleet
         self._swarm = swarm
         self._commands = commands
+        self._sender = Sender(store=store, commands=commands, clock=clock)
         self._clock = clock
         self._mover = mover
         self._evictor = evictor
@@ -91,9 +93,15 @@ class Drainer:
 
     def leave(self, node: Node) -> Node:
         """Go on with leaving: command, out of the Swarm's list, tombstone, hook. Raises Unavailable to be retried."""
-        if node.command is not None and node.command.kind == Command.LEAVE and self._is_running(node):
+        status = self._leave_status(node)
+        if status is CommandStatus.RUNNING:
             raise Unavailable(f"{node.id} is still leaving the Swarm")
-        self.remove_from_swarm(node)
+        try:
+            self.remove_from_swarm(node)
+        except Unavailable:
+            if status is CommandStatus.FAILED:
+                self._leave_again(node)
+            raise
         return self.bury(node, node.reason or "left")
 
     def bury(self, node: Node, reason: str) -> Node:
@@ -148,7 +156,7 @@ class Drainer:
     def _end(self, node: Node) -> Node:
         """End an empty node's instance, or, once its terminate hook waits, have it leave the Swarm."""
         if is_ending(node):
-            return self.send_leave(node)
+            return self._send_leave(node)
         if node.hook is not None:  # its launch was let through, only the note of it is missing
             self._fleet.complete(node.hook, node.id, proceed=True)
         # Claimed first: a scaler that takes the node back at this moment makes this write fail, not a tenant.
@@ -159,21 +167,32 @@ class Drainer:
             return self._back_to_work(node, f"its group would not end it: {refusal}")
         return node
 
-    def send_leave(self, node: Node) -> Node:
+    def _send_leave(self, node: Node, *, attempt: int = 1) -> Node:
         """Start the leave command; an instance that can't be commanded any more just leaves the list."""
-        command: SentCommand | None = None
         try:
-            command_id = self._commands.send(node.id, Command.LEAVE, {})
-            command = SentCommand(id=command_id, kind=Command.LEAVE, sent_at=self._clock.now())
+            return self._sender.send(node, Command.LEAVE, {}, Step.LEAVE, attempt=attempt)
         except Unavailable:
-            # The agent is gone or was never there. The Swarm will show the node down once it has ended.
-            command = None
-        return self._store.save_node(stepped(replace(node, command=command), Step.LEAVE, now=self._clock.now()))
+            # The agent is gone or was never there: the Swarm will show the node down once it has ended. It may also
+            # be AWS that did not answer: as long as the Swarm shows the node ready, `leave` tries again.
+            return self._store.node(node.id) or node
 
-    def _is_running(self, node: Node) -> bool:
-        if node.command is None or self._clock.now() > node.command.sent_at + LEAVE_LIMIT_S:
-            return False
-        return self._commands.result(node.command.id, node.id).status is CommandStatus.RUNNING
+    def _leave_again(self, node: Node) -> None:
+        """Send a leave command that was never sent, or that has failed less often than a command may."""
+        command = node.command
+        failed = 0 if command is None else command.attempt - command.is_claim
+        if failed < COMMAND_TRIES:
+            self._send_leave(node, attempt=failed + 1)
+
+    def _leave_status(self, node: Node) -> CommandStatus:
+        """How the leave command goes; one that was never sent, or isn't heard of in time, counts as failed."""
+        command = node.command
+        if command is None or command.kind != Command.LEAVE:
+            return CommandStatus.FAILED
+        if command.is_claim:
+            return CommandStatus.RUNNING if self._sender.is_being_sent(command) else CommandStatus.FAILED
+        if self._clock.now() > command.sent_at + LEAVE_LIMIT_S:
+            return CommandStatus.FAILED
+        return self._commands.result(command.id, node.id).status
 
 
 def is_ending(node: Node) -> bool:

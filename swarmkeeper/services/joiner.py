@@ -31,10 +31,9 @@ from swarmkeeper.ports import (
 )
 from swarmkeeper.services.drainer import JOIN_HOOK, Drainer
 from swarmkeeper.services.progress import Progress
+from swarmkeeper.services.sending import COMMAND_TRIES, Sender
 from swarmkeeper.services.transitions import stepped
 
-COMMAND_TRIES = 2
-"""How often a command is sent before the join is given up."""
 COMMAND_LIMIT_S = 540.0
 """A command whose end was never reported is taken as failed after this time."""
 GIVE_UP_MARGIN_S = 20.0
@@ -82,6 +81,7 @@ class Joiner:
         self._engines = engines
         self._swarm = swarm
         self._commands = commands
+        self._sender = Sender(store=store, commands=commands, clock=clock)
         self._certificates = certificates
         self._tokens = tokens
         self._events = events
@@ -92,9 +92,7 @@ class Joiner:
     def join(self, node: Node) -> Progress:
         """Take a joining node one step on; the join is abandoned when its hook would end before it could."""
         if node.hook is not None and self._clock.now() > node.hook.deadline - GIVE_UP_MARGIN_S:
-            return self.abandon(
-                node, f"the launch limit ran out while it was {node.state}: {node.reason or 'no answer'}"
-            )
+            return self.abandon(node, f"the launch limit ran out while it was {node.state}: {_awaited(node)}")
         try:
             if node.state is NodeState.LAUNCHING:
                 return self._request_certificate(node, attempt=1)
@@ -111,9 +109,8 @@ class Joiner:
         return self._send(node, Command.JOIN, parameters, Step.SEND_JOIN, attempt)
 
     def _send(self, node: Node, command: Command, parameters: Mapping[str, str], step: Step, attempt: int) -> Progress:
-        command_id = self._commands.send(node.id, command, parameters)
-        sent = SentCommand(id=command_id, kind=command, sent_at=self._clock.now(), attempt=attempt)
-        stored = self._store.save_node(stepped(replace(node, command=sent), step, now=self._clock.now()))
+        stored = self._sender.send(node, command, parameters, step, attempt=attempt)
+        command_id = "" if stored.command is None else stored.command.id
         return Progress(node.id, stored.state, f"{command} sent ({command_id}, try {attempt})")
 
     def _after_command(self, node: Node) -> Progress:
@@ -121,6 +118,8 @@ class Joiner:
         sent = node.command
         if sent is None:
             raise Unavailable(f"{node.id} has no command on record")
+        if sent.is_claim:
+            return self._take_over(node, sent)
         result = self._commands.result(sent.id, node.id)
         if result.status is CommandStatus.RUNNING and self._clock.now() < sent.sent_at + COMMAND_LIMIT_S:
             return Progress(node.id, node.state, f"{sent.kind} is still running")
@@ -128,29 +127,34 @@ class Joiner:
             return self._retry_or_abandon(node, sent, result)
         return self._certified(node, result) if sent.kind == Command.CSR else self._joined(node, result)
 
+    def _take_over(self, node: Node, claim: SentCommand) -> Progress:
+        """Send what was claimed but not sent: AWS refused it, or the claiming call has died.
+
+        Raises Unavailable while that call may live. An event that the command's end has caused comes again then,
+        and finds the command's id.
+        """
+        if self._sender.is_being_sent(claim):
+            raise Unavailable(f"{claim.kind} is being sent to {node.id} by another call")
+        return self._send_again(node, claim.kind, attempt=claim.attempt)
+
     def _retry_or_abandon(self, node: Node, sent: SentCommand, result: CommandResult) -> Progress:
         if sent.attempt >= COMMAND_TRIES:
             return self.abandon(node, f"{sent.kind} failed {sent.attempt} times: {_last_line(result)}")
-        if sent.kind == Command.CSR:
-            return self._request_certificate(node, attempt=sent.attempt + 1)
-        return self._resend_join(node, sent)
+        return self._send_again(node, sent.kind, attempt=sent.attempt + 1)
 
-    def _resend_join(self, node: Node, sent: SentCommand) -> Progress:
-        """The certificate of the first try is signed again: the node kept its key and sends its request anew."""
-        csr = self._store.fact(_csr_fact(node.id))
-        if csr is None:
+    def _send_again(self, node: Node, kind: str, *, attempt: int) -> Progress:
+        if kind == Command.CSR:
+            return self._request_certificate(node, attempt=attempt)
+        if self._store.fact(_csr_fact(node.id)) is None:
             return self.abandon(node, "its signing request is no longer known")
-        return self._send_join(node, attempt=sent.attempt + 1)
+        return self._send_join(node, attempt=attempt)
 
     def _certified(self, node: Node, result: CommandResult) -> Progress:
         self._store.set_fact_once(_csr_fact(node.id), result.output)
         return self._send_join(node, attempt=1)
 
     def _join_parameters(self, node: Node) -> dict[str, str]:
-        csr = self._store.fact(_csr_fact(node.id))
-        if csr is None:
-            raise InvariantBroken(f"the signing request of {node.id} is not stored")
-        certificate = self._certificates.sign(csr, node_id=node.id, address=node.address)
+        certificate = self._certificate(node)
         manager = self._first_manager(node)
         return {
             "mode": "init" if manager is None else "join",
@@ -160,6 +164,17 @@ class Joiner:
             "managers": "" if manager is None else f"{manager.address}:{SWARM_PORT}",
             "address": node.address,
         }
+
+    def _certificate(self, node: Node) -> str:
+        """The node's certificate, signed once: a join that is repeated, or sent twice, must change nothing there."""
+        kept = self._store.fact(_certificate_fact(node.id))
+        if kept is not None:
+            return kept
+        csr = self._store.fact(_csr_fact(node.id))
+        if csr is None:
+            raise InvariantBroken(f"the signing request of {node.id} is not stored")
+        signed = self._certificates.sign(csr, node_id=node.id, address=node.address)
+        return self._store.set_fact_once(_certificate_fact(node.id), signed)
 
     def _first_manager(self, node: Node) -> Node | None:
         """The manager to join; None for the one manager that the conditional write elected to begin the Swarm.
@@ -200,7 +215,7 @@ class Joiner:
             node, swarm_id=listed.id, labels=labels, capacity=self._capacity(node, plan), command=None, reason=""
         )
         ready = self._store.save_node(stepped(joined, Step.CONFIRM_READY, now=self._clock.now()))
-        self._forget_signing_request(node)
+        self._forget_certificate(node)
         return self.announce(ready)
 
     def _listed(self, manager: Node, node: Node, swarm_id: str) -> SwarmNode:
@@ -249,7 +264,7 @@ class Joiner:
         except Unavailable:
             # It still looks alive; once its instance has ended, the check of a buried node removes the ghost.
             reason = f"{reason} (still listed in the Swarm)"
-        self._forget_signing_request(node)
+        self._forget_certificate(node)
         # Counted and told before the burial, so that a crash in between repeats rather than forgets it.
         if node.hook is None or node.hook.name == JOIN_HOOK:
             self._remember(node, ready=False)
@@ -273,15 +288,26 @@ class Joiner:
             return
         raise Unavailable(f"the scaling state of {node.pool} is contended")
 
-    def _forget_signing_request(self, node: Node) -> None:
-        name = _csr_fact(node.id)
-        stored = self._store.fact(name)
-        if stored is not None:
-            self._store.replace_fact(name, expected=stored, value=None)
+    def _forget_certificate(self, node: Node) -> None:
+        for name in (_csr_fact(node.id), _certificate_fact(node.id)):
+            stored = self._store.fact(name)
+            if stored is not None:
+                self._store.replace_fact(name, expected=stored, value=None)
 
 
 def _csr_fact(node_id: NodeId) -> str:
     return f"signing-request/{node_id}"
+
+
+def _certificate_fact(node_id: NodeId) -> str:
+    return f"certificate/{node_id}"
+
+
+def _awaited(node: Node) -> str:
+    """What a node that got no further was waiting for."""
+    if node.command is not None and node.command.is_claim:
+        return f"{node.command.kind} could not be sent"
+    return node.reason or "no answer"
 
 
 def _swarm_id(result: CommandResult) -> str:

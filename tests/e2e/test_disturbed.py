@@ -91,6 +91,9 @@ def test_when_every_event_comes_twice_the_loop_does_everything_once(make_world: 
     world.wait("that it left the table", lambda: gone["EC2InstanceId"] not in ids(world), limit_s=60)
     assert world.group()["DesiredCapacity"] >= 1
     assert first["id"] in {node["id"] for node in world.nodes()} | {gone["EC2InstanceId"]}
+    ended = {(one["instance-id"], one["document-name"], one["command-id"]) for one in world.passed(COMMAND_ENDED)}
+    steps = [(node, document) for node, document, _ in ended if not str(document).endswith("-pull")]
+    assert len(steps) == len(set(steps))
 
 
 def ids(world: World) -> set[str]:

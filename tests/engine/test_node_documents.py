@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shlex
 import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
@@ -57,6 +59,7 @@ class Fleet:
             "ROUTER_PORT": "8080",
             "DOMAIN": "fleet.example",
             "OVERLAY_POOL": "10.96.0.0/12",
+            "FLEET": "test",
         }
 
     def run(self, node: str, document: str, **parameters: str) -> CommandOutput:
@@ -70,14 +73,17 @@ class Fleet:
         assert output.exit_code == 0, output.stderr
         return output.stdout.strip()
 
-    def join(self, node: str, address: str, mode: str, role: str, managers: str = "") -> dict[str, str]:
+    def try_join(self, node: str, address: str, mode: str, role: str, managers: str = "") -> CommandOutput:
         request = self.run(node, "node-csr")
         assert request.exit_code == 0, request.stderr
         certificate = sign_node(self.authority, request.stdout, node_id=node, address=address, now=datetime.now(UTC))
-        output = self.run(
+        return self.run(
             node, "node-join", mode=mode, role=role, managers=managers, address=address,
             certificate=_encoded(certificate), authority=_encoded(self.authority.certificate),
         )  # fmt: skip
+
+    def join(self, node: str, address: str, mode: str, role: str, managers: str = "") -> dict[str, str]:
+        output = self.try_join(node, address, mode, role, managers)
         assert output.exit_code == 0, output.stderr
         answer: dict[str, str] = json.loads(output.stdout.splitlines()[-1])
         return answer
@@ -145,9 +151,9 @@ def _ping(address: str, authority: KeyPair, client: KeyPair | None, folder: Path
         connection.close()
 
 
-def _ask(host: str, path: str = "/", **headers: str) -> tuple[int, str, float]:
-    """Status, body and seconds of a request to the worker's router."""
-    connection = HTTPConnection(WORKER.private_ip, 8080, timeout=10)
+def _ask(host: str, path: str = "/", *, router: str = WORKER.private_ip, **headers: str) -> tuple[int, str, float]:
+    """Status, body and seconds of a request to a router, the worker's unless told."""
+    connection = HTTPConnection(router, 8080, timeout=10)
     start = time.monotonic()
     try:
         connection.request("GET", path, headers={"Host": host, **headers})
@@ -198,12 +204,26 @@ def test_a_websocket_is_passed_on_in_both_directions(fleet: Fleet) -> None:
     serve = shlex.quote('while true; do busybox nc -l -p 80 -e sh -c "$AGREE"; done')
     run = "docker run -d --name socket --network fleet -e AGREE=" + shlex.quote(agree)
     fleet.shell(MANAGER.id, f"{run} {fleet.images['web']} sh -c {serve}")
-    with socket.create_connection((WORKER.private_ip, 8080), timeout=10) as connection:
-        head = "GET / HTTP/1.1", "Host: socket.fleet.example", "Upgrade: websocket", "Connection: Upgrade", "", ""
-        connection.sendall("\r\n".join(head).encode())
-        assert b"101 Switching Protocols" in _until(connection, b"Upgrade: websocket", times=2)
+    connection, answer = _upgraded("socket.fleet.example")
+    with connection:
+        answer += _until(connection, b"Upgrade: websocket", times=2 - answer.count(b"Upgrade: websocket"))
+        assert answer.startswith(b"HTTP/1.1 101 Switching Protocols")
         connection.sendall(b"ping\n")
         assert b"ping" in _until(connection, b"ping", times=1)
+
+
+def _upgraded(host: str) -> tuple[socket.socket, bytes]:
+    """A connection that was upgraded, and the answer's beginning; after 20 s, whatever the router answers."""
+    head = "GET / HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade", "", ""
+    until = time.monotonic() + 20
+    while True:
+        connection = socket.create_connection((WORKER.private_ip, 8080), timeout=10)
+        connection.sendall("\r\n".join(head).encode())
+        answer = connection.recv(4096)
+        # Until the container listens, and its name is known across the overlay, the router says 502.
+        if b"101 Switching Protocols" in answer or time.monotonic() > until:
+            return connection, answer
+        connection.close()
 
 
 def _until(connection: socket.socket, wanted: bytes, *, times: int) -> bytes:
@@ -232,12 +252,51 @@ def test_a_refused_join_says_why_and_leaves_the_way_free_for_a_good_one_and_for_
     node, address, manager = newcomer.id, newcomer.private_ip, f"{MANAGER.private_ip}:2377"
     with monkeypatch.context() as wrong:
         wrong.setitem(fleet.constants, "TOKEN_PREFIX", "/wrong/join-token")
-        with pytest.raises(AssertionError, match=r"refused: .*invalid join token"):
-            fleet.join(node, address, "join", "worker", manager)
+        refused = fleet.try_join(node, address, "join", "worker", manager)
+    # The registrar gives the last line as its reason.
+    assert re.search("refused: .*invalid join token", refused.stderr.splitlines()[-1])
     assert fleet.join(node, address, "join", "worker", manager)["state"] == "active"
     for _ in range(2):
         output = fleet.run(node, "node-leave")
         assert output.exit_code == 0, output.stderr
+    assert fleet.shell(node, "docker info --format '{{.Swarm.LocalNodeState}}'; docker ps -aq") == "inactive"
+
+
+def test_a_join_that_is_repeated_with_another_certificate_disturbs_nothing_that_runs(
+    fleet: Fleet, newcomer: Instance
+) -> None:
+    node, address, manager = newcomer.id, newcomer.private_ip, f"{MANAGER.private_ip}:2377"
+    first = fleet.join(node, address, "join", "worker", manager)
+    fleet.shell(node, f"docker run -d --name bob --hostname bob --network fleet {fleet.images['web']}")
+    look = "docker inspect --format '{{.Name}} {{.State.StartedAt}}' bob node-router-1; cat /run/docker.pid"
+    before = fleet.shell(node, f"{look}; sha256sum /etc/docker/tls/cert.pem")
+    assert fleet.join(node, address, "join", "worker", manager) == first
+    assert fleet.shell(node, f"{look}; sha256sum /etc/docker/tls/cert.pem") == before
+    assert _ask("bob.fleet.example", router=address)[:2] == (200, "bob\n")
+
+
+def test_two_joins_at_once_end_with_one_member_whose_router_answers(fleet: Fleet, newcomer: Instance) -> None:
+    node, address, manager = newcomer.id, newcomer.private_ip, f"{MANAGER.private_ip}:2377"
+    with ThreadPoolExecutor(2) as both:
+        joins = [both.submit(fleet.join, node, address, "join", "worker", manager) for _ in range(2)]
+        first, second = (join.result() for join in joins)
+    assert first == second
+    assert _ask(address, "/healthz", router=address)[0] == 200
+
+
+def test_a_router_that_its_engine_could_not_start_again_is_brought_back_and_the_node_can_leave(
+    fleet: Fleet, newcomer: Instance
+) -> None:
+    node, address, manager = newcomer.id, newcomer.private_ip, f"{MANAGER.private_ip}:2377"
+    fleet.join(node, address, "join", "worker", manager)
+    # An engine waits 30 s for the answer of each node on the overlay, and the router's start for 20 s only.
+    silence = f"INPUT --source {WORKER.private_ip} --protocol tcp --dport 7946 --jump DROP"
+    fleet.shell(node, f"iptables --insert {silence}; systemctl restart docker; iptables --delete {silence}")
+    assert fleet.shell(node, "docker inspect --format '{{.State.Running}}' node-router-1") == "false"
+    fleet.join(node, address, "join", "worker", manager)
+    assert _ask(address, "/healthz", router=address)[0] == 200
+    output = fleet.run(node, "node-leave")
+    assert output.exit_code == 0, output.stderr
     assert fleet.shell(node, "docker info --format '{{.Swarm.LocalNodeState}}'; docker ps -aq") == "inactive"
 
 

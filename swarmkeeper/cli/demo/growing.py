@@ -103,12 +103,10 @@ def wait_for_new_nodes(stage: Stage) -> None:
         new = stage.watcher.wait("a launch hook", lambda view: launched(stage, view) or None, limit_s=LAUNCH_S)
         stage.say(f"new instance {', '.join(new)}: its launch hook calls the registrar")
     with stage.record.step("new nodes join"):
-        stage.watcher.wait(
-            "that the new workers are ready",
-            lambda view: set(launched(stage, view)) <= ids(view.workers("ready")) or None,
-            limit_s=JOIN_S,
+        # What the look that ended the wait shows; a later look may show the launch of one more.
+        stage.joined = stage.watcher.wait(
+            "that the new workers are ready", lambda view: joined(stage, view), limit_s=JOIN_S
         )
-        stage.joined = launched(stage, stage.watcher.view)
         introduce(stage, [node for node in stage.watcher.view.workers("ready") if node["id"] in stage.joined])
 
 
@@ -116,6 +114,12 @@ def launched(stage: Stage, view: View) -> list[str]:
     """Instances whose launch hook came since the requests."""
     hooks = [event for event in view.of_kind(chain.LAUNCH_HOOK) if event.t >= stage.requested_at]
     return sorted({str(event.detail["EC2InstanceId"]) for event in hooks})
+
+
+def joined(stage: Stage, view: View) -> list[str] | None:
+    """The launched instances once all of them are ready; None before."""
+    new = launched(stage, view)
+    return new if set(new) <= ids(view.workers("ready")) else None
 
 
 def wait_until_all_run(stage: Stage) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from swarmkeeper.cli.demo import chain
@@ -34,7 +35,19 @@ def tell_causes(stage: Stage) -> None:
     _check_links(stage, "at least one node joined through its launch hook, from the alarm on", joins, JOIN_LINKS)
     _check_links(stage, "at least one node left through its terminate hook", leaves, LEAVE_LINKS)
     if joins and leaves:
-        stage.record.times |= stretches(marks(stage, joins[0], leaves[0]))
+        served = first_served(joins, stage.watcher.first_running_on)
+        stage.record.times |= stretches(marks(stage, served, leaves[0]))
+
+
+def first_served(
+    joins: Sequence[Mapping[str, Any]], first_running_on: Callable[[str], float | None]
+) -> Mapping[str, Any]:
+    """The chain of the new node that was first seen to run a container.
+
+    Of several nodes that were bought at once one may stay empty, as headroom: it has no such moment to be told.
+    """
+    seen = [(first_running_on(str(join["node"])), join) for join in joins]
+    return min(seen, key=lambda one: math.inf if one[0] is None else one[0])[1]
 
 
 def _check_links(stage: Stage, name: str, chains: list[dict[str, object]], links: frozenset[str]) -> None:
@@ -70,7 +83,8 @@ def stretches(moments: Mapping[str, float | None]) -> dict[str, float]:
     for start, end in STRETCHES:
         begun, ended = moments[start], moments[end]
         if begun is not None and ended is not None:
-            # Two clocks of one machine are read a moment apart; an effect never comes before its cause.
+            # An effect never comes before its cause, but two clocks of one machine are read a moment apart. And a
+            # node takes containers from its record's state on, which is stored before the event that tells of it.
             times[f"{start}_to_{end}"] = max(0.0, round(ended - begun, 3))
     return times
 
