@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from swarmkeeper import __version__
-from swarmkeeper.cli import containers, demo_command, local_cloud
+from swarmkeeper.cli import bench, containers, demo_command, local_cloud, place
 
 app = typer.Typer(
     name="swarmkeeper",
@@ -15,12 +15,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(local_cloud.app, name="local")
+app.add_typer(bench.app, name="bench")
 app.command("demo")(demo_command.demo)
 app.command("run")(containers.run)
 app.command("ps")(containers.ps)
 app.command("rm")(containers.rm)
 app.command("nodes")(containers.nodes)
+app.command("logs")(containers.logs)
 app.command("explain")(containers.explain)
+app.command("place")(place.place)
 
 
 @app.command("version")

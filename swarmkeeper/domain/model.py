@@ -93,12 +93,17 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class SentCommand:
-    """A Run Command invocation whose end we await."""
+    """A Run Command invocation whose end we await; without an id, the claim of a call that is about to send it."""
 
     id: str
     kind: str
     sent_at: float
+    """For a claim, when it was made; 0 once it was given back."""
     attempt: int = 1
+
+    @property
+    def is_claim(self) -> bool:
+        return not self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +242,24 @@ class Occupant:
     image: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a tenant's accepted containers, pending ones included, may be at most; None is no limit."""
+
+    containers: int | None = None
+    nano_cpus: int | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What counts towards a tenant's quota now."""
+
+    containers: int = 0
+    nano_cpus: int = 0
+    memory_bytes: int = 0
+
+
 class ContainerState(StrEnum):
     """Where a container stands; see architecture.md, "Words"."""
 
@@ -263,6 +286,12 @@ class Container:
     reason: str = ""
     engine_id: str = ""
     moving_to: NodeId | None = None
+    started_at: float | None = None
+    """When it first ran; kept while it is moved and while it waits to run again."""
+    lease_until: float = 0.0
+    """Until when the call that works on it has it to itself; 0 when none does."""
+    counted: bool = False
+    """Whether it counts towards its tenant's quota: accepted under one, or counted since."""
     version: int = 0
 
     @property

@@ -17,11 +17,14 @@ class PoolPlan:
     memory_overcommit: float
     launch_limit_s: float
     drain_limit_s: float
+    generic: tuple[tuple[str, int], ...] = ()
+    """What each machine has besides, such as GPUs."""
 
     def offered(self, whole: Resources) -> Resources:
         """What may be reserved of a machine of `whole`: less the system's reserve, times the overcommit."""
         left = whole - self.system_reserve
-        return Resources(int(left.nano_cpus * self.cpu_overcommit), int(left.memory_bytes * self.memory_overcommit))
+        nano_cpus, memory_bytes = left.nano_cpus * self.cpu_overcommit, left.memory_bytes * self.memory_overcommit
+        return Resources(int(nano_cpus), int(memory_bytes), self.generic)
 
     def with_node_capacity(self, offered: Resources) -> PoolPlan:
         """The plan with what one new node of the pool offers."""

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import Container, Node, NodeId, Pool, Request, Resources
+from swarmkeeper.domain.occupants import occupant_of
 from swarmkeeper.domain.placement.scheduler import decide
 from swarmkeeper.domain.scaling.decision import Direction, decide_pool
 from swarmkeeper.domain.scaling.demand import Headroom, as_usable, new_node, refusal, size
@@ -16,6 +17,7 @@ from swarmkeeper.domain.scaling.policy import Policy
 from swarmkeeper.domain.scaling.snapshot import Snapshot
 from swarmkeeper.domain.scaling.state import ScalingState
 from swarmkeeper.domain.scaling.victims import victims
+from tests.fakes.builders import facts, options
 from tests.properties.strategies import PLACING, fleets, pools, requests
 
 NOW = 10_000.0
@@ -71,7 +73,7 @@ POLICIES = st.builds(
     reserved_low=st.sampled_from([0.3, 0.6]),
     headroom=HEADROOMS,
     limits=LIMITS,
-    strategy=PLACING,
+    options=st.builds(options, PLACING),
 )
 
 
@@ -80,16 +82,20 @@ def test_the_wanted_nodes_are_enough_for_what_is_placeable(
     fleet: Fleet, pending: list[Request], headroom: Headroom, strategy: str
 ) -> None:
     pool, present, _ = fleet
-    demand = size(pending, present, pool, headroom, strategy=strategy)
-    nodes = [usable for node in present if (usable := as_usable(node, pool)) is not None]
-    nodes += [new_node(pool, number) for number in range(demand.extra_nodes)]
+    placing = options(strategy)
+    demand = size(pending, facts(present), pool, headroom, options=placing)
+    nodes = [usable for node in facts(present) if (usable := as_usable(node, pool)) is not None]
+    nodes += facts(new_node(pool, number) for number in range(demand.extra_nodes))
     told = {name for name, _ in demand.unplaceable}
-    ordered = sorted(in_packing_order(pending, pool.node_capacity), key=lambda each: refusal(each, pool) is None)
+    ordered = sorted(
+        in_packing_order(pending, pool.node_capacity), key=lambda each: refusal(each, pool, placing) is None
+    )
     for request in [*ordered, *headroom.requests(pool)]:
-        chosen = decide(request, nodes, strategy=strategy).chosen
-        assert (chosen is None) is (request.name in told)
-        if chosen is not None:
-            nodes[nodes.index(chosen)] = chosen.holding(request.reservation)
+        candidates = decide(request, nodes, placing).candidates
+        assert (not candidates) is (request.name in told)
+        if candidates:
+            chosen = candidates[0].facts
+            nodes[nodes.index(chosen)] = chosen.holding(occupant_of(request))
 
 
 @given(pool_and_fleet(), requests(), HEADROOMS, PLACING)
@@ -97,10 +103,11 @@ def test_never_more_nodes_than_requests_are_wanted(
     fleet: Fleet, pending: list[Request], headroom: Headroom, strategy: str
 ) -> None:
     pool, nodes, _ = fleet
-    wanted = [each for each in pending if refusal(each, pool) is None]
-    demand = size(pending, nodes, pool, headroom, strategy=strategy)
+    placing = options(strategy)
+    wanted = [each for each in pending if refusal(each, pool, placing) is None]
+    demand = size(pending, facts(nodes), pool, headroom, options=placing)
     assert demand.extra_nodes <= len(wanted) + len(headroom.requests(pool))
-    assert demand == size(pending[::-1], nodes, pool, headroom, strategy=strategy)
+    assert demand == size(pending[::-1], facts(nodes), pool, headroom, options=placing)
 
 
 @given(st.integers(-5, 20), st.integers(0, 4), st.integers(4, 9), st.integers(0, 12), LIMITS, st.data())
@@ -120,7 +127,7 @@ def test_guards_keep_the_size_within_bounds_and_between_wish_and_present(
 @given(pool_and_fleet(), POLICIES)
 def test_victims_hold_nothing_unmovable_and_what_they_hold_fits_elsewhere(fleet: Fleet, policy: Policy) -> None:
     pool, nodes, listing = fleet
-    chosen = victims(nodes, listing, pool, policy)
+    chosen = victims(facts(nodes), listing, pool, policy)
     by_id = {node.id: node for node in nodes}
     assert len(set(chosen)) == len(chosen)
     for node_id in chosen:
@@ -156,8 +163,8 @@ def test_nothing_is_removed_while_a_pending_request_could_use_the_pool(snapshot:
                 for node in snapshot.nodes
                 if node.id in decision.victims
             ]
-            assert decide(request, empty, strategy="spread").chosen is None
-            assert refusal(request, snapshot.pool) is not None
+            assert decide(request, facts(empty), policy.options).chosen is None
+            assert refusal(request, snapshot.pool, policy.options) is not None
 
 
 @given(pool_and_fleet(), POLICIES)
@@ -182,7 +189,7 @@ def test_what_was_removed_is_not_bought_back_for_the_same_demand(fleet: Fleet, p
     )
     left = [node for node in settled if node.id not in removal.victims]
     for request in moved:
-        target = decide(request, left, strategy=policy.strategy).chosen
+        target = decide(request, facts(left), policy.options).chosen
         assert target is not None
         left[left.index(target)] = target.holding(request.reservation)
     after = replace(before, nodes=left, group_desired=removal.desired)

@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
-from swarmkeeper.domain.placement.patterns import Matcher, PatternCompiler, UnsupportedPattern, compile_linear
+from swarmkeeper.domain.placement.patterns import Matcher, PatternCompiler, UnsupportedPattern
 
 KEY = re.compile(r"[A-Za-z_][A-Za-z0-9\-_.]+")
 # One = or ! may stand first, so that `k===~x` is hard with the value `=~x`, as classic reads it.
 VALUE = re.compile(r"[=!/]?~?[A-Za-z0-9:\-_ \t\n\f\r.*/()?+\[\]\\^$|]+")
 PLAIN = re.compile(r"[^.*()?+\[\]\\^$|]+")
-PARSED_KEPT = 4096
+EXPRESSION_CHARACTERS_MAX = 16_384
+"""Room for a whitelist of a thousand names; patterns have a limit of their own."""
+PARSED_KEPT = 1024
 
 
 class InvalidExpression(ValueError):
@@ -57,8 +59,30 @@ class Expression:
         return f"{self.key}{self.op}{'~' if self.soft else ''}{self.value}"
 
 
-def parse(raw: str, compile_pattern: PatternCompiler = compile_linear) -> Expression:
+def parse(raw: str, compile_pattern: PatternCompiler) -> Expression:
     """Parse one expression. Raises InvalidExpression."""
+    key, operator, soft, value = _parts(raw)
+    try:
+        return Expression(key, operator, soft, value, matcher_for(value, compile_pattern))
+    except UnsupportedPattern as problem:
+        raise InvalidExpression(raw, str(problem)) from problem
+
+
+def parse_whitelist(raw: str) -> Expression:
+    """Parse one whitelist, `node==a|b`: names of nodes, compared as they are, whatever the key.
+
+    Raises InvalidExpression, also for `!=`: classic Swarm took it for `==`, the opposite of what it says.
+    """
+    key, operator, soft, value = _parts(raw)
+    if operator is Operator.NOT_EQUAL:
+        raise InvalidExpression(raw, "a whitelist names nodes with ==; to exclude one use a constraint (node!=a)")
+    return Expression(key, operator, soft, value, frozenset(value.split("|")).__contains__)
+
+
+def _parts(raw: str) -> tuple[str, Operator, bool, str]:
+    """Key, operator, whether it is soft, and the value without its soft mark. Raises InvalidExpression."""
+    if len(raw) > EXPRESSION_CHARACTERS_MAX:
+        raise InvalidExpression(f"{raw[:40]}…", f"has {len(raw)} characters, more than {EXPRESSION_CHARACTERS_MAX}")
     operator = next((op for op in Operator if op in raw), None)
     if operator is None:
         raise InvalidExpression(raw, "has neither == nor !=")
@@ -67,12 +91,7 @@ def parse(raw: str, compile_pattern: PatternCompiler = compile_linear) -> Expres
         raise InvalidExpression(raw, f"key {key!r} must be two or more of A-Z a-z 0-9 - _ . and begin with a letter")
     if not VALUE.fullmatch(value):
         raise InvalidExpression(raw, f"value {value!r} is empty or has a character that values can't have")
-    soft = value.startswith("~")
-    value = value.removeprefix("~")
-    try:
-        return Expression(key, operator, soft, value, matcher_for(value, compile_pattern))
-    except UnsupportedPattern as problem:
-        raise InvalidExpression(raw, str(problem)) from problem
+    return key, operator, value.startswith("~"), value.removeprefix("~")
 
 
 def matcher_for(value: str, compile_pattern: PatternCompiler) -> Matcher:
@@ -91,10 +110,18 @@ def matcher_for(value: str, compile_pattern: PatternCompiler) -> Matcher:
 
 
 @lru_cache(PARSED_KEPT)  # the same few expressions stand in thousands of requests
-def _parse_kept(raw: str) -> Expression:
-    return parse(raw)
+def _parse_kept(raw: str, compile_pattern: PatternCompiler) -> Expression:
+    return parse(raw, compile_pattern)
 
 
-def parse_all(raws: Sequence[str]) -> tuple[Expression, ...]:
+_parse_whitelist_kept = lru_cache(PARSED_KEPT)(parse_whitelist)
+
+
+def parse_all(raws: Sequence[str], compile_pattern: PatternCompiler) -> tuple[Expression, ...]:
     """Parse expressions in their order. Raises InvalidExpression for the first bad one."""
-    return tuple(_parse_kept(raw) for raw in raws)
+    return tuple([_parse_kept(raw, compile_pattern) for raw in raws]) if raws else ()
+
+
+def parse_whitelists(raws: Sequence[str]) -> tuple[Expression, ...]:
+    """Parse whitelists in their order. Raises InvalidExpression for the first bad one."""
+    return tuple([_parse_whitelist_kept(raw) for raw in raws]) if raws else ()

@@ -9,7 +9,8 @@ STANDARD_LABELS = frozenset({"storagedriver", "kernelversion", "operatingsystem"
 """Set from what the engine says of itself; a node's own labels can't override them."""
 SLOTS_LABEL = "containerslots"
 
-INTEGER = re.compile(r"[+-]?[0-9]+")  # what Go's Atoi takes: no spaces, underscores or other digits
+# What Go's Atoi takes: no spaces, underscores or other digits. Nineteen digits hold all of its 64 bits.
+INTEGER = re.compile(r"([+-]?)0*([0-9]{1,19})")
 LARGEST = 2**63 - 1
 
 
@@ -21,8 +22,8 @@ def node_labels(own: Mapping[str, str], engine: Mapping[str, str]) -> dict[str, 
 
 def slots_from(labels: Mapping[str, str]) -> int | None:
     """How many containers the label `containerslots` allows; None (no limit) when it is not an integer."""
-    value = labels.get(SLOTS_LABEL, "")
-    if not INTEGER.fullmatch(value):
+    number = INTEGER.fullmatch(labels.get(SLOTS_LABEL, ""))
+    if number is None:
         return None
-    slots = int(value)
+    slots = int(f"{number[1]}{number[2]}")
     return slots if -LARGEST - 1 <= slots <= LARGEST else None

@@ -7,17 +7,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swarmkeeper.domain.model import Node, NodeId, Request
-from swarmkeeper.domain.placement.filters import Wish, first_rejection, wish_of
+from swarmkeeper.domain.placement.facts import NodeFacts
+from swarmkeeper.domain.placement.options import PlacementOptions
+from swarmkeeper.domain.placement.ranking import Ranker, crowds
 from swarmkeeper.domain.placement.reasons import Reason, Rejection
-from swarmkeeper.domain.placement.strategies import Rank, Strategy, strategy_named
+from swarmkeeper.domain.placement.strategies import Rank
+from swarmkeeper.domain.placement.wish import Wish, wish_of
+
+KINDS_TOLD = 8
+"""Of a request with many expressions each may have refused some nodes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
     """A node that may hold the request, with its weight under the strategy."""
 
-    node: Node
+    facts: NodeFacts
     weight: int
+
+    @property
+    def node(self) -> Node:
+        return self.facts.node
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +58,7 @@ class Decision:
         return max((reason for reason, _ in self.rejections), key=list(Reason).index, default=None)
 
     def explain(self) -> str:
-        """One line for people, such as `3 of 5 nodes: resources; 2: constraint`."""
+        """One line for people, such as `3 of 5 nodes: memory; 2: constraint storage==ssd`."""
         if not self.candidates:
             return self._refusals() or "the fleet has no nodes"
         best = self.candidates[0]
@@ -58,18 +68,21 @@ class Decision:
 
     def _refusals(self) -> str:
         total = len(self.candidates) + len(self.refused)
-        counts = [f"{count}: {reason}" for reason, count in self.rejections]
+        kinds = Counter(rejection.kind for _, rejection in self.refused).most_common()
+        counts = [f"{count}: {kind}" for kind, count in kinds[:KINDS_TOLD]]
         if counts:
-            reason, count = self.rejections[0]
-            counts[0] = f"{count} of {total} nodes: {reason}"
+            kind, count = kinds[0]
+            counts[0] = f"{count} of {total} nodes: {kind}"
+        if others := sum(count for _, count in kinds[KINDS_TOLD:]):
+            counts.append(f"{others}: others")
         return "; ".join(counts)
 
 
 def decide(
     request: Request,
-    nodes: Sequence[Node],
+    nodes: Sequence[NodeFacts],
+    options: PlacementOptions,
     *,
-    strategy: str,
     seed: int | None = None,
     avoid: frozenset[NodeId] = frozenset(),
 ) -> Decision:
@@ -77,32 +90,41 @@ def decide(
 
     Ties fall to the lowest name, or as `seed` decides. Nodes in `avoid` are refused. Raises InvalidExpression
     for an expression that can't be understood, even a soft one, and UnknownStrategy.
+
+    Looks at every node and all that stands on it: the plain meaning, for explanations, small fleets and files,
+    and what `ClusterIndex` is checked against.
     """
-    chosen_strategy = strategy_named(strategy)
-    wish = wish_of(request, avoid)
-    first = _one_pass(wish, nodes, chosen_strategy, seed, 1)
+    return decide_wish(wish_of(request, options, avoid), nodes, options, seed=seed)
+
+
+def decide_wish(
+    wish: Wish, nodes: Sequence[NodeFacts], options: PlacementOptions, *, seed: int | None = None
+) -> Decision:
+    """As `decide`, for a request that is parsed. Raises UnknownStrategy."""
+    ranker = Ranker(options)
+    first = _one_pass(wish, nodes, ranker, seed, 1)
     if first.candidates:
         return first
-    return _one_pass(wish.hard_only(), nodes, chosen_strategy, seed, 2)
+    return _one_pass(wish.hard_only(), nodes, ranker, seed, 2)
 
 
-def _one_pass(wish: Wish, nodes: Sequence[Node], strategy: Strategy, seed: int | None, pass_: int) -> Decision:
-    ranked: list[tuple[Rank, Scored]] = []
+def _one_pass(wish: Wish, nodes: Sequence[NodeFacts], ranker: Ranker, seed: int | None, pass_: int) -> Decision:
+    crowd = crowds(nodes, ranker.options)
+    ranked: list[tuple[int, Rank, Scored]] = []
     refused: list[tuple[NodeId, Rejection]] = []
     for node in nodes:
-        rejection = first_rejection(node, wish)
-        weight = None if rejection else strategy.weight(node, wish.reservation)
-        if weight is None:
-            refused.append((node.id, rejection or Rejection(Reason.RESOURCES, "has no room")))
+        standing = ranker.standing(node, wish, seed)
+        if isinstance(standing, Rejection):
+            refused.append((node.id, standing))
         else:
-            ranked.append((strategy.rank(node, weight, seed), Scored(node, weight)))
-    ranked.sort(key=lambda pair: pair[0])
+            ranked.append((crowd[standing.group], standing.rank, Scored(node, standing.weight)))
+    ranked.sort(key=lambda each: each[:2])
     return Decision(
-        candidates=tuple(scored for _, scored in ranked),
+        candidates=tuple(scored for _, _, scored in ranked),
         pass_=pass_,
         rejections=_counted(refused),
         refused=tuple(refused),
-        strategy=strategy.name,
+        strategy=ranker.strategy.name,
         seed=seed,
     )
 

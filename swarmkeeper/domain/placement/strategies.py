@@ -13,9 +13,11 @@ from swarmkeeper.domain.model import Resources
 from swarmkeeper.domain.placement.filters import NodeView
 
 FULL = 100
+MIXER = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio, odd
 
-Rank = tuple[int, int, int, str]
-"""Orders nodes, best lowest: weight and containers by the strategy, then the seeded tie, then the name."""
+Rank = tuple[int, int, int, int, str]
+"""Orders nodes, best lowest: weight and containers by the strategy, then whether the image would have to be pulled
+(where that is asked for), then the seeded tie, then the name."""
 
 
 class UnknownStrategy(ValueError):
@@ -38,9 +40,17 @@ class Strategy:
             return None
         return cpus + memory + self.health_factor * node.health
 
-    def rank(self, node: NodeView, weight: int, seed: int | None) -> Rank:
-        """Where a node of this weight stands among others."""
-        return (self.sign * weight, self.sign * node.containers, tie(node.name, seed), node.name)
+    def rank(self, node: NodeView, weight: int, seed: int | None, pull: int = 0) -> Rank:
+        """Where a node of this weight stands among others; `pull` is 1 where lack of the image counts against it."""
+        return (self.sign * weight, self.sign * node.containers, pull, tie(node.name, seed), node.name)
+
+
+class RandomStrategy(Strategy):
+    """Any node that passed the filters; room for CPU and memory is theirs to see to, as in classic Swarm."""
+
+    def weight(self, node: NodeView, reservation: Resources) -> int | None:
+        """Always 0: the seeded tie decides."""
+        return 0
 
 
 def score(used: int, requested: int, total: int) -> int | None:
@@ -61,12 +71,23 @@ def tie(name: str, seed: int | None) -> int:
     """0 without a seed, so that the lowest name wins; else a number that seed and name alone decide."""
     if seed is None:
         return 0
-    return int.from_bytes(blake2b(f"{seed}:{name}".encode(), digest_size=8).digest())
+    return mixed(tie_number(name), tie_number(str(seed)))
+
+
+def tie_number(text: str) -> int:
+    """64 bits of a text, to be mixed: a name's may be kept, so that a seeded tie of many nodes costs little."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
+
+
+def mixed(number: int, seeded: int) -> int:
+    """Another 64 bits for every pair of numbers; the product's high bits depend on all bits of both."""
+    return (number ^ seeded) * MIXER % 2**64
 
 
 SPREAD = Strategy("spread", health_factor=-10, sign=1)
 BINPACK = Strategy("binpack", health_factor=10, sign=-1)
-STRATEGIES = (SPREAD, BINPACK)
+RANDOM = RandomStrategy("random", health_factor=0, sign=0)
+STRATEGIES = (SPREAD, BINPACK, RANDOM)
 
 
 def strategy_named(name: str) -> Strategy:

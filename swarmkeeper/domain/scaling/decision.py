@@ -116,7 +116,7 @@ def _shrink(snapshot: Snapshot, policy: Policy, need: Need, now: float) -> Scali
     share = f"reserved share {reserved_share(snapshot.ready):.2f}"
     if not removable:
         return _resized(snapshot, Guarded(snapshot.group_desired), snapshot.group_desired, f"fits: {share}", need)
-    waiting = could_use(snapshot)
+    waiting = could_use(snapshot, policy.options)
     if waiting:
         held = Guarded(snapshot.group_desired, Guard.PENDING, now + policy.limits.recheck_s)
         return _resized(snapshot, held, wish, f"{len(waiting)} pending could use what might go", need)
@@ -132,7 +132,7 @@ def _shrink(snapshot: Snapshot, policy: Policy, need: Need, now: float) -> Scali
 def _removable(snapshot: Snapshot, policy: Policy) -> tuple[NodeId, ...]:
     """Victims, once what draining nodes still hand on has its room; none while it has not."""
     moving = in_packing_order(displaced(snapshot), snapshot.pool.node_capacity)
-    packing = pack(moving, snapshot.nodes, strategy=policy.strategy)
+    packing = pack(moving, [snapshot.facts_of(node) for node in snapshot.nodes], options=policy.options)
     if packing.left:
         return ()
     return victims(packing.nodes, snapshot.containers_by_node, snapshot.pool, policy)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from swarmkeeper.domain.membership import JOINING_STATES, NodeState
 from swarmkeeper.domain.model import NO_RESOURCES, ContainerName, Node, NodeId, Pool, Request, Resources
-from swarmkeeper.domain.placement.filters import first_rejection, wish_of
+from swarmkeeper.domain.placement.facts import NodeFacts
+from swarmkeeper.domain.placement.filters import filters_of, first_rejection
+from swarmkeeper.domain.placement.options import PlacementOptions
 from swarmkeeper.domain.placement.reasons import Rejection
+from swarmkeeper.domain.placement.wish import wish_of
 from swarmkeeper.domain.scaling.packing import in_packing_order, pack
 
 
@@ -52,11 +55,11 @@ class Demand:
 
 def size(
     pending: Sequence[Request],
-    nodes: Sequence[Node],
+    nodes: Sequence[NodeFacts],
     pool: Pool,
     headroom: Headroom = NO_HEADROOM,
     *,
-    strategy: str = "spread",
+    options: PlacementOptions,
 ) -> Demand:
     """Pack the pending requests on what is there and on as few new nodes of the pool as hold the rest.
 
@@ -66,23 +69,26 @@ def size(
     InvalidExpression.
     """
     present = [usable for node in nodes if (usable := as_usable(node, pool)) is not None]
-    foreign, ours = _split(in_packing_order(pending, pool.node_capacity), pool)
-    elsewhere = pack(foreign, present, strategy=strategy)
-    spare_foreign, spare = _split(headroom.requests(pool), pool)
-    extra, at_once, final = _fewest_nodes(ours, spare, elsewhere.nodes, pool, strategy)
-    why = {request.name: reason for request in (*foreign, *spare_foreign) if (reason := refusal(request, pool))}
+    refusals = {each.name: refusal(each, pool, options) for each in (*pending, *headroom.requests(pool))}
+    foreign, ours = _split(in_packing_order(pending, pool.node_capacity), refusals)
+    elsewhere = pack(foreign, present, options=options)
+    spare_foreign, spare = _split(headroom.requests(pool), refusals)
+    extra, at_once, final = _fewest_nodes(ours, spare, elsewhere.nodes, pool, options)
     lost = (*elsewhere.left, *spare_foreign)
     return Demand(
         extra_nodes=extra,
         placed_on_present=len(elsewhere.placed) + at_once,
-        unplaceable=tuple((request.name, why[request.name]) for request in lost),
-        nodes=final,
+        unplaceable=tuple((each.name, reason) for each in lost if (reason := refusals[each.name]) is not None),
+        nodes=tuple(facts.node for facts in final),
     )
 
 
-def refusal(request: Request, pool: Pool) -> Rejection | None:
-    """Why no new node of the pool could ever hold the request, soft expressions dropped; None when one could."""
-    return first_rejection(new_node(pool, 0), wish_of(request).hard_only())
+def refusal(request: Request, pool: Pool, options: PlacementOptions) -> Rejection | None:
+    """Why no new node of the pool could ever hold the request, soft expressions dropped; None when one could.
+
+    A new node is empty and has no images: a request that must be beside another container is refused too.
+    """
+    return first_rejection(NodeFacts(new_node(pool, 0)), wish_of(request, options).hard_only(), filters_of(options))
 
 
 def new_node(pool: Pool, number: int) -> Node:
@@ -102,18 +108,19 @@ def promised_nodes(pool: Pool, desired: int, nodes: Sequence[Node]) -> tuple[Nod
     )
 
 
-def as_usable(node: Node, pool: Pool) -> Node | None:
+def as_usable(facts: NodeFacts, pool: Pool) -> NodeFacts | None:
     """The node as placement may count on it; None when it may not.
 
     A joining node of another pool counts with what its own record says.
     """
+    node = facts.node
     if node.state is NodeState.READY:
-        return node
+        return facts
     if node.state not in JOINING_STATES:
         return None
     if node.pool == pool.name:
-        return _empty(node.id, pool, NodeState.READY)
-    return replace(node, state=NodeState.READY)
+        return NodeFacts(_empty(node.id, pool, NodeState.READY))
+    return replace(facts, node=replace(node, state=NodeState.READY))
 
 
 def _counts(node: Node) -> bool:
@@ -140,18 +147,24 @@ def _empty(node_id: NodeId, pool: Pool, state: NodeState) -> Node:
     )
 
 
-def _split(requests: Sequence[Request], pool: Pool) -> tuple[list[Request], list[Request]]:
+def _split(
+    requests: Sequence[Request], refusals: Mapping[ContainerName, Rejection | None]
+) -> tuple[list[Request], list[Request]]:
     """Those that no new node of the pool could hold, and the others."""
     foreign: list[Request] = []
     ours: list[Request] = []
     for request in requests:
-        (ours if refusal(request, pool) is None else foreign).append(request)
+        (ours if refusals[request.name] is None else foreign).append(request)
     return foreign, ours
 
 
 def _fewest_nodes(
-    requests: Sequence[Request], spare: Sequence[Request], present: Sequence[Node], pool: Pool, strategy: str
-) -> tuple[int, int, tuple[Node, ...]]:
+    requests: Sequence[Request],
+    spare: Sequence[Request],
+    present: Sequence[NodeFacts],
+    pool: Pool,
+    options: PlacementOptions,
+) -> tuple[int, int, tuple[NodeFacts, ...]]:
     """(new nodes, requests that fit without any, nodes with the requests on them).
 
     Ends: with one new node a request, each finds an empty one.
@@ -159,9 +172,9 @@ def _fewest_nodes(
     extra = 0
     at_once: int | None = None
     while True:
-        room = [*present, *(new_node(pool, number) for number in range(extra))]
-        packing = pack(requests, room, strategy=strategy)
-        left = (*packing.left, *pack(spare, packing.nodes, strategy=strategy).left)
+        room = [*present, *(NodeFacts(new_node(pool, number)) for number in range(extra))]
+        packing = pack(requests, room, options=options)
+        left = (*packing.left, *pack(spare, packing.nodes, options=options).left)
         at_once = len(packing.placed) if at_once is None else at_once
         if not left:
             return extra, at_once, packing.nodes

@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import NO_RESOURCES, Node, NodeId, Request
-from swarmkeeper.domain.placement.filters import first_rejection, wish_of
+from swarmkeeper.domain.placement.facts import NodeFacts
+from swarmkeeper.domain.placement.filters import filters_of, first_rejection
+from swarmkeeper.domain.placement.options import PlacementOptions
+from swarmkeeper.domain.placement.wish import wish_of
 from swarmkeeper.domain.scaling.demand import Demand, refusal, size
 from swarmkeeper.domain.scaling.packing import shape
 from swarmkeeper.domain.scaling.policy import Policy, usage
@@ -49,19 +52,20 @@ def displaced(snapshot: Snapshot, kept: Sequence[NodeId] = ()) -> tuple[Request,
     )
 
 
-def could_use(snapshot: Snapshot) -> tuple[Request, ...]:
+def could_use(snapshot: Snapshot, options: PlacementOptions) -> tuple[Request, ...]:
     """The pending requests that an empty node of this pool, new or present, could hold: nothing goes meanwhile."""
-    empties = [replace(node, reserved=NO_RESOURCES, containers=0) for node in snapshot.ready]
+    empties = [NodeFacts(replace(node, reserved=NO_RESOURCES, containers=0)) for node in snapshot.ready]
     answers: dict[object, bool] = {}
     for request in snapshot.pending:
         if shape(request) not in answers:
-            answers[shape(request)] = _some_would_hold(request, empties) or refusal(request, snapshot.pool) is None
+            new_one_would = refusal(request, snapshot.pool, options) is None
+            answers[shape(request)] = new_one_would or _some_would_hold(request, empties, options)
     return tuple(request for request in snapshot.pending if answers[shape(request)])
 
 
-def _some_would_hold(request: Request, nodes: Sequence[Node]) -> bool:
-    wish = wish_of(request).hard_only()
-    return any(first_rejection(node, wish) is None for node in nodes)
+def _some_would_hold(request: Request, nodes: Sequence[NodeFacts], options: PlacementOptions) -> bool:
+    wish, filters = wish_of(request, options).hard_only(), filters_of(options)
+    return any(first_rejection(node, wish, filters) is None for node in nodes)
 
 
 def _reclaimable(snapshot: Snapshot) -> list[Node]:
@@ -75,7 +79,8 @@ def _reclaimable(snapshot: Snapshot) -> list[Node]:
 def _need_with(snapshot: Snapshot, policy: Policy, reclaimed: tuple[NodeId, ...]) -> Need:
     nodes = [replace(node, state=NodeState.READY) if node.id in reclaimed else node for node in snapshot.nodes]
     wanted = (*snapshot.pending, *displaced(snapshot, reclaimed))
-    demand = size(wanted, [*nodes, *snapshot.promised], snapshot.pool, policy.headroom, strategy=policy.strategy)
+    present = [snapshot.facts_of(node) for node in (*nodes, *snapshot.promised)]
+    demand = size(wanted, present, snapshot.pool, policy.headroom, options=policy.options)
     ours = usage(node for node in demand.nodes if node.pool == snapshot.pool.name)
     widening = ours.nodes_to_get_below(policy.reserved_high, snapshot.pool)
     return Need(demand.extra_nodes + widening, demand, reclaimed)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from swarmkeeper.domain.model import NO_RESOURCES, Node, Pool, Resources
+from swarmkeeper.domain.placement.options import PlacementOptions
 from swarmkeeper.domain.scaling.demand import NO_HEADROOM, Headroom
 from swarmkeeper.domain.scaling.guards import Limits
 
@@ -15,13 +16,14 @@ THRESHOLD_PRECISION = 10**6  # thresholds are decimals from a file: 0.8 must mea
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Scaling as configured. Shares are 0 to 1; a pool is kept below `reserved_high`."""
+    """Scaling as configured, with how containers will be placed. Shares are 0 to 1; a pool is kept below
+    `reserved_high`."""
 
+    options: PlacementOptions
     reserved_high: float = 0.8
     reserved_low: float = 0.3
     headroom: Headroom = NO_HEADROOM
     limits: Limits = field(default_factory=Limits)
-    strategy: str = "spread"
 
 
 @dataclass(frozen=True, slots=True)

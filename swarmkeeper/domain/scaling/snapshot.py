@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from swarmkeeper.domain.membership import JOINING_STATES, NodeState
 from swarmkeeper.domain.model import Container, Node, NodeId, Pool, Request
+from swarmkeeper.domain.occupants import occupant_of
+from swarmkeeper.domain.placement.facts import NodeFacts
 from swarmkeeper.domain.scaling.demand import promised_nodes
 from swarmkeeper.domain.scaling.guards import GroupSize
 from swarmkeeper.domain.scaling.state import ScalingState
@@ -30,6 +32,11 @@ class Snapshot:
     suspended: frozenset[str] = frozenset()
     containers_by_node: Mapping[NodeId, Sequence[Container]] = field(default_factory=dict)
     trigger: str = ""
+
+    def facts_of(self, node: Node) -> NodeFacts:
+        """The node with its containers, as far as they are known here."""
+        held = self.containers_by_node.get(node.id, ())
+        return NodeFacts(node, tuple(occupant_of(each.request, each.engine_id) for each in held))
 
     @property
     def group(self) -> GroupSize:

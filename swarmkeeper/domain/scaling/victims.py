@@ -7,6 +7,7 @@ from itertools import chain
 
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import Container, ContainerState, Node, NodeId, Pool, Request
+from swarmkeeper.domain.placement.facts import NodeFacts
 from swarmkeeper.domain.scaling.packing import in_packing_order, pack
 from swarmkeeper.domain.scaling.policy import Policy, reserved_share
 
@@ -17,7 +18,7 @@ ContainersByNode = Mapping[NodeId, Sequence[Container]]
 
 
 def victims(
-    nodes: Sequence[Node], containers_by_node: ContainersByNode, pool: Pool, policy: Policy
+    nodes: Sequence[NodeFacts], containers_by_node: ContainersByNode, pool: Pool, policy: Policy
 ) -> tuple[NodeId, ...]:
     """The pool's nodes that could go, in the order in which they should, each proven with those before gone.
 
@@ -25,8 +26,8 @@ def victims(
     containers only while the pool's share is below `reserved_low`, all of them are movable, and the same code
     that places finds them room on the nodes that remain.
     """
-    remaining = tuple(node for node in nodes if node.state is NodeState.READY)
-    ours = [node for node in remaining if node.pool == pool.name]
+    remaining = tuple(facts for facts in nodes if facts.state is NodeState.READY)
+    ours = [facts.node for facts in remaining if facts.node.pool == pool.name]
     empty = sorted((node for node in ours if is_empty(node, containers_by_node)), key=_oldest)
     emptiable: list[Node] = []
     if reserved_share(ours) < policy.reserved_low:
@@ -68,25 +69,25 @@ def movable_requests(containers: Sequence[Container]) -> tuple[Request, ...]:
 
 
 def _without(
-    candidate: Node, remaining: Sequence[Node], containers_by_node: ContainersByNode, pool: Pool, policy: Policy
-) -> tuple[Node, ...] | None:
+    candidate: Node, remaining: Sequence[NodeFacts], containers_by_node: ContainersByNode, pool: Pool, policy: Policy
+) -> tuple[NodeFacts, ...] | None:
     """The nodes with the candidate gone and its containers elsewhere; None when that must not be."""
     current = next(node for node in remaining if node.id == candidate.id)
     if current.containers != candidate.containers:  # it would take in what an earlier victim gives up
         return None
     others = [node for node in remaining if node.id != candidate.id]
     moved = in_packing_order(movable_requests(containers_by_node.get(candidate.id, ())), pool.node_capacity)
-    packing = pack(moved, others, strategy=policy.strategy)
+    packing = pack(moved, others, options=policy.options)
     if packing.left or not _is_enough(packing.nodes, pool, policy):
         return None
     return packing.nodes
 
 
-def _is_enough(nodes: Sequence[Node], pool: Pool, policy: Policy) -> bool:
+def _is_enough(nodes: Sequence[NodeFacts], pool: Pool, policy: Policy) -> bool:
     """Whether nothing would be bought back for the demand there is."""
-    if reserved_share([node for node in nodes if node.pool == pool.name]) >= policy.reserved_high:
+    if reserved_share([facts.node for facts in nodes if facts.node.pool == pool.name]) >= policy.reserved_high:
         return False
-    return not pack(policy.headroom.requests(pool), nodes, strategy=policy.strategy).left
+    return not pack(policy.headroom.requests(pool), nodes, options=policy.options).left
 
 
 def _oldest(node: Node) -> tuple[float, str]:

@@ -17,7 +17,7 @@ from swarmkeeper.domain.model import (
 )
 from swarmkeeper.domain.scaling.snapshot import Snapshot
 from swarmkeeper.domain.scaling.state import ScalingState
-from tests.fakes.builders import a_node, a_request, resources
+from tests.fakes.builders import a_node, a_request, facts, options, resources
 
 NOW = 10_000.0
 WORKERS = PoolName("workers")
@@ -98,4 +98,16 @@ def a_snapshot(
     )
 
 
-__all__ = ["NOW", "WORKERS", "a_container", "a_node", "a_pool", "a_request", "a_snapshot", "loaded", "resources"]
+__all__ = [
+    "NOW",
+    "WORKERS",
+    "a_container",
+    "a_node",
+    "a_pool",
+    "a_request",
+    "a_snapshot",
+    "facts",
+    "loaded",
+    "options",
+    "resources",
+]

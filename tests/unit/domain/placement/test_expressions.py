@@ -4,7 +4,13 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from swarmkeeper.domain.placement.expressions import InvalidExpression, Operator, parse
+from swarmkeeper.domain.placement.expressions import Expression, InvalidExpression, Operator, parse_whitelists
+from swarmkeeper.domain.placement.expressions import parse as parse_with
+from swarmkeeper.edge.patterns import compile_re2
+
+
+def parse(raw: str) -> Expression:
+    return parse_with(raw, compile_re2)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +82,11 @@ def test_a_bad_expression_is_an_error_that_names_it(raw: str) -> None:
         pytest.param("/^n1$|^n$/", "n", True, id="alternatives"),
         pytest.param("^", "", True, id="a start alone is the empty text"),
         pytest.param("x|", "xyz", True, id="an empty alternative"),
+        pytest.param("node-(1|2)", "node-2", True, id="groups"),
+        pytest.param("/(?i)NODE/", "node-1", True, id="flags"),
+        pytest.param("+", "", True, id="a quantifier of the anchor"),
+        pytest.param("+", "x", False, id="which is all there is"),
+        pytest.param("ssd\\", "ssd$", True, id="a last backslash escapes the added $"),
     ],
 )
 def test_a_value_matches_as_in_classic_swarm(value: str, text: str, expected: bool) -> None:
@@ -83,13 +94,40 @@ def test_a_value_matches_as_in_classic_swarm(value: str, text: str, expected: bo
     assert parse(f"key!={value}").matches(text) is not expected
 
 
+@pytest.mark.parametrize("value", ["(a", "a)", "/[a/", "/[b-a]/", "/a**/", "*+", "x[", r"/\Z/", r"/\pQ/", r"/\C/"])
+def test_an_invalid_pattern_is_refused_where_classic_swarm_let_not_equal_pass(value: str) -> None:
+    for operator in ("==", "!=", "==~"):
+        with pytest.raises(InvalidExpression):
+            parse(f"key{operator}{value}")
+
+
 @pytest.mark.parametrize(
-    "value",
-    ["(a|b)", "/(?i)x/", r"/\bx/", r"/\pL/", "/a**/", "+x", "/a^b/", "/a$b/", "/[a/", "/[b-a]/", "/[[:alpha:]]/"],
+    ("raw", "names"),
+    [
+        ("node==a", {"a"}),
+        ("node==~a|b", {"a", "b"}),
+        ("any==/", {"/"}),
+        ("node==(a", {"(a"}),
+        ("node==/a|b/", {"/a", "b/"}),
+    ],
 )
-def test_what_the_linear_matcher_does_not_know_is_refused(value: str) -> None:
+def test_a_whitelist_takes_names_as_they_are(raw: str, names: set[str]) -> None:
+    (whitelist,) = parse_whitelists((raw,))
+    assert [name for name in ("a", "b", "/", "(a", "/a", "b/", "") if whitelist.matches(name)] == sorted(
+        names, key=["a", "b", "/", "(a", "/a", "b/", ""].index
+    )
+
+
+@pytest.mark.parametrize("raw", ["node!=a", "node!=~a", "n==a", "node==", "node==~"])
+def test_a_whitelist_that_does_not_name_nodes_is_refused(raw: str) -> None:
     with pytest.raises(InvalidExpression):
-        parse(f"key=={value}")
+        parse_whitelists((raw,))
+
+
+def test_a_very_long_expression_is_refused_without_being_repeated() -> None:
+    with pytest.raises(InvalidExpression) as caught:
+        parse("node==" + "a" * 20_000)
+    assert len(str(caught.value)) < 200
 
 
 def test_not_equal_holds_only_when_no_text_matches() -> None:
@@ -98,7 +136,7 @@ def test_not_equal_holds_only_when_no_text_matches() -> None:
 
 
 def test_another_pattern_compiler_can_be_given() -> None:
-    assert parse("key==/(x)/", compile_pattern=lambda pattern: lambda text: pattern == "(x)").matches("anything")
+    assert parse_with("key==/(x)/", compile_pattern=lambda pattern: lambda text: pattern == "(x)").matches("anything")
 
 
 def test_a_pattern_that_ruins_backtracking_is_matched_in_linear_time() -> None:

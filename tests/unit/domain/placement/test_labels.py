@@ -10,6 +10,7 @@ from swarmkeeper.domain.placement.labels import node_labels, slots_from
     [
         *(("4", 4), ("+5", 5), ("007", 7), ("-2", -2), ("0", 0)),
         *((" 5", None), ("5.0", None), ("", None), ("1_000", None), ("four", None), ("٤", None), ("9" * 19, None)),
+        *(("0" * 9999 + "7", 7), ("9" * 9999, None), ("-9223372036854775808", -(2**63)), ("9223372036854775808", None)),
     ],
 )
 def test_slots_are_what_go_reads_as_an_integer(value: str, slots: int | None) -> None:

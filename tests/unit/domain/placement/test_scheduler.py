@@ -1,17 +1,33 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import Node, NodeId
+from swarmkeeper.domain.model import Image, Node, NodeId, Request
 from swarmkeeper.domain.placement.expressions import InvalidExpression
+from swarmkeeper.domain.placement.facts import NodeFacts
+from swarmkeeper.domain.placement.options import PlacementOptions
 from swarmkeeper.domain.placement.reasons import Reason
-from swarmkeeper.domain.placement.scheduler import Decision, decide
-from tests.unit.domain.builders import a_node, a_request, resources
+from swarmkeeper.domain.placement.scheduler import Decision
+from swarmkeeper.domain.placement.scheduler import decide as decide_exactly
+from tests.unit.domain.builders import a_node, a_request, facts, options, resources
 
 EMPTY = a_node("i-0b")
 HALF = a_node("i-0a", reserved=resources(1, 1024), containers=2)
 FULL = a_node("i-0c", reserved=resources(2, 2048), containers=4)
+
+
+def decide(
+    request: Request,
+    nodes: Sequence[Node],
+    strategy: str = "spread",
+    seed: int | None = None,
+    avoid: frozenset[NodeId] = frozenset(),
+) -> Decision:
+    return decide_exactly(request, facts(nodes), options(strategy), seed=seed, avoid=avoid)
 
 
 def names(decision: Decision) -> list[str]:
@@ -86,14 +102,14 @@ def test_a_decision_without_a_node_counts_why() -> None:
     decision = decide(a_request(constraints=("disk==ssd",)), refusing(), strategy="spread")
     assert decision.chosen is None
     assert decision.rejections == ((Reason.RESOURCES, 3), (Reason.CONSTRAINT, 2))
-    assert decision.explain() == "3 of 5 nodes: resources; 2: constraint"
+    assert decision.explain() == "3 of 5 nodes: CPU; 2: constraint disk==ssd"
     assert decision.blocked_by is Reason.RESOURCES
     assert {node for node, rejection in decision.refused if rejection.reason is Reason.CONSTRAINT} == {"i-10", "i-11"}
 
 
 def test_a_decision_with_a_node_explains_the_choice_and_the_others() -> None:
     decision = decide(a_request(constraints=("disk!=ssd",)), refusing(), strategy="spread")
-    assert decision.explain() == "i-10 (weight -963, spread, best of 2); 3 of 5 nodes: constraint"
+    assert decision.explain() == "i-10 (weight -963, spread, best of 2); 3 of 5 nodes: constraint disk!=ssd"
     assert decision.blocked_by is None
 
 
@@ -114,3 +130,61 @@ def test_avoided_nodes_are_left_out() -> None:
 def test_a_bad_expression_is_an_error_even_where_no_node_would_be_asked() -> None:
     with pytest.raises(InvalidExpression):
         decide(a_request(constraints=("x==~y",)), [a_node(state=NodeState.GONE)], strategy="spread")
+
+
+# What this project adds to classic Swarm's ranking.
+
+
+def zoned(name: str, zone: str | None, containers: int, **changes: Any) -> Node:
+    return a_node(name, labels={} if zone is None else {"zone": zone}, containers=containers, **changes)
+
+
+def ranked(nodes: Sequence[Node], placing: PlacementOptions, **request: Any) -> list[str]:
+    return names(decide_exactly(a_request(**request), facts(nodes), placing))
+
+
+def test_the_value_with_the_fewest_containers_comes_first_whatever_the_weights() -> None:
+    nodes = [zoned("a1", "a", 0), zoned("a2", "a", 5), zoned("b1", "b", 3, reserved=resources(1, 0))]
+    assert ranked(nodes, options()) == ["a1", "a2", "b1"]
+    assert ranked(nodes, options(balance_over="zone")) == ["b1", "a1", "a2"]
+
+
+def test_nodes_that_can_not_take_the_request_count_for_their_zone() -> None:
+    full = zoned("a1", "a", 9, reserved=resources(2, 0))
+    nodes = [full, zoned("a2", "a", 0), zoned("b1", "b", 5)]
+    assert ranked(nodes, options(balance_over="zone")) == ["b1", "a2"]
+
+
+def test_nodes_without_the_label_are_a_group_of_their_own() -> None:
+    nodes = [zoned("a1", "a", 2), zoned("x1", None, 1), zoned("x2", None, 2)]
+    assert ranked(nodes, options(balance_over="zone")) == ["a1", "x1", "x2"]
+
+
+def test_a_node_that_holds_the_image_comes_first_among_equals_only() -> None:
+    held = (Image("sha256:aa", ("nginx:latest",)),)
+    nodes = [NodeFacts(a_node("i-0a")), NodeFacts(a_node("i-0b"), images=held), NodeFacts(a_node("i-0c", containers=1))]
+    for reference in ("nginx", "nginx:latest", "docker.io/library/nginx", "sha256:aa"):
+        request = a_request(image=reference)
+        assert names(decide_exactly(request, nodes, options(prefer_local_images=True))) == ["i-0b", "i-0a", "i-0c"]
+    assert names(decide_exactly(a_request(image="nginx"), nodes, options())) == ["i-0a", "i-0b", "i-0c"]
+    fuller = [NodeFacts(a_node("i-0a", containers=1), images=held), NodeFacts(a_node("i-0b"))]
+    assert names(decide_exactly(a_request(image="nginx"), fuller, options(prefer_local_images=True))) == [
+        "i-0b",
+        "i-0a",
+    ]
+    assert names(decide_exactly(a_request(image="nginx:1"), nodes, options(prefer_local_images=True)))[0] == "i-0a"
+
+
+def test_random_takes_any_node_with_room_as_its_seed_says() -> None:
+    nodes = [FULL, *(a_node(f"i-{number:02d}") for number in range(8))]
+    chosen = {names(decide(a_request(), nodes, "random", seed=seed))[0] for seed in range(60)}
+    assert chosen == {f"i-{number:02d}" for number in range(8)}
+    assert names(decide(a_request(), nodes, "random", seed=3)) == names(decide(a_request(), nodes, "random", seed=3))
+
+
+def test_without_exactness_truncated_scores_decide_as_in_classic_swarm() -> None:
+    node = a_node(capacity=resources(2, 100_000), reserved=resources(0, 99_900))
+    classic = options(exact=False)
+    assert ranked([node], classic, cpus=0, memory_mib=1099) == ["i-0a"]
+    assert ranked([node], classic, cpus=0, memory_mib=1100) == []
+    assert ranked([FULL], options("random", exact=False)) == ["i-0c"]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from swarmkeeper.domain.model import Node, Resources
-from swarmkeeper.domain.placement.strategies import BINPACK, SPREAD, UnknownStrategy, score, strategy_named
+from swarmkeeper.domain.placement.strategies import BINPACK, RANDOM, SPREAD, UnknownStrategy, score, strategy_named
 from tests.unit.domain.builders import a_node, resources
 
 
@@ -43,5 +43,11 @@ def test_a_weight_adds_both_scores_and_health(
 def test_strategies_are_known_by_name() -> None:
     assert strategy_named("spread") is SPREAD
     assert strategy_named("binpack") is BINPACK
-    with pytest.raises(UnknownStrategy, match="spread, binpack"):
-        strategy_named("random")
+    assert strategy_named("random") is RANDOM
+    with pytest.raises(UnknownStrategy, match="spread, binpack, random"):
+        strategy_named("balanced")
+
+
+def test_random_weighs_nothing() -> None:
+    full = a_node(reserved=resources(2, 2048))
+    assert RANDOM.weight(full, resources(1, 1)) == RANDOM.weight(a_node(), resources(0, 0)) == 0

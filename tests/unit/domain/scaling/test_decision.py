@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import Hook, NodeId, Role
+from swarmkeeper.domain.model import Hook, NodeId, Role, Rules
 from swarmkeeper.domain.scaling.decision import Direction, ScalingDecision, Snapshot, decide_pool
 from swarmkeeper.domain.scaling.guards import Guard, Limits
 from swarmkeeper.domain.scaling.policy import Policy
@@ -19,10 +19,11 @@ from tests.unit.domain.builders import (
     a_pool,
     a_request,
     a_snapshot,
+    options,
     resources,
 )
 
-POLICY = Policy(limits=Limits(out_cooldown_s=30, in_cooldown_s=60))
+POLICY = Policy(options(), limits=Limits(out_cooldown_s=30, in_cooldown_s=60))
 HOOK = Hook("demo-workers", "leave", "token", NOW + 600)
 
 
@@ -38,6 +39,14 @@ def test_what_is_pending_buys_the_nodes_that_hold_it() -> None:
     decision = decide(a_snapshot(a_node(reserved=resources(1.1, 0)), pending=pending))
     assert (decision.direction, decision.desired, decision.wish) == (Direction.OUT, 3, 3)
     assert decision.capped_by is None
+
+
+def test_containers_that_must_stand_apart_buy_a_node_each() -> None:
+    apart = Rules(affinities=("app!=web",))
+    pending = [replace(a_request(f"new-{number}"), rules=apart, labels={"app": "web"}) for number in range(2)]
+    held = a_container("old", on="i-0a")
+    held = replace(held, request=replace(held.request, labels={"app": "web"}))
+    assert decide(a_snapshot(a_node("i-0a"), containers=[held], pending=pending)).desired == 3
 
 
 def test_a_pool_that_reaches_its_high_share_grows_until_it_is_below() -> None:

@@ -5,13 +5,18 @@ from collections.abc import Sequence
 import pytest
 
 from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import Node, Request, Role
+from swarmkeeper.domain.model import Node, Pool, Request, Role
 from swarmkeeper.domain.placement.reasons import Reason
-from swarmkeeper.domain.scaling.demand import Headroom, promised_nodes, size
-from tests.unit.domain.builders import a_node, a_pool, a_request, resources
+from swarmkeeper.domain.scaling.demand import NO_HEADROOM, Demand, Headroom, promised_nodes
+from swarmkeeper.domain.scaling.demand import size as size_exactly
+from tests.unit.domain.builders import a_node, a_pool, a_request, facts, options, resources
 
 POOL = a_pool(labels={"disk": "ssd"})
 SLOTTED = a_pool(slots=4)
+
+
+def size(pending: Sequence[Request], nodes: Sequence[Node], pool: Pool, headroom: Headroom = NO_HEADROOM) -> Demand:
+    return size_exactly(pending, facts(nodes), pool, headroom, options=options())
 
 
 def requests(count: int, *, cpus: float = 0.5, memory_mib: int = 0) -> list[Request]:

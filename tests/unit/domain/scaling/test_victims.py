@@ -9,15 +9,15 @@ from swarmkeeper.domain.model import Container, ContainerState, Node
 from swarmkeeper.domain.scaling.demand import Headroom
 from swarmkeeper.domain.scaling.policy import Policy
 from swarmkeeper.domain.scaling.victims import victims
-from tests.unit.domain.builders import a_container, a_node, a_pool, loaded, resources
+from tests.unit.domain.builders import a_container, a_node, a_pool, facts, loaded, options, resources
 
-POLICY = Policy(reserved_high=0.8, reserved_low=0.5)
+POLICY = Policy(options(), reserved_high=0.8, reserved_low=0.5)
 
 
 def chosen(nodes: Sequence[Node], containers: Sequence[Container] = (), policy: Policy = POLICY) -> list[str]:
     by_node = {node.id: [each for each in containers if each.node == node.id] for node in nodes}
     full = [loaded(node, by_node[node.id]) for node in nodes]
-    return [str(node_id) for node_id in victims(full, by_node, a_pool(), policy)]
+    return [str(node_id) for node_id in victims(facts(full), by_node, a_pool(), policy)]
 
 
 def test_empty_nodes_go_first_the_oldest_first() -> None:
@@ -72,14 +72,17 @@ def test_an_empty_node_stays_when_the_others_would_reach_the_high_share() -> Non
 
 def test_victims_leave_the_headroom() -> None:
     nodes = [a_node("i-0a"), a_node("i-0b"), a_node("i-0c")]
-    policy = Policy(headroom=Headroom(resources(3, 0)))
+    policy = Policy(options(), headroom=Headroom(resources(3, 0)))
     assert chosen(nodes, policy=policy) == ["i-0a"]
 
 
 def test_victims_are_proven_one_after_the_other() -> None:
     nodes = [a_node(f"i-0{letter}") for letter in "abcd"]
     containers = [a_container(letter, on=f"i-0{letter}", cpus=0.9, movable=True) for letter in "abcd"]
-    assert chosen(nodes, containers, Policy(reserved_high=1.01, reserved_low=0.5)) == ["i-0a", "i-0c"]  # i-0b took in a
+    assert chosen(nodes, containers, Policy(options(), reserved_high=1.01, reserved_low=0.5)) == [
+        "i-0a",
+        "i-0c",
+    ]  # i-0b took in a
 
 
 def test_other_pools_and_nodes_that_are_not_ready_are_never_victims() -> None:

@@ -1,0 +1,53 @@
+"""Figures of a run: rates, percentiles and memory, printed or written as JSON."""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.table import Table
+
+from swarmkeeper.cli.output import print_json, result
+
+Figures = Mapping[str, object]
+MIB = 2**20
+STATM = Path("/proc/self/statm")
+
+
+def percentile(ascending: Sequence[float], percent: float) -> float:
+    """The value that `percent` of the values don't exceed, by nearest rank; 0 of none."""
+    if not ascending:
+        return 0.0
+    rank = -(-len(ascending) * percent // 100)
+    return ascending[max(int(rank), 1) - 1]
+
+
+def resident_mib() -> float:
+    """The memory that this process holds now; where the system doesn't say, the most that it has held."""
+    if STATM.exists():
+        return int(STATM.read_text().split()[1]) * resource.getpagesize() / MIB
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / MIB if sys.platform == "darwin" else peak / 1024
+
+
+def machine() -> dict[str, object]:
+    """What the figures depend on beside the parameters."""
+    return {"python": platform.python_version(), "machine": platform.machine()}
+
+
+def tell(figures: Figures, *, as_json: bool, output: Path | None) -> None:
+    """Print the figures, and keep them as JSON in a file where one is named."""
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(json.dumps(figures, indent=2) + "\n")
+    if as_json:
+        print_json(figures)
+        return
+    table = Table("figure", "value")
+    for name, value in figures.items():
+        table.add_row(name, f"{value:,.1f}" if isinstance(value, float) else str(value))
+    result().print(table)

@@ -1,0 +1,101 @@
+"""Which nodes have room for a request."""
+
+from __future__ import annotations
+
+from swarmkeeper.domain.model import Resources
+from swarmkeeper.domain.placement.index.entries import NodeEntry
+from swarmkeeper.domain.placement.index.scales import SIZES_KEPT, Scale
+from swarmkeeper.domain.placement.index.thresholds import AtLeast
+from swarmkeeper.domain.placement.options import PlacementOptions
+from swarmkeeper.domain.placement.strategies import RANDOM
+
+
+class Rooms:
+    """Nodes by what they have free.
+
+    Under `exact` free is capacity less reserved, and an overfull node has room for nothing. Otherwise it is what
+    the truncated score takes for free, a resource that is not asked for is not looked at, and `random` looks at
+    neither CPU nor memory: as classic Swarm. Generic resources are always exact.
+    """
+
+    __slots__ = ("_entries", "_exact", "_generic", "_in_debt", "_scored", "cpus", "memory")
+
+    def __init__(self, options: PlacementOptions) -> None:
+        self._exact = options.exact
+        self._scored = options.exact or options.strategy != RANDOM.name
+        self._entries: dict[NodeEntry, None] = {}
+        self.cpus = Scale(exact=options.exact)
+        self.memory = Scale(exact=options.exact)
+        self._generic: dict[str, AtLeast] = {}
+        self._in_debt = 0
+        """Nodes that have promised more of a generic resource than they have."""
+
+    def add(self, entry: NodeEntry) -> None:
+        """A node has come."""
+        self._entries[entry] = None
+        self.cpus.add(entry.cpus, entry.bit)
+        self.memory.add(entry.memory, entry.bit)
+        self._add_generic(entry)
+
+    def remove(self, entry: NodeEntry) -> None:
+        """A node has gone, or is about to change."""
+        del self._entries[entry]
+        self.cpus.remove(entry.cpus, entry.bit)
+        self.memory.remove(entry.memory, entry.bit)
+        self._remove_generic(entry)
+
+    def follow(self, entry: NodeEntry) -> None:
+        """A node has reserved more or less than before."""
+        bit = entry.bit
+        self.cpus.follow(entry.cpus, bit)
+        self.memory.follow(entry.memory, bit)
+        if entry.generic_used or entry.generic_free:
+            self._remove_generic(entry)
+            self._add_generic(entry)
+
+    def fitting(self, wanted: Resources, among: int) -> int:
+        """Those of `among` that have room for a reservation."""
+        if self._exact or (self._scored and wanted.nano_cpus):
+            among &= self.cpus.having(wanted.nano_cpus)
+        if self._exact or (self._scored and wanted.memory_bytes):
+            among &= self.memory.having(wanted.memory_bytes)
+        if self._in_debt and self._exact:
+            among &= ~self._in_debt
+        for kind, amount in wanted.generic:
+            if amount > 0:
+                among &= self._having(kind, amount)
+        return among
+
+    def has_room(self, entry: NodeEntry, wanted: Resources, taken: int) -> bool:
+        """Whether a node that had room for a reservation has room for one more after `taken` alike."""
+        copies = taken + 1
+        if self._scored:
+            if wanted.nano_cpus and wanted.nano_cpus * copies > self.cpus.left(entry.cpus):
+                return False
+            if wanted.memory_bytes and wanted.memory_bytes * copies > self.memory.left(entry.memory):
+                return False
+        free = dict(entry.generic_free)
+        return all(amount * copies <= free[kind] for kind, amount in wanted.generic if amount > 0)
+
+    def _having(self, kind: str, amount: int) -> int:
+        free = self._generic.get(kind)
+        if free is None:
+            return 0
+        if len(free) >= SIZES_KEPT:
+            free.forget()
+        return free.watch(amount, ((each.bit, dict(each.generic_free).get(kind, 0)) for each in self._entries))[0]
+
+    def _add_generic(self, entry: NodeEntry) -> None:
+        free = Resources(generic=entry.generic_total) - Resources(generic=entry.generic_used)
+        entry.generic_free = free.generic
+        for kind, amount in free.generic:
+            if amount < 0:
+                self._in_debt |= entry.bit
+            else:
+                self._generic.setdefault(kind, AtLeast()).toggle(entry.bit, amount)
+
+    def _remove_generic(self, entry: NodeEntry) -> None:
+        self._in_debt &= ~entry.bit
+        for kind, amount in entry.generic_free:
+            if amount > 0:
+                self._generic[kind].toggle(entry.bit, amount)

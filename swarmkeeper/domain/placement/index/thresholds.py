@@ -1,0 +1,67 @@
+"""Which nodes have at least so much of something, kept for every amount that has been asked for."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+
+LOWEST = -(2**127)
+"""Below every amount."""
+
+MaskCell = list[int]
+"""A mask that changes, as the only item of a list: whoever holds the list sees the mask of now."""
+
+
+class AtLeast:
+    """A mask of nodes for each watched amount: those whose value is that amount or more.
+
+    A value that moves costs two binary searches and one bit for each watched amount in between, however many
+    nodes there are.
+    """
+
+    __slots__ = ("_amounts", "_by_amount", "_cells", "highest")
+
+    def __init__(self) -> None:
+        self._amounts: list[int] = []
+        self._cells: list[MaskCell] = []
+        """In the order of the amounts."""
+        self._by_amount: dict[int, MaskCell] = {}
+        self.highest = LOWEST
+        """The highest amount: between values that are no lower, nothing moves."""
+
+    def __len__(self) -> int:
+        return len(self._amounts)
+
+    def get(self, amount: int) -> MaskCell | None:
+        """The mask for `amount`, if it is watched."""
+        return self._by_amount.get(amount)
+
+    def watch(self, amount: int, values: Iterable[tuple[int, int]]) -> MaskCell:
+        """The mask for `amount`; computed from all nodes' (bit, value) when it is asked for the first time."""
+        cell = self._by_amount.get(amount)
+        if cell is None:
+            cell = self._by_amount[amount] = [sum(bit for bit, value in values if value >= amount)]
+            at = bisect_left(self._amounts, amount)
+            self._amounts.insert(at, amount)
+            self._cells.insert(at, cell)
+            self.highest = self._amounts[-1]
+        return cell
+
+    def moved(self, bit: int, before: int, after: int) -> None:
+        """A node's value has changed."""
+        first, last = bisect_right(self._amounts, before), bisect_right(self._amounts, after)
+        if first != last:
+            for cell in self._cells[first:last] if first < last else self._cells[last:first]:
+                cell[0] ^= bit
+
+    def toggle(self, bit: int, value: int) -> None:
+        """A node with this value has been added, or one that had it removed."""
+        for cell in self._cells[: bisect_right(self._amounts, value)]:
+            cell[0] ^= bit
+
+    def forget(self) -> None:
+        """Watch nothing any more: masks that were handed out are void."""
+        self._amounts.clear()
+        self._cells.clear()
+        self._by_amount.clear()
+        self.highest = LOWEST
