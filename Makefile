@@ -1,6 +1,6 @@
 # The commands of this project; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint synth lock clean
+.PHONY: help setup demo test check lint synth openapi lock clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ synth:  ## Synthesise the CloudFormation template into build/cdk.out; works offl
 	@scripts/setup.sh --node
 	.venv/bin/python -m infra.app
 	@echo "template: build/cdk.out"
+
+openapi: setup  ## Write the HTTP API's description to docs/openapi.json
+	.venv/bin/python -m swarmkeeper.edge.openapi docs/openapi.json
 
 lock:  ## Lock pyproject.toml's requirements again; ARGS=--upgrade takes newer releases
 	@scripts/setup.sh

@@ -92,6 +92,7 @@ class NodeDocuments(Construct):
             "ROUTER_PORT": str(settings.network.router_port),
             "DOMAIN": settings.network.domain,
             "OVERLAY_POOL": str(settings.network.overlay_pool),
+            "FLEET": names.fleet,
         }
         for name, script in DOCUMENTS.items():
             ssm.CfnDocument(

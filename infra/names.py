@@ -15,6 +15,10 @@ FUNCTIONS = ("placement", "scaler", "registrar", "reconciler")
 DOCUMENTS = ("node-csr", "node-join", "node-leave", "node-pull")
 
 
+API_OUTPUT = "ApiUrl"
+"""The stack's output that holds the HTTP API's address; the command line looks for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """The names of one fleet's resources.
@@ -41,6 +45,11 @@ class Names:
     @property
     def event_source(self) -> str:
         return f"swarmkeeper.{self.fleet}"
+
+    @property
+    def node_event_source(self) -> str:
+        """A source of its own: what a node says must never pass for a function's word."""
+        return f"{self.event_source}.node"
 
     def secret(self, name: str) -> str:
         return f"{self.fleet}/{name}"

@@ -1,4 +1,4 @@
-"""What a node itself may do: be run commands on, read its join token, and fetch what it runs."""
+"""What a node itself may do: be run commands on, read its join token, fetch what it runs, tell what ended on it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from constructs import Construct
 from infra.names import Names
 from infra.permissions import allow
 from swarmkeeper.domain.model import Role
+from swarmkeeper.ports import Event
 
 AGENT_CHANNELS = (
     "ec2messages:AcknowledgeMessage",
@@ -39,6 +40,22 @@ def node_role(scope: Construct, names: Names, role: Role, projects_arn: str) -> 
     allow(grantee, ["ssm:UpdateInstanceInformation"], [instances])
     allow(grantee, ["ssm:GetParameter"], [names.parameter_arn(stack, names.join_token(role.value))])
     allow(grantee, ["s3:GetObject"], [projects_arn])
+    _tell_what_ended(grantee, names, stack)
     allow(grantee, ["ecr:GetAuthorizationToken"], ["*"])
     allow(grantee, PULL, [stack.format_arn(service="ecr", resource="repository", resource_name="*")])
     return grantee
+
+
+def _tell_what_ended(grantee: iam.Role, names: Names, stack: Stack) -> None:
+    """One kind of event from the nodes' own source, and nothing that another could have said."""
+    allow(
+        grantee,
+        ["events:PutEvents"],
+        [stack.format_arn(service="events", resource="event-bus", resource_name="default")],
+        {
+            "StringEquals": {
+                "events:source": names.node_event_source,
+                "events:detail-type": Event.CONTAINER_ENDED.value,
+            }
+        },
+    )

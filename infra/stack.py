@@ -6,9 +6,10 @@ from aws_cdk import CfnOutput, CfnParameter, Stack, Tags
 from constructs import Construct
 
 from infra.alarms import FleetAlarms
+from infra.api import FleetApi
 from infra.documents import NodeDocuments
 from infra.functions import FleetFunctions
-from infra.names import FLEET_TAG, Names
+from infra.names import API_OUTPUT, FLEET_TAG, Names
 from infra.network import FleetNetwork
 from infra.permissions import Grants
 from infra.pools import NodePool, launch_after, suspend_rebalancing
@@ -40,15 +41,16 @@ class FleetStack(Stack):
         documents = NodeDocuments(self, settings, names, projects=compose_projects(), images=images)
         functions = FleetFunctions(self, names, network)
         Grants(self, names, state, tuple(settings.pools)).give(functions.by_name)
+        api = FleetApi(self, names, functions.by_name["placement"])
         wiring = Wiring(self, names, functions, tuple(settings.pools))
         alarms = FleetAlarms(self, settings, names, wiring)
         pools = [
             NodePool(self, name, pool, names, network, projects_arn=documents.projects_arn)
             for name, pool in settings.pools.items()
         ]
-        launch_after(pools, [network, state, documents, alarms, *wiring.serves_first_instance])
+        launch_after(pools, [network, state, documents, api, alarms, *wiring.serves_first_instance])
         suspend_rebalancing(self, names, pools)
-        self._outputs(names, network, wiring)
+        self._outputs(names, network, wiring, api)
 
     def _image(self, name: str, default: str | None, what: str) -> str:
         parameter = CfnParameter(
@@ -61,7 +63,9 @@ class FleetStack(Stack):
         )
         return parameter.value_as_string
 
-    def _outputs(self, names: Names, network: FleetNetwork, wiring: Wiring) -> None:
+    def _outputs(self, names: Names, network: FleetNetwork, wiring: Wiring, api: FleetApi) -> None:
         CfnOutput(self, "RouterAddress", value=network.address, description="Point *.<domain> here")
         CfnOutput(self, "OperatorsTopic", value=wiring.operators.topic_arn, description="Subscribe whom alarms call")
+        CfnOutput(self, API_OUTPUT, value=api.url, description="The HTTP API; requests are signed")
+        CfnOutput(self, "ApiArn", value=api.arn, description="Let callers execute-api:Invoke it, whole or by route")
         CfnOutput(self, "PlacementFunction", value=names.of("placement"))

@@ -9,6 +9,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from infra.names import Names
+from swarmkeeper.adapters.aws.items import CHANGE_ATTRIBUTES
 from swarmkeeper.edge.settings import Settings
 
 CLIENTS = ("placement", "registrar", "reconciler")
@@ -56,6 +57,14 @@ class FleetState(Construct):
             partition_key=_text("kind"),
             sort_key=_text("order"),
             projection_type=dynamodb.ProjectionType.KEYS_ONLY,
+        )
+        # Small: every placement moves its node's entry, which is written twice for that.
+        table.add_global_secondary_index(
+            index_name="by_change",
+            partition_key=_text("shard"),
+            sort_key=dynamodb.Attribute(name="changed_at", type=dynamodb.AttributeType.NUMBER),
+            projection_type=dynamodb.ProjectionType.INCLUDE,
+            non_key_attributes=list(CHANGE_ATTRIBUTES),
         )
         return table
 

@@ -97,13 +97,18 @@ class Wiring(Construct):
         return events.EventPattern(source=["aws.ssm"], detail_type=[COMMAND_CHANGED], detail=detail)
 
     def _own_events(self) -> None:
-        self._rule("placement-events", self._own(Event.NODE_READY, Event.PENDING_RETRY), "placement")
+        own = self._own(Event.NODE_READY, Event.PENDING_RETRY, Event.INVENTORY_DUE)
+        self._rule("placement-events", own, "placement")
+        self._rule("node-events", self._from(self._names.node_event_source, Event.CONTAINER_ENDED), "placement")
         self._rule("registrar-events", self._own(Event.NODE_DRAINING, Event.MEMBERSHIP_CHECK), "registrar")
         self._rule("scaler-events", self._own(Event.LAUNCH_ABANDONED), "scaler")
 
     def _own(self, *kinds: Event) -> events.EventPattern:
+        return self._from(self._names.event_source, *kinds)
+
+    def _from(self, source: str, *kinds: Event) -> events.EventPattern:
         return events.EventPattern(
-            source=[self._names.event_source],
+            source=[source],
             detail_type=[kind.value for kind in kinds],
             detail={"fleet": [self._names.fleet]},
         )

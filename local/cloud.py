@@ -20,6 +20,7 @@ from local.aws.commands import AgentTiming, Commands
 from local.aws.deploy import Deployed, Deployment, deploy
 from local.aws.disturbance import Disturbance
 from local.aws.functions import FunctionService
+from local.aws.http_api import HttpApiFront
 from local.aws.queues import QueuePollers
 from local.aws.schedules import Schedules
 from local.aws.server import CREDENTIALS, AwsServer
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[str], None]
 LOCAL_AMI = "ami-0123456789abcdef0"
+ACCESS_LOG = "api-access.log"
 IMAGE_PARAMETERS = {"JoinImage": "join", "RouterImage": "router"}
 
 
@@ -102,6 +104,9 @@ class LocalCloud:
         )
         self._parts.callback(self.functions.stop)
         self.journal = Journal(self.functions)
+        access_log = self._options.state_dir / FUNCTION_LOGS / ACCESS_LOG
+        self.api = HttpApiFront(self.server, self.journal, access_log=access_log)
+        self._parts.callback(self.api.stop)
         self.bus = Bus(self.server, self.journal, disturbance)
         self._parts.callback(self.bus.stop)
         TopicDelivery(self.server, self.journal)
@@ -129,7 +134,7 @@ class LocalCloud:
             ssm_values=public_images(Template.load(template)),
             code_root=project_root(),
         )
-        self.deployed: Deployed = deploy(self.server, self.functions, wanted)
+        self.deployed: Deployed = deploy(self.server, self.functions, wanted, api_endpoint=self.api.endpoint)
         for skipped in self.deployed.skipped:
             log.info("not emulated: %s (%s): %s", skipped.logical_id, skipped.type, skipped.what)
         self._progress(f"{len(self.deployed.resources)} resources made")
@@ -147,6 +152,7 @@ class LocalCloud:
             fleet=self.settings.fleet,
             engines=self.engines.kind,
             endpoint_url=self.server.endpoint_url,
+            api_url=self.api.url,
             region=self.server.region,
             settings=str(self._options.settings.resolve()),
             state_dir=str(self._options.state_dir),
@@ -166,6 +172,7 @@ class LocalCloud:
             "fleet": self.settings.fleet,
             "engines": self.engines.kind,
             "endpoint_url": self.server.endpoint_url,
+            "api_url": self.api.url,
             "pid": os.getpid(),
             "nodes": listed["nodes"],
             "containers": listed["containers"],

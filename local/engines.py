@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,7 +121,12 @@ class SimulatedEngines:
             answer = server.client("ssm").get_parameter(Name=name, WithDecryption=True)
             return str(answer["Parameter"]["Value"])
 
-        machines = SimulatedMachines(read_token)
+        def tell_end(instance_id: str) -> None:
+            detail = json.dumps({"fleet": settings.fleet, "node": instance_id})
+            entry = {"Source": f"swarmkeeper.{settings.fleet}.node", "DetailType": "Container Ended", "Detail": detail}
+            server.client("events").put_events(Entries=[entry])
+
+        machines = SimulatedMachines(read_token, tell_end=tell_end)
         digest = "0" * 64
         images = {name: f"registry.internal/swarmkeeper/{name}@sha256:{digest}" for name in PROFILE_IMAGES}
         return cls(machines, images, machines.extra_env)

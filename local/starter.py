@@ -62,6 +62,7 @@ class Cloud:
     fleet: str
     engines: str
     endpoint_url: str
+    api_url: str
     region: str
     settings: str
     state_dir: str
@@ -92,6 +93,7 @@ class Cloud:
             "AWS_ACCESS_KEY_ID": self.access_key_id,
             "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
             "SWARMKEEPER_FLEET": self.fleet,
+            "SWARMKEEPER_API": self.api_url,
         }
 
 

@@ -17,18 +17,25 @@ from swarmkeeper.adapters.aws.commands import RunCommands
 from swarmkeeper.adapters.aws.events import EventBus
 from swarmkeeper.adapters.aws.fleet import AutoScalingFleet
 from swarmkeeper.adapters.aws.metrics import emit_engine_call
+from swarmkeeper.adapters.aws.pull_items import DynamoPulls
 from swarmkeeper.adapters.aws.secrets import FleetSecrets
 from swarmkeeper.adapters.aws.settings_source import read_settings_text
 from swarmkeeper.adapters.aws.table import DynamoStore
+from swarmkeeper.adapters.aws.watch_items import DynamoWatches
 from swarmkeeper.adapters.engine.clients import EngineClients
 from swarmkeeper.adapters.engine.engines import DockerEngines
 from swarmkeeper.adapters.engine.identity import ClientIdentity
 from swarmkeeper.adapters.engine.swarm import DockerSwarm
 from swarmkeeper.domain.model import Pool, PoolName
+from swarmkeeper.domain.placement.options import PlacementOptions
 from swarmkeeper.domain.pools import PoolPlan
+from swarmkeeper.edge.placement import placement_options
 from swarmkeeper.edge.pools import pool_plans
 from swarmkeeper.edge.settings import Settings
 from swarmkeeper.errors import InvalidInput
+from swarmkeeper.services.pulls import Puller
+from swarmkeeper.services.remover import Remover
+from swarmkeeper.services.view import FleetView
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -81,8 +88,32 @@ class Composition:
         return Settings.from_json(read_settings_text(self.clients.ssm, name))
 
     @cached_property
+    def placement_options(self) -> PlacementOptions:
+        return placement_options(self.settings.placement)
+
+    @cached_property
     def store(self) -> DynamoStore:
         return DynamoStore(self.clients.dynamodb, self.variable("SWARMKEEPER_TABLE"))
+
+    @cached_property
+    def view(self) -> FleetView:
+        return FleetView(store=self.store, clock=self.clock, options=self.placement_options)
+
+    @cached_property
+    def pulls(self) -> DynamoPulls:
+        return DynamoPulls(self.store.table)
+
+    @cached_property
+    def watches(self) -> DynamoWatches:
+        return DynamoWatches(self.store.table)
+
+    @cached_property
+    def puller(self) -> Puller:
+        return Puller(pulls=self.pulls, commands=self.commands, clock=self.clock)
+
+    @cached_property
+    def remover(self) -> Remover:
+        return Remover(store=self.store, engines=self.engines, clock=self.clock)
 
     @cached_property
     def fleet(self) -> AutoScalingFleet:

@@ -4,11 +4,15 @@ SwarmkeeperError
 ├── InvalidInput      the caller's input is wrong: refuse, say which field
 ├── Conflict          a lost race: re-read and try again, or tell the caller
 │   ├── NameTaken     another container already answers to the name
+│   ├── TokenReused   the idempotency token was given before, with another request
 │   ├── NodeChanged   the node's epoch, state or totals differ from what the decision assumed
 │   └── Contention    the store could not order two writers; nothing is known of the true state
 ├── Unavailable       something outside did not answer: raise, so that the event source retries
 │   ├── AgentNotReady the instance's SSM agent has not registered yet
+│   ├── Unreachable   no connection could be made: what was asked has not begun
+│   ├── Declined      it answered that it can't do it now: what was asked was not done
 │   └── ImageMissing  the engine lacks the image; it must be pulled on the node first
+├── QuotaExceeded     the tenant has used up what it may: refuse, say what; it may ask again when it has freed some
 ├── UnsafeAction      a fuse, quorum or budget forbids it: refuse and alarm
 └── InvariantBroken   a bug: stop here
 
@@ -22,6 +26,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from swarmkeeper.domain.model import Node
+    from swarmkeeper.domain.quotas import Excess
 
 
 class SwarmkeeperError(Exception):
@@ -45,6 +50,10 @@ class NameTaken(Conflict):
     """Another container already answers to this name."""
 
 
+class TokenReused(Conflict):
+    """The idempotency token was given before, with another request."""
+
+
 class NodeChanged(Conflict):
     """The node is no longer as the decision assumed; `actual` is its true record, None when it is gone."""
 
@@ -65,8 +74,27 @@ class AgentNotReady(Unavailable):
     """The instance's Systems Manager agent has not registered yet."""
 
 
+class Unreachable(Unavailable):
+    """No connection could be made, so what was asked has not begun."""
+
+
+class Declined(Unavailable):
+    """It answered, but can't do what was asked now: nothing was done, or what was done doesn't run."""
+
+
 class ImageMissing(Unavailable):
     """The engine does not hold the image."""
+
+
+class QuotaExceeded(SwarmkeeperError):
+    """The tenant's accepted containers would be more than its quota; `resource` is the field of it that is used up."""
+
+    def __init__(self, tenant: str, excess: Excess) -> None:
+        used, resource = f"{excess.used} of {excess.limit} {excess.resource}", excess.resource
+        super().__init__(f"tenant {tenant or '(none)'} uses {used} and wants {excess.wanted} more")
+        self.tenant = tenant
+        self.resource = resource
+        self.excess = excess
 
 
 class UnsafeAction(SwarmkeeperError):

@@ -10,35 +10,73 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import (
     Container,
     ContainerName,
     Hook,
+    Image,
     Node,
     NodeId,
+    Occupant,
     PoolName,
+    Quota,
     Request,
     Resources,
     Role,
+    Usage,
 )
 from swarmkeeper.domain.scaling.state import ScalingState
+
+RESERVATION_LEASE_S = 60.0
+"""How long whoever reserved has the container to itself: longer than any function that starts containers may run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What a node's stored totals may be at most for a reservation to be written.
+    """What a node's stored record must be for a reservation to be written.
 
-    `reserved` is the node's capacity less the request; `containers` its slots less one (None: no limit).
+    `reserved` is the most that its total may be: the node's capacity less the request; `containers` its slots less
+    one (None: no limit). `revision`, unless None, is what its revision must be: for requests that depend on what
+    the node holds.
     """
 
     reserved: Resources
     containers: int | None
+    revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeChange:
+    """What the index of changes tells of a node, tombstones included."""
+
+    id: NodeId
+    state: NodeState
+    epoch: int
+    revision: int
+    reserved: Resources
+    """Without generic resources: an index can't follow them."""
+    containers: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeContent:
+    """What a node holds, read at once but not at one moment.
+
+    `occupants` and `images` are at least as new as whatever was known of the node before the read; `node` may be
+    newer than they are.
+    """
+
+    node: Node
+    occupants: tuple[Occupant, ...]
+    images: tuple[Image, ...]
 
 
 class StateStore(Protocol):
     """The fleet's table. Every write is conditional; a lost race raises a `Conflict`."""
 
-    # Nodes. Totals (`reserved`, `containers`) are changed by the container methods only.
+    # Nodes. Totals (`reserved`, `containers`) and the revision are changed by the container methods only, and the
+    # revision by `record_images`.
     def add_node(self, node: Node) -> None:
         """Store a new node. Raises NodeChanged with the actual record when the id is known already."""
 
@@ -47,6 +85,21 @@ class StateStore(Protocol):
 
     def nodes(self) -> tuple[Node, ...]:
         """All nodes that are not GONE, ordered by id; ids may lag a second behind, each record is current."""
+
+    def read_nodes(self, node_ids: Sequence[NodeId]) -> tuple[Node, ...]:
+        """Those of these nodes that are known, tombstones included, in no order, strongly consistent."""
+
+    def node_changes(self, since: float) -> tuple[NodeChange, ...]:
+        """Nodes whose record was last written after `since`, by their writers' clocks; the index may lag."""
+
+    def contents(self, node_ids: Sequence[NodeId]) -> tuple[NodeContent, ...]:
+        """What these nodes hold, those that are not known left out, in no order; see NodeContent."""
+
+    def record_images(self, node_id: NodeId, images: Sequence[Image]) -> None:
+        """Replace what is known of the images that the node holds; nothing is written when that is the same.
+
+        Adds 1 to the node's revision. Nothing happens when the node is unknown or GONE. Raises Contention.
+        """
 
     def save_node(self, node: Node) -> Node:
         """Store a changed node if its stored epoch is still `node.epoch`; totals are left as stored.
@@ -60,22 +113,43 @@ class StateStore(Protocol):
         Raises NodeChanged; InvariantBroken when containers still hold reservations on it.
         """
 
-    # Containers.
-    def reserve(self, request: Request, node: Node, limit: Limit, *, now: float) -> Container:
+    # Containers. Whatever changes what a node holds adds 1 to the node's revision.
+    def reserve(
+        self,
+        request: Request,
+        node: Node,
+        limit: Limit,
+        *,
+        now: float,
+        pending: Container | None = None,
+        quota: Quota | None = None,
+    ) -> Container:
         """Reserve room on the node and store the container as RESERVED, in one conditional transaction.
 
         Conditions: the name is unused or PENDING with this same request; the node's epoch and state are those
-        given; its stored totals are at most `limit`. Raises NameTaken, NodeChanged (actual record), Contention.
+        given; its stored totals are within `limit`. The caller has it to itself for RESERVATION_LEASE_S.
+        `pending` is the request's pending record where the caller has just read it: that saves a try, and raises
+        Conflict when it is no longer so. A new request of a tenant with a `quota` counts towards it.
+        Raises NameTaken, QuotaExceeded, NodeChanged (actual record), Contention: the first that applies.
         """
 
-    def park(self, request: Request, *, reason: str, now: float) -> Container:
-        """Store the request as PENDING, or renew the reason of the pending one. Raises NameTaken."""
+    def park(self, request: Request, *, reason: str, now: float, quota: Quota | None = None) -> Container:
+        """Store the request as PENDING, or renew the reason of the pending one.
 
-    def confirm(self, container: Container, *, engine_id: str) -> Container:
-        """RESERVED -> RUNNING. Raises Conflict when it is no longer as given."""
+        A new request counts towards the `quota`. Raises NameTaken, QuotaExceeded.
+        """
+
+    def confirm(self, container: Container, *, engine_id: str, now: float) -> Container:
+        """RESERVED -> RUNNING, started now unless it ran before. Raises Conflict when it is no longer as given."""
 
     def explain(self, container: Container, *, reason: str) -> Container:
-        """Change only the reason (e.g. waiting for its image). Raises Conflict."""
+        """Change the reason (e.g. waiting for its image) and give the lease back. Raises Conflict."""
+
+    def lease(self, container: Container, *, until: float) -> Container:
+        """Have the container to oneself: whoever works on it under an earlier record meets a Conflict from now on.
+
+        Raises Conflict when it is no longer as given.
+        """
 
     def unplace(self, container: Container, *, reason: str) -> Container:
         """RESERVED or RUNNING -> PENDING, its reservations given back, in one transaction. Raises Conflict."""
@@ -86,14 +160,17 @@ class StateStore(Protocol):
     def release(self, container: Container) -> None:
         """Delete the container and give its reservations back, in one transaction. Raises Conflict."""
 
-    def begin_move(self, container: Container, target: Node, limit: Limit) -> Container:
-        """Hold a second reservation on `target` (`moving_to`). Raises Conflict, NodeChanged, Contention."""
+    def begin_move(self, container: Container, target: Node, limit: Limit, *, lease_until: float = 0.0) -> Container:
+        """Hold a second reservation on `target` (`moving_to`), and the container's lease.
+
+        Raises Conflict, NodeChanged, Contention.
+        """
 
     def finish_move(self, container: Container, *, engine_id: str) -> Container:
-        """Make `moving_to` the container's node and give the old reservation back. Raises Conflict."""
+        """Make `moving_to` the container's node and give the old reservation and the lease back. Raises Conflict."""
 
     def cancel_move(self, container: Container) -> Container:
-        """Give the reservation on `moving_to` back. Raises Conflict."""
+        """Give the reservation on `moving_to` and the lease back. Raises Conflict."""
 
     def container(self, name: ContainerName) -> Container | None: ...
 
@@ -103,8 +180,32 @@ class StateStore(Protocol):
     def pending(self) -> tuple[Container, ...]:
         """All pending containers, oldest first."""
 
+    def unsettled(self, *, now: float) -> tuple[Container, ...]:
+        """Containers that somebody must go on with, ordered by name.
+
+        RESERVED, REMOVING or being moved, with no lease that lasts beyond `now`. New ones may be missing for a
+        second; each record is current.
+        """
+
     def containers(self) -> tuple[Container, ...]:
         """All containers, ordered by name; for listings, never for decisions."""
+
+    def containers_page(self, *, limit: int, after: str = "") -> tuple[tuple[Container, ...], str]:
+        """Some containers, in an order of the store's own, and what to give as `after` for those that follow.
+
+        Reads at most `limit` records, so there may be none even when others follow; "" says that none follow. What
+        is there during a whole listing is in it exactly once. For listings, never for decisions.
+        """
+
+    # Tenants. What was accepted without a quota counts towards none until it is counted.
+    def usage(self, tenant: str) -> Usage:
+        """What counts towards the tenant's quota now."""
+
+    def count(self, container: Container) -> Container:
+        """Count the container towards its tenant's quota, whatever room that has; harmless when it is. Raises Conflict.
+
+        For containers that were accepted before their tenant had a quota.
+        """
 
     # Fleet facts: small strings that are decided once or change rarely.
     def fact(self, name: str) -> str | None: ...
@@ -115,11 +216,72 @@ class StateStore(Protocol):
     def replace_fact(self, name: str, *, expected: str | None, value: str | None) -> None:
         """Compare and set; a value of None deletes. Raises Conflict."""
 
+    def claim(self, token: str, meaning: str, *, now: float, expires_at: float) -> str:
+        """Remember what a token was first given with, until it expires; returns what is remembered.
+
+        Raises Contention.
+        """
+
     # Scaling.
     def scaling(self, pool: PoolName) -> ScalingState: ...
 
     def save_scaling(self, state: ScalingState) -> ScalingState:
         """Store if the stored version is still `state.version`; returns it one higher. Raises Conflict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """A pull of an image on a node: claimed by a call that is about to send the command, sent, or failed.
+
+    `until` is when the claim or the command is given up; after a failure, until when it isn't tried again.
+    """
+
+    node_id: NodeId
+    image: str
+    until: float
+    command_id: str = ""
+    failure: str = ""
+
+
+class Pulls(Protocol):
+    """What is being pulled where, so that calls that need the same image on the same node send one command."""
+
+    def pull(self, node_id: NodeId, image: str) -> Pull | None: ...
+
+    def pulls_on(self, node_id: NodeId) -> tuple[Pull, ...]:
+        """The node's, in no order."""
+
+    def save_pull(self, pull: Pull, *, over: Pull | None) -> None:
+        """Store it in the place of `over` (None: of none). Raises Conflict when that isn't what is stored."""
+
+    def drop_pull(self, pull: Pull) -> None:
+        """Delete it; harmless when it is no longer as given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """When to look at a container whose life is limited, and how idle it was at the last look.
+
+    `sent_bytes` is what it had sent when that last grew, at `changed_at`; None before the first look.
+    """
+
+    name: ContainerName
+    due: float
+    changed_at: float
+    sent_bytes: int | None = None
+
+
+class Watches(Protocol):
+    """The containers with a limited life, by the time of their next look."""
+
+    def due_watches(self, *, now: float, most: int) -> tuple[Watch, ...]:
+        """Those that are due, the longest overdue first. New ones may be missing for a second."""
+
+    def save_watch(self, watch: Watch) -> None:
+        """Store it, whatever was stored."""
+
+    def drop_watch(self, watch: Watch) -> None:
+        """Delete it; harmless when it is no longer as given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,12 +396,22 @@ class EngineFacts:
 
 @dataclass(frozen=True, slots=True)
 class EngineContainer:
-    """A fleet container as the engine lists it."""
+    """A fleet container as the engine lists it; `has_run` is False for one that was never started."""
 
     id: str
     name: str
     running: bool
     labels: Mapping[str, str] = field(default_factory=dict)
+    has_run: bool = True
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogTail:
+    """The end of what a container has written, to standard output and error; `is_cut` when more was asked for."""
+
+    text: bytes
+    is_cut: bool = False
 
 
 class Engines(Protocol):
@@ -250,10 +422,16 @@ class Engines(Protocol):
     def create(self, node: Node, request: Request) -> str:
         """Create the container, attached to its network under its name, not started; returns its id.
 
-        Raises ImageMissing, InvalidInput when the engine refuses the request itself.
+        Raises ImageMissing, InvalidInput when the engine refuses the request itself, Conflict when something else
+        has the name there, Unreachable and Declined when it is certain that nothing was made.
         """
 
-    def start(self, node: Node, engine_id: str) -> None: ...
+    def start(self, node: Node, engine_id: str) -> None:
+        """Start the container; harmless when it runs.
+
+        Raises InvalidInput when its command can't be run, Conflict when it is gone, Unreachable and Declined when
+        it is certain that it doesn't run.
+        """
 
     def stop(self, node: Node, name: ContainerName, *, network: str) -> None:
         """Stop the container and disconnect it from its network; harmless when it is not there."""
@@ -266,6 +444,12 @@ class Engines(Protocol):
 
     def containers(self, node: Node) -> tuple[EngineContainer, ...]:
         """The fleet's containers on this engine, running or not."""
+
+    def logs(self, node: Node, name: ContainerName, *, tail: int, most_bytes: int) -> LogTail | None:
+        """The last `tail` lines, and of those the last `most_bytes`; None when the container is not there."""
+
+    def sent_bytes(self, node: Node, engine_id: str) -> int | None:
+        """What the container has sent over its networks since it started; None while it doesn't run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +508,13 @@ class Event(StrEnum):
     MEMBERSHIP_CHECK = "Membership Check"
     LAUNCH_ABANDONED = "Launch Abandoned"
     PENDING_RETRY = "Pending Retry"
+    INVENTORY_DUE = "Inventory Due"
+    CONTAINER_ENDED = "Container Ended"
+    """From a node's own agent: something of the fleet's has died there or was removed."""
+    CONTAINER_EXPIRED = "Container Expired"
+    """For whoever listens: its time was up, and it is gone."""
+    CONTAINER_REFUSED = "Container Refused"
+    """For whoever listens: accepted, but an engine found that it can't be made, and it is gone."""
 
 
 class Events(Protocol):

@@ -3,25 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from functions.placement.api import PlacementApi
+from functions.placement.events import PlacementEvents
+from functions.placement.http import HttpApi
+from functions.placement.operations import Operations
 from swarmkeeper.composition import NETWORK, Composition, pause
+from swarmkeeper.edge.pools import admission_of
+from swarmkeeper.services.acceptance import Acceptance
+from swarmkeeper.services.inventory import Inventory
+from swarmkeeper.services.pending import PendingQueue
 from swarmkeeper.services.placer import Placer
 from swarmkeeper.services.reservations import Reserver
 from swarmkeeper.services.starter import Starter
 
 
-def build(environ: Mapping[str, str]) -> PlacementApi:
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """What serves direct calls, HTTP requests and events."""
+
+    api: PlacementApi
+    http: HttpApi
+    events: PlacementEvents
+
+
+def build(environ: Mapping[str, str]) -> Wired:
     """Raises InvalidInput for a missing variable, Unavailable when AWS does not answer."""
     parts = Composition(environ, function="placement")
     reserver = Reserver(
         store=parts.store,
+        view=parts.view,
         clock=parts.clock,
         random=parts.random,
         pause=pause,
-        strategy=parts.settings.placement.strategy,
     )
-    starter = Starter(store=parts.store, engines=parts.engines, commands=parts.commands)
-    placer = Placer(store=parts.store, reserver=reserver, starter=starter, clock=parts.clock)
-    memory_bytes = parts.settings.placement.default_memory
-    return PlacementApi(placer, fleet=parts.fleet_name, network=NETWORK, default_memory_bytes=memory_bytes)
+    starter = Starter(
+        store=parts.store, engines=parts.engines, puller=parts.puller, watches=parts.watches, clock=parts.clock
+    )
+    placer = Placer(
+        store=parts.store,
+        reserver=reserver,
+        starter=starter,
+        remover=parts.remover,
+        clock=parts.clock,
+        pools=parts.pools,
+        options=parts.placement_options,
+        quota_of=parts.settings.tenants.quota_of,
+    )
+    operations = _operations(parts, placer)
+    return Wired(
+        PlacementApi(operations),
+        HttpApi(operations),
+        _events(parts, placer, reserver),
+    )
+
+
+def _operations(parts: Composition, placer: Placer) -> Operations:
+    settings = parts.settings
+    return Operations(
+        placer=placer,
+        acceptance=Acceptance(parts.store, parts.clock),
+        store=parts.store,
+        engines=parts.engines,
+        admission=admission_of(settings, NETWORK),
+        tenants=settings.tenants,
+        fleet=parts.fleet_name,
+    )
+
+
+def _events(parts: Composition, placer: Placer, reserver: Reserver) -> PlacementEvents:
+    pending = PendingQueue(
+        fleet_name=parts.fleet_name,
+        store=parts.store,
+        reserver=reserver,
+        placer=placer,
+        events=parts.events,
+        clock=parts.clock,
+    )
+    inventory = Inventory(store=parts.store, engines=parts.engines, clock=parts.clock)
+    return PlacementEvents(fleet=parts.fleet_name, pending=pending, puller=parts.puller, inventory=inventory)

@@ -25,8 +25,12 @@ def handler(_event: dict[str, Any], _context: LambdaContext) -> None:
     """Measure first, so that the figures arrive even when a manager does not answer."""
     figures = wired().reconciler.measure()
     emit_figures(figures, wired().fleet)
-    nudges = wired().reconciler.nudge()
-    logger.info(
-        "fleet measured",
-        extra={"pending": figures.pending, "checked_nodes": nudges.nodes, "retried_containers": nudges.containers},
-    )
+    try:
+        nudges = wired().reconciler.nudge()
+        logger.info(
+            "fleet measured",
+            extra={"pending": figures.pending, "checked_nodes": nudges.nodes, "retried_containers": nudges.containers},
+        )
+    finally:  # a Swarm that does not answer keeps nobody alive
+        for expired in wired().lifetimes.end_overdue():
+            logger.info("container expired", extra={"container": expired.name, "reason": expired.reason})

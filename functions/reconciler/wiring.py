@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from swarmkeeper.composition import Composition
+from swarmkeeper.services.lifetimes import Lifetimes
 from swarmkeeper.services.reconciler import Reconciler
 
 
 @dataclass(frozen=True, slots=True)
 class Wired:
-    """The reconciler and whose it is."""
+    """The reconciler, what ends containers in time, and whose they are."""
 
     reconciler: Reconciler
+    lifetimes: Lifetimes
     fleet: str
 
 
@@ -29,4 +31,13 @@ def build(environ: Mapping[str, str]) -> Wired:
         clock=parts.clock,
         pools=parts.pools,
     )
-    return Wired(reconciler, parts.fleet_name)
+    lifetimes = Lifetimes(
+        fleet_name=parts.fleet_name,
+        store=parts.store,
+        watches=parts.watches,
+        engines=parts.engines,
+        events=parts.events,
+        remover=parts.remover,
+        clock=parts.clock,
+    )
+    return Wired(reconciler, lifetimes, parts.fleet_name)

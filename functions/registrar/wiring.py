@@ -50,9 +50,9 @@ def _drainer(parts: Composition) -> Drainer:
     mover = Mover(
         store=parts.store,
         engines=parts.engines,
-        commands=parts.commands,
+        puller=parts.puller,
         clock=parts.clock,
-        strategy=parts.settings.placement.strategy,
+        view=parts.view,
     )
     return Drainer(
         store=parts.store,

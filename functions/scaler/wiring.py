@@ -10,6 +10,7 @@ from swarmkeeper.composition import Composition
 from swarmkeeper.domain.scaling.demand import Headroom
 from swarmkeeper.domain.scaling.guards import Limits
 from swarmkeeper.domain.scaling.policy import Policy
+from swarmkeeper.edge.placement import placement_options
 from swarmkeeper.edge.settings import Settings
 from swarmkeeper.services.scaler import Scaler
 
@@ -42,7 +43,7 @@ def policy_of(settings: Settings) -> Policy:
     """The scaling part of the settings as the domain takes it."""
     scaling = settings.scaling
     return Policy(
-        strategy=settings.placement.strategy,
+        options=placement_options(settings.placement),
         reserved_high=scaling.reserved_high,
         reserved_low=scaling.reserved_low,
         headroom=Headroom(scaling.headroom.resources, scaling.headroom.containers),

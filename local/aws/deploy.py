@@ -63,12 +63,17 @@ class Deployed:
 
 
 def deploy(
-    server: AwsServer, functions: Functions, deployment: Deployment, progress: Callable[[str], None] | None = None
+    server: AwsServer,
+    functions: Functions,
+    deployment: Deployment,
+    progress: Callable[[str], None] | None = None,
+    *,
+    api_endpoint: Callable[[str], str] | None = None,
 ) -> Deployed:
     """Make everything that the template declares, in the order of what needs what.
 
-    `progress` is told each resource before it is made. Raises DeployError, which names the resource, and
-    TemplateError; nothing is rolled back.
+    `progress` is told each resource before it is made; `api_endpoint` says where an HTTP API is reached. Raises
+    DeployError, which names the resource, and TemplateError; nothing is rolled back.
     """
     template = Template.load(deployment.template)
     assets = _assets(server, deployment)
@@ -80,6 +85,7 @@ def deploy(
         code_root=deployment.code_root,
         assets={asset.key: asset for asset in assets},
         inline_code=deployment.inline_code or deployment.template.parent / "inline",
+        api_endpoint=api_endpoint,
     )
     resolver = _resolver(server, deployment, template)
     made = {

@@ -23,6 +23,9 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
+from local.aws import queries, transactions
+from local.aws.patching import Patches
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -62,6 +65,9 @@ class AwsServer:
         self._app = OneAtATime(DomainDispatcherApplication(create_backend_app), ATOMIC_SERVICES)
         self._listeners: list[_Listener] = []
         self._listen(host, port)
+        self._patches = Patches()
+        transactions.install(self._patches)
+        queries.install(self._patches)
         moto_api_backend.reset()  # only now, or the state of a server that has the port would be gone
         self.port = self._listeners[0].port
         self._clients: dict[str, Any] = {}
@@ -110,6 +116,7 @@ class AwsServer:
         """Stop serving; may be called twice."""
         while self._listeners:
             self._listeners.pop().stop()
+        self._patches.undo()
         with self._clients_lock:
             for client in self._clients.values():
                 client.close()

@@ -102,6 +102,7 @@ def _write_seed(seed: Path, instance: Instance, image: NodeImage, cgroup_parent:
         "etc/hosts": f"127.0.0.1 localhost\n{instance.private_ip} {instance.id}\n",
         "usr/local/lib/swarmkeeper/boot.sh": (SOURCES / "boot.sh").read_text(),
         "usr/local/lib/swarmkeeper/systemctl.py": (SOURCES / "systemctl.py").read_text(),
+        "usr/local/lib/swarmkeeper/units.py": (SOURCES / "units.py").read_text(),
         "usr/local/lib/swarmkeeper/node.json": json.dumps(facts),
         "var/lib/cloud/instance/user-data.txt": instance.user_data,
     }

@@ -8,6 +8,7 @@ from threading import RLock
 
 from local.machines import CommandOutput, Instance, MachineError, NodeCommand
 from local.machines.gateway import Endpoint, Gateway
+from local.machines.simulated_agents import SimulatedAgents
 from local.machines.simulated_api import EngineEndpoint
 from local.machines.simulated_documents import SimulatedNode, Surroundings, run_document
 from local.machines.simulated_engine import SimulatedEngine
@@ -26,7 +27,8 @@ class SimulatedMachines:
     `read_token(role)` answers what a node would read with its own role; a LookupError or an error of botocore's
     fails the script that reads it. Every node holds `baked_images`; others
     are missing until they are pulled, which fails for those that begin like one of `nonexistent`. The Swarm shows
-    a vanished node as Down after `down_after_s` by `clock` (real engines take 13 s).
+    a vanished node as Down after `down_after_s` by `clock` (real engines take 13 s). `tell_end(instance id)` is
+    called, on a thread of its own, some time after a fleet's container has ended there, as a node's agent does.
     """
 
     kind = "simulated"
@@ -40,6 +42,7 @@ class SimulatedMachines:
         capacity_of: Callable[[str], Resources] = capacity_of_type,
         down_after_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
+        tell_end: Callable[[str], None] | None = None,
     ) -> None:
         self._clock = clock
         self._capacity_of = capacity_of
@@ -48,12 +51,14 @@ class SimulatedMachines:
         self._nodes: dict[str, SimulatedNode] = {}
         self._endpoints: dict[str, EngineEndpoint] = {}
         self._by_address: dict[str, str] = {}
+        self._agents = SimulatedAgents(tell_end or (lambda _: None))
         self._outside = Surroundings(
             lock=self._lock,
             engine_at=self._engine_at,
             read_token=read_token,
             new_swarm=lambda: SimulatedSwarm(clock, down_after_s),
             registry=SimulatedRegistry(nonexistent),
+            something_ended=self._agents.something_ended,
         )
         self._gateway = Gateway(self._listening_at)
 
@@ -98,6 +103,7 @@ class SimulatedMachines:
             return tuple(self._nodes)
 
     def close(self) -> None:
+        self._agents.close()
         for instance_id in self.running():
             self.stop(instance_id)
         self._gateway.close()

@@ -40,7 +40,10 @@ class EngineEndpoint:
             await asyncio.sleep(delay_s)
             self._check_alive()
         with self._lock:
-            return _done(operation, call)
+            response = _done(operation, call)
+        if self._engine.faults.loses_answer(operation.name):
+            raise ConnectionAbortedError(f"{self._engine.host_name} has done it and breaks off")
+        return response
 
     def _check_alive(self) -> None:
         if self._engine.gone or self._engine.faults.unreachable:

@@ -98,6 +98,24 @@ def _inspect(call: Call) -> HttpResponse:
     return HttpResponse(HTTPStatus.OK, call.engine.container(call.subject).inspected())
 
 
+def _logs(call: Call) -> HttpResponse:
+    """The output, each line in a frame of Docker's (stream, three zeros, length) unless it has a terminal."""
+    tail = call.request.query.get("tail", "all")
+    container = call.engine.container(call.subject)
+    output = container.output
+    lines = output[-int(tail) :] if tail.isdecimal() and int(tail) else output if tail == "all" else []
+    if container.has_terminal:
+        return HttpResponse(HTTPStatus.OK, b"".join(lines))
+    framed = (b"\x01\0\0\0" + len(line).to_bytes(4, "big") + line for line in lines)
+    return HttpResponse(HTTPStatus.OK, b"".join(framed))
+
+
+def _stats(call: Call) -> HttpResponse:
+    if call.flag("stream") or not call.flag("one-shot"):
+        raise bad_request("only single figures are simulated")
+    return HttpResponse(HTTPStatus.OK, call.engine.container(call.subject).measured())
+
+
 def _networks(call: Call) -> HttpResponse:
     parts = call.filter("name")  # the engine finds every network whose name contains one of them
     found = [one for one in call.engine.networks() if not parts or any(part in one.name for part in parts)]
@@ -175,6 +193,8 @@ OPERATIONS = (
     Operation("create", "POST", "/containers/create", _create),
     Operation("list", "GET", "/containers/json", _list),
     Operation("inspect", "GET", "/containers/([^/]+)/json", _inspect),
+    Operation("logs", "GET", "/containers/([^/]+)/logs", _logs),
+    Operation("stats", "GET", "/containers/([^/]+)/stats", _stats),
     Operation("start", "POST", "/containers/([^/]+)/start", _start),
     Operation("stop", "POST", "/containers/([^/]+)/stop", _stop),
     Operation("remove", "DELETE", "/containers/([^/]+)", _remove),

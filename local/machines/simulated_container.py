@@ -27,8 +27,11 @@ class SimulatedContainer:
     networks: dict[str, tuple[str, ...]]
     created: float
     status: str = "created"
+    sent_bytes: int = 0
     addresses: dict[str, str] = field(default_factory=dict)
     """By network, while it runs."""
+    output: list[bytes] = field(default_factory=list)
+    """The lines that it has written, each with its end: no process runs, so they only tell of its starts and stops."""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -37,6 +40,10 @@ class SimulatedContainer:
     @property
     def running(self) -> bool:
         return self.status == "running"
+
+    @property
+    def has_terminal(self) -> bool:
+        return self.config.get("Tty") is True
 
     def carries(self, label: str) -> bool:
         """Whether it has the label, given as `name` or `name=value`."""
@@ -50,7 +57,7 @@ class SimulatedContainer:
             "Name": f"/{self.name}",
             "Image": self.config["Image"],
             "State": {"Status": self.status, "Running": self.running, "Dead": False},
-            "Config": dict(self.config),
+            "Config": {"Tty": self.has_terminal, **self.config},
             "HostConfig": dict(self.host_config),
             "NetworkSettings": {"Networks": self._endpoints()},
         }
@@ -66,6 +73,12 @@ class SimulatedContainer:
             "Created": int(self.created),
             "NetworkSettings": {"Networks": self._endpoints()},
         }
+
+    def measured(self) -> dict[str, object]:
+        """The part of `GET /containers/<id>/stats` that tells of networks; a container that doesn't run has none."""
+        networks = [f"eth{number}" for number, _ in enumerate(self.networks)] if self.running else []
+        figures = [(name, {"rx_bytes": 0, "tx_bytes": self.sent_bytes if name == "eth0" else 0}) for name in networks]
+        return {"id": self.id, "name": f"/{self.name}", **({"networks": dict(figures)} if figures else {})}
 
     def _endpoints(self) -> dict[str, object]:
         return {
@@ -134,4 +147,6 @@ def _networks(body: Mapping[str, object], host_config: Mapping[str, object]) -> 
     if endpoints:
         return {network: strings(section(endpoints, network).get("Aliases")) for network in endpoints}
     mode = str(host_config.get("NetworkMode") or "default")
+    if mode.startswith("container:"):
+        return {}
     return {DEFAULT_NETWORK if mode == "default" else mode: ()}

@@ -18,6 +18,7 @@ from local.machines.simulated_swarm import MANAGER, SimulatedSwarm
 from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, Resources
 
 VERSION = "20.10.24"
+FLEET_LABEL = "swarmkeeper.fleet"
 LOCAL_NETWORKS = frozenset({"bridge", "host", "none"})
 
 
@@ -31,6 +32,15 @@ def no_refusal(operation: str) -> Refusal | None:
     return None
 
 
+def no_loss(operation: str) -> bool:
+    """Whether the answer to an operation that was done gets lost: never."""
+    return False
+
+
+def nobody_listens() -> None:
+    """What to do when a container of a fleet ends: nothing, there is no agent."""
+
+
 @dataclass(slots=True)
 class Faults:
     """What a test may do to an engine; operations are named as in `simulated_calls.OPERATIONS`."""
@@ -39,6 +49,7 @@ class Faults:
     """Its address doesn't answer; the Swarm still hears it."""
     latency: Callable[[str], float] = no_latency
     refusal: Callable[[str], Refusal | None] = no_refusal
+    loses_answer: Callable[[str], bool] = no_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,7 @@ class SimulatedEngine:
     tls: ssl.SSLContext | None = None
     faults: Faults = field(default_factory=Faults)
     gone: bool = False
+    on_end: Callable[[], None] = nobody_listens
 
     # Images.
     def pull(self, image: str) -> None:
@@ -108,6 +120,7 @@ class SimulatedEngine:
             self._detach(container)
             raise
         container.status = "running"
+        container.output.append(b"simulated: started\n")
         return True
 
     def stop(self, reference: str) -> bool:
@@ -117,6 +130,8 @@ class SimulatedEngine:
             return False
         self._detach(container)
         container.status = "exited"
+        container.output.append(b"simulated: stopped\n")
+        self._tell_end(container)
         return True
 
     def remove(self, reference: str, *, force: bool) -> None:
@@ -129,6 +144,7 @@ class SimulatedEngine:
             )
         self._detach(container)
         del self.containers[container.id]
+        self._tell_end(container)
 
     def listed(self, *, stopped_too: bool, labels: Iterable[str]) -> list[SimulatedContainer]:
         """Containers that carry all `labels` (each `name` or `name=value`), the newest first."""
@@ -224,6 +240,10 @@ class SimulatedEngine:
                 "ControlAvailable": self._manages(),
             },
         }
+
+    def _tell_end(self, container: SimulatedContainer) -> None:
+        if FLEET_LABEL in container.labels:
+            self.on_end()
 
     def _manages(self) -> bool:
         return self.membership is not None and self.membership.swarm.role_of(self.membership.node_id) == MANAGER

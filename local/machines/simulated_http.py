@@ -42,14 +42,17 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An answer in JSON; `content` None means no body."""
+    """An answer in JSON, or as it is when `content` are bytes; `content` None means no body."""
 
     status: int
     content: object = None
 
     def encoded(self) -> bytes:
-        body = b"" if self.content is None else json.dumps(self.content).encode()
-        lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}", "Content-Type: application/json"]
+        if isinstance(self.content, bytes):
+            kind, body = "application/vnd.docker.raw-stream", self.content
+        else:
+            kind, body = "application/json", b"" if self.content is None else json.dumps(self.content).encode()
+        lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}", f"Content-Type: {kind}"]
         if self.status not in BODILESS:
             lines.append(f"Content-Length: {len(body)}")
         return "\r\n".join([*lines, "", ""]).encode() + body

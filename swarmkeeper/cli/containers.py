@@ -2,57 +2,77 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
-from swarmkeeper.cli import listings, output
-from swarmkeeper.cli.fleet import Answer, ContainerView, Fleet, FleetError, find_fleet
+from swarmkeeper.cli import explained, listings, output
+from swarmkeeper.cli import options as o
+from swarmkeeper.cli.api import Api, ApiError, Refused
+from swarmkeeper.cli.finding import find_api
+from swarmkeeper.cli.fleet import ContainerView
 from swarmkeeper.cli.requests import WrongArgument, create_body
 
-FleetOption = Annotated[
-    str | None, typer.Option("--fleet", help="The fleet's name; the local cloud's when it is left out.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-CpusOption = Annotated[str, typer.Option(help="CPUs to reserve, e.g. 0.5 or 500m.")]
-MemoryOption = Annotated[str, typer.Option(help="Memory to reserve, e.g. 256MiB.")]
-EnvOption = Annotated[list[str] | None, typer.Option("--env", "-e", help="KEY=VALUE; may be repeated.")]
-LabelOption = Annotated[list[str] | None, typer.Option("--label", "-l", help="KEY=VALUE; may be repeated.")]
-ConstraintOption = Annotated[
-    list[str] | None, typer.Option("--constraint", help="e.g. pool==workers or zone!=a; may be repeated.")
-]
-MovableOption = Annotated[bool, typer.Option("--movable", help="May be moved to another node when its node leaves.")]
-NameArgument = Annotated[str, typer.Argument(help="The container's name, unique in the fleet.")]
-ImageArgument = Annotated[str, typer.Argument(help="The image's reference.")]
-CommandArgument = Annotated[list[str] | None, typer.Argument(help="Its command, instead of the image's own.")]
-
 PAUSE_S = 0.5
-ENDED = frozenset({200, 201, 202, 204})
+FILTERS = ("state", "node", "label", "name", "tenant")
 
 
 def run(
-    name: NameArgument,
-    image: ImageArgument,
-    command: CommandArgument = None,
-    cpus: CpusOption = "0",
-    memory: MemoryOption = "0",
-    env: EnvOption = None,
-    label: LabelOption = None,
-    constraint: ConstraintOption = None,
-    movable: MovableOption = False,
+    name: o.NewNameArgument,
+    image: o.ImageArgument,
+    command: o.CommandArgument = None,
+    cpus: o.CpusOption = "0",
+    memory: o.MemoryOption = "0",
+    gpus: o.GpusOption = 0,
+    env: o.EnvOption = None,
+    label: o.LabelOption = None,
+    constraint: o.ConstraintOption = None,
+    affinity: o.AffinityOption = None,
+    publish: o.PublishOption = None,
+    tenant: o.TenantOption = None,
+    movable: o.MovableOption = False,
+    expires: o.ExpiresOption = None,
+    ttl: o.TtlOption = None,
+    idle: o.IdleOption = None,
+    idempotency_key: Annotated[
+        str, typer.Option(help="Makes this one request however often it is sent; another body under it is refused.")
+    ] = "",
     wait: Annotated[float, typer.Option(help="Wait up to this many seconds until it runs.")] = 0.0,
-    fleet: FleetOption = None,
-    json: JsonOption = False,
+    fleet: o.FleetOption = None,
+    api: o.ApiOption = None,
+    json: o.JsonOption = False,
 ) -> None:
-    """Request a container: it is placed at once, or waits until a node can hold it."""
-    there = _fleet(fleet)
-    body = _body(name, image, cpus, memory, env, label, constraint, movable, command)
-    container = _accepted(_asked(partial(there.create, body)))["container"]
-    if wait:
-        container = _until_running(there, container, wait)
+    """Request a container: it is placed at once, or waits until a node can hold it.
+
+    Exit status: 0 when it is accepted (with --wait: when it runs), 1 when it is refused, 2 for wrong usage, 3 when
+    the fleet can't be reached.
+    """
+    with wrong_usage():
+        body = create_body(
+            name,
+            image,
+            cpus=cpus,
+            memory=memory,
+            gpus=gpus,
+            environment=env or (),
+            label=label or (),
+            constraints=constraint or (),
+            affinities=affinity or (),
+            publish=publish or (),
+            tenant=tenant,
+            lifetime={"expires": expires, "ttl": ttl, "idle": idle},
+            movable=movable,
+            command=command or (),
+        )
+    with told():
+        there = find_api(fleet, api)
+        container = there.create(body, token=idempotency_key)
+        if wait:
+            container = _until_running(there, container, wait)
     if json:
         output.print_json(container)
     else:
@@ -61,18 +81,33 @@ def run(
         output.fail(f"{name} does not run yet after {wait:g} s")
 
 
-def ps(fleet: FleetOption = None, json: JsonOption = False) -> None:
+def ps(
+    filter_: Annotated[
+        list[str] | None,
+        typer.Option("--filter", "-f", help="state=, node=, label= or name= (a prefix); may be repeated."),
+    ] = None,
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print names only.")] = False,
+    fleet: o.FleetOption = None,
+    api: o.ApiOption = None,
+    json: o.JsonOption = False,
+) -> None:
     """List the containers."""
-    containers = _listed(_fleet(fleet)).get("containers", [])
+    query = [*map(_filter, filter_ or ()), *([("tenant", tenant)] if tenant else [])]
+    with told():
+        found = sorted(find_api(fleet, api).containers(query), key=lambda each: each["name"])
     if json:
-        output.print_json(containers)
+        output.print_json(found)
+    elif quiet:
+        typer.echo("".join(f"{each['name']}\n" for each in found), nl=False)
     else:
-        output.result().print(listings.container_table(containers))
+        output.result().print(listings.container_table(found))
 
 
-def nodes(fleet: FleetOption = None, json: JsonOption = False) -> None:
+def nodes(fleet: o.FleetOption = None, api: o.ApiOption = None, json: o.JsonOption = False) -> None:
     """List the nodes."""
-    found = _listed(_fleet(fleet)).get("nodes", [])
+    with told():
+        found = find_api(fleet, api).nodes()
     if json:
         output.print_json(found)
     else:
@@ -80,42 +115,82 @@ def nodes(fleet: FleetOption = None, json: JsonOption = False) -> None:
 
 
 def rm(
-    names: Annotated[list[str], typer.Argument(help="The containers' names.")],
-    fleet: FleetOption = None,
-    json: JsonOption = False,
+    names: o.NamesArgument,
+    fleet: o.FleetOption = None,
+    api: o.ApiOption = None,
+    json: o.JsonOption = False,
 ) -> None:
-    """Remove containers."""
-    there = _fleet(fleet)
-    answers = {name: _asked(partial(there.remove, name)) for name in names}
+    """Remove containers: all that can be, and the others are named."""
+    removed: dict[str, ContainerView] = {}
+    refused: list[str] = []
+    with told():
+        there = find_api(fleet, api)
+        for name in names:
+            try:
+                removed[name] = there.remove(name)
+            except Refused as refusal:
+                refused.append(f"{name}: {refusal}")
     if json:
-        output.print_json(answers)
-    refused = [name for name, answer in answers.items() if answer["status"] not in ENDED]
-    for name in names:
-        if name not in refused and not json:
-            output.result().print(name)
+        output.print_json({"removed": removed, "refused": refused})
+    else:
+        typer.echo("".join(f"{name}\n" for name in removed), nl=False)
     if refused:
-        output.fail("; ".join(f"{name}: {_problem(answers[name])}" for name in refused))
+        output.fail("; ".join(refused))
+
+
+def logs(
+    name: o.NameArgument,
+    tail: Annotated[int, typer.Option("--tail", "-n", min=1, max=5000, help="Lines.")] = 100,
+    fleet: o.FleetOption = None,
+    api: o.ApiOption = None,
+) -> None:
+    """Print the end of a container's output."""
+    with told():
+        text, is_cut = find_api(fleet, api).logs(name, tail=tail)
+    if is_cut:
+        output.notice("the output is longer than an answer may be; its beginning is left out")
+    sys.stdout.buffer.write(text)
+    sys.stdout.flush()
 
 
 def explain(
-    name: NameArgument,
-    image: ImageArgument,
-    cpus: CpusOption = "0",
-    memory: MemoryOption = "0",
-    env: EnvOption = None,
-    label: LabelOption = None,
-    constraint: ConstraintOption = None,
-    fleet: FleetOption = None,
-    json: JsonOption = False,
+    name: o.NewNameArgument,
+    image: o.ImageArgument,
+    cpus: o.CpusOption = "0",
+    memory: o.MemoryOption = "0",
+    gpus: o.GpusOption = 0,
+    env: o.EnvOption = None,
+    label: o.LabelOption = None,
+    constraint: o.ConstraintOption = None,
+    affinity: o.AffinityOption = None,
+    publish: o.PublishOption = None,
+    tenant: o.TenantOption = None,
+    all_: Annotated[bool, typer.Option("--all", help="Show every node, not the first of each kind only.")] = False,
+    fleet: o.FleetOption = None,
+    api: o.ApiOption = None,
+    json: o.JsonOption = False,
 ) -> None:
     """Say where a container would be placed now, and why not elsewhere; nothing is reserved."""
-    there = _fleet(fleet)
-    body = _body(name, image, cpus, memory, env, label, constraint, False, None)
-    decision = _accepted(_asked(partial(there.explain, body)))["decision"]
+    with wrong_usage():
+        body = create_body(
+            name,
+            image,
+            cpus=cpus,
+            memory=memory,
+            gpus=gpus,
+            environment=env or (),
+            label=label or (),
+            constraints=constraint or (),
+            affinities=affinity or (),
+            publish=publish or (),
+            tenant=tenant,
+        )
+    with told():
+        decision = find_api(fleet, api).explain(body)
     if json:
         output.print_json(decision)
     else:
-        output.result().print(str(decision.get("text", "")), markup=False)
+        explained.show(decision, output.result(), most=None if all_ else explained.MOST)
 
 
 def described(container: ContainerView) -> str:
@@ -125,69 +200,36 @@ def described(container: ContainerView) -> str:
     return f"{container['name']}: {listings.styled(container['state'])}{where}{why}"
 
 
-def _body(
-    name: str,
-    image: str,
-    cpus: str,
-    memory: str,
-    env: list[str] | None,
-    label: list[str] | None,
-    constraint: list[str] | None,
-    movable: bool,
-    command: list[str] | None,
-) -> Mapping[str, object]:
+@contextmanager
+def told() -> Iterator[None]:
+    """End the command with what the fleet said, or that it can't be reached."""
     try:
-        return create_body(
-            name,
-            image,
-            cpus=cpus,
-            memory=memory,
-            environment=env or (),
-            label=label or (),
-            constraints=constraint or (),
-            movable=movable,
-            command=command or (),
-        )
+        yield
+    except Refused as refusal:
+        output.fail(str(refusal))
+    except ApiError as error:
+        output.fail(str(error), status=output.UNREACHABLE)
+
+
+@contextmanager
+def wrong_usage() -> Iterator[None]:
+    """Tell what was typed wrongly as wrong usage."""
+    try:
+        yield
     except WrongArgument as error:
         raise typer.BadParameter(str(error)) from error
 
 
-def _fleet(name: str | None) -> Fleet:
-    try:
-        return find_fleet(name)
-    except FleetError as error:
-        output.fail(str(error))
+def _filter(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or key not in FILTERS:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(f'{each}=…' for each in FILTERS)}")
+    return key, value
 
 
-def _asked(call: Callable[[], Answer]) -> Answer:
-    try:
-        return call()
-    except FleetError as error:
-        output.fail(str(error))
-
-
-def _accepted(answer: Answer) -> Answer:
-    if answer["status"] not in ENDED:
-        output.fail(_problem(answer))
-    return answer
-
-
-def _problem(answer: Answer) -> str:
-    problem = answer.get("error", {})
-    field = f"{problem['field']}: " if problem.get("field") else ""
-    return f"{field}{problem.get('message', 'refused')} ({answer['status']})"
-
-
-def _listed(fleet: Fleet) -> Answer:
-    return _accepted(_asked(fleet.list))
-
-
-def _until_running(fleet: Fleet, container: ContainerView, wait_s: float) -> ContainerView:
+def _until_running(api: Api, container: ContainerView, wait_s: float) -> ContainerView:
     deadline = time.monotonic() + wait_s
     while container["state"] != "running" and time.monotonic() < deadline:
         time.sleep(PAUSE_S)
-        found = [one for one in _listed(fleet).get("containers", []) if one["name"] == container["name"]]
-        if not found:
-            output.fail(f"{container['name']} was removed meanwhile")
-        container = found[0]
+        container = api.container(container["name"])
     return container

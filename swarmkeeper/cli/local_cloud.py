@@ -122,7 +122,7 @@ def env() -> None:
 
 def _print_status(report: Mapping[str, object]) -> None:
     console = output.result()
-    where = f"AWS at {report['endpoint_url']}, process {report['pid']}"
+    where = f"AWS at {report['endpoint_url']}, the HTTP API at {report['api_url']}, process {report['pid']}"
     console.print(f"fleet {report['fleet']}: {report['engines']} engines, {where}")
     views = cast(Mapping[str, Any], report)
     console.print(node_table(views["nodes"]))

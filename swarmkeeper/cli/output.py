@@ -10,7 +10,9 @@ import typer
 from rich.console import Console
 
 REFUSED = 1
-"""Exit status when the fleet said no or could not be reached; wrong usage exits 2."""
+"""Exit status when the fleet said no, or what was wanted could not be done; wrong usage exits 2."""
+UNREACHABLE = 3
+"""Exit status when the fleet could not be reached."""
 
 
 def result() -> Console:
@@ -23,10 +25,10 @@ def notice(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def fail(text: str) -> NoReturn:
+def fail(text: str, *, status: int = REFUSED) -> NoReturn:
     """End the command with a reason."""
     typer.echo(f"swarmkeeper: {text}", err=True)
-    raise typer.Exit(REFUSED)
+    raise typer.Exit(status)
 
 
 def print_json(value: object) -> None:

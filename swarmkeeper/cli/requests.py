@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+_PUBLISHED = re.compile(
+    r"(?:(?P<address>\d+(?:\.\d+){3}|\[[0-9A-Fa-f:]+\]):)?(?:(?P<host>\d*):)?(?P<port>\d+)(?:/(?P<kind>\w+))?"
+)
 MOVABLE_LABEL = "swarmkeeper.movable"
+TENANT_LABEL = "swarmkeeper.tenant"
 
 
 class WrongArgument(ValueError):
@@ -35,28 +39,57 @@ def labels(pairs: Iterable[str]) -> dict[str, str]:
     return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
 
 
+def port_bindings(published: Iterable[str]) -> dict[str, list[dict[str, str]]]:
+    """Docker's `-p` texts, `[ADDRESS:]HOST:CONTAINER[/udp]`, as its port bindings. Raises WrongArgument."""
+    bindings: dict[str, list[dict[str, str]]] = {}
+    for text in published:
+        found = _PUBLISHED.fullmatch(text)
+        if not found or (found["address"] and found["host"] is None):
+            raise WrongArgument(f"{text!r} is not [ADDRESS:]HOST:CONTAINER[/udp]")
+        binding = {"HostIp": (found["address"] or "").strip("[]"), "HostPort": found["host"] or ""}
+        bindings.setdefault(f"{found['port']}/{found['kind'] or 'tcp'}", []).append(binding)
+    return bindings
+
+
 def create_body(
     name: str,
     image: str,
     *,
     cpus: str = "0",
     memory: str = "0",
+    gpus: int = 0,
     environment: Sequence[str] = (),
     label: Sequence[str] = (),
     constraints: Sequence[str] = (),
+    affinities: Sequence[str] = (),
+    publish: Sequence[str] = (),
+    tenant: str | None = None,
+    lifetime: Mapping[str, str | None] | None = None,
     movable: bool = False,
     command: Sequence[str] = (),
 ) -> dict[str, object]:
-    """Docker's create body with the container's name. Raises WrongArgument."""
+    """Docker's create body with the container's name. Raises WrongArgument.
+
+    `lifetime` holds durations by the last word of their labels: `expires`, `ttl`, `idle`.
+    """
     wanted = labels(label)
     if movable:
         wanted[MOVABLE_LABEL] = "true"
+    if tenant:
+        wanted[TENANT_LABEL] = tenant
+    wanted |= {f"swarmkeeper.{word}": duration for word, duration in (lifetime or {}).items() if duration}
+    rules = [f"constraint:{each}" for each in constraints] + [f"affinity:{each}" for each in affinities]
+    host: dict[str, object] = {"NanoCpus": nano_cpus(cpus), "Memory": memory_bytes(memory)}
+    if publish:
+        host["PortBindings"] = port_bindings(publish)
+    if gpus:
+        host["DeviceRequests"] = [{"Count": gpus, "Capabilities": [["gpu"]]}]
     body: dict[str, object] = {
         "Name": name,
         "Image": image,
-        "Env": [*environment, *(f"constraint:{expression}" for expression in constraints)],
+        "Env": [*environment, *rules],
         "Labels": wanted,
-        "HostConfig": {"NanoCpus": nano_cpus(cpus), "Memory": memory_bytes(memory)},
+        "HostConfig": host,
     }
     if command:
         body["Cmd"] = list(command)

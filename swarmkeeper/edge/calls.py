@@ -13,9 +13,14 @@ class _Call(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{0,128}$")]
+"""An idempotency token; "" is none."""
+
+
 class Create(_Call):
     action: Literal["create"]
     request: dict[str, Any]
+    token: Token = ""
 
 
 class Explain(_Call):

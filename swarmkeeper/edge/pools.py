@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from swarmkeeper.domain.model import Pool, PoolName, Resources
+from swarmkeeper.domain.model import Pool, PoolName, Resources, Role
 from swarmkeeper.domain.pools import PoolPlan
+from swarmkeeper.edge.requests import GPU, Admission
 from swarmkeeper.edge.settings import PoolSettings, Settings
 
 
 def group_name(fleet: str, pool: str) -> str:
     """The pool's Auto Scaling group; the template names it with this too."""
     return f"{fleet}-{pool}"
+
+
+def admission_of(settings: Settings, network: str) -> Admission:
+    """What the fleet takes, and which of its pools of workers allow what."""
+    pools = {name: settings.admission_of(name) for name in settings.pools_of(Role.WORKER)}
+    return Admission(network, settings.placement.default_memory, pools)
 
 
 def pool_plans(settings: Settings, type_capacity: Callable[[str], Resources]) -> Mapping[PoolName, PoolPlan]:
@@ -38,6 +45,7 @@ def _plan(settings: Settings, name: str, pool: PoolSettings, type_capacity: Call
         memory_overcommit=overcommit.memory,
         launch_limit_s=float(pool.launch_limit),
         drain_limit_s=float(pool.drain_limit),
+        generic=Resources.of(generic={GPU: pool.gpus}).generic,
     )
     return plan.with_node_capacity(plan.offered(whole))
 

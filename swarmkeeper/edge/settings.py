@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
-from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, Resources, Role
+from swarmkeeper.domain.model import Role
 from swarmkeeper.edge.quantities import Bytes, Seconds
+from swarmkeeper.edge.settings_admission import AdmissionSettings, TenantSettings
+from swarmkeeper.edge.settings_fields import (
+    AlarmPeriod,
+    Amount,
+    Count,
+    Flag,
+    ImageReference,
+    InstanceType,
+    Isolation,
+    LabelKey,
+    LabelValue,
+    Name,
+    NodeImage,
+    Number,
+    OverlayPool,
+    OverlaySubnet,
+    Share,
+    Strict,
+    VpcRange,
+    broken,
+)
 from swarmkeeper.edge.settings_rules import (
     Problem,
     address_ranges,
@@ -20,6 +39,7 @@ from swarmkeeper.edge.settings_rules import (
     overlay_size,
     pool_limits,
     pool_roles,
+    router_port,
     shares,
 )
 from swarmkeeper.errors import InvalidInput
@@ -27,8 +47,6 @@ from swarmkeeper.errors import InvalidInput
 HOOK_CEILING_S = 48 * 3600
 """A lifecycle action ends at the latest after 48 hours or 100 heartbeat time-outs, whichever comes first."""
 HOOK_HEARTBEATS = 100
-STANDARD_LABELS = frozenset({"node", "storagedriver", "kernelversion", "operatingsystem", "ostype"})
-"""Keys that the engine answers itself; a pool's label can't override them."""
 
 
 class SettingsError(InvalidInput):
@@ -43,110 +61,42 @@ class SettingsError(InvalidInput):
         return "\n".join(self.lines)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-def _private_network(value: IPv4Network) -> IPv4Network:
-    if not value.is_private:
-        raise PydanticCustomError("public_network", "{given} is not a private range", {"given": str(value)})
-    return value
-
-
-def _vpc_size(value: IPv4Network) -> IPv4Network:
-    if not 16 <= value.prefixlen <= 22:  # AWS takes /16 to /28; four subnets of use need a /22
-        raise PydanticCustomError("vpc_size", "{given}: a VPC for a fleet is a /16 to /22", {"given": str(value)})
-    return value
-
-
-def _pool_size(value: IPv4Network) -> IPv4Network:
-    if value.prefixlen > 23:  # the Swarm cuts /24 networks from it, and ingress takes the first
-        raise PydanticCustomError("overlay_size", "{given}: the Swarm needs a /23 or larger", {"given": str(value)})
-    return value
-
-
-def _subnet_size(value: IPv4Network) -> IPv4Network:
-    # Swarm's VXLAN networks slow down and lose addresses beyond some thousand endpoints.
-    if not 16 <= value.prefixlen <= 28:
-        raise PydanticCustomError("subnet_size", "{given}: an overlay is a /16 to /28", {"given": str(value)})
-    return value
-
-
-def _shared_only(value: str) -> str:
-    if value == "tenant":
-        raise PydanticCustomError("isolation", "tenant networks are not supported yet; use fleet")
-    return value
-
-
-def _alarm_period(value: int) -> int:
-    if value not in {10, 30} and (value % 60 or not 60 <= value <= 86_400):  # CloudWatch's own rule
-        raise PydanticCustomError("period", "{s}s: CloudWatch takes 10s, 30s or a multiple of 60s", {"s": value})
-    return value
-
-
-def _own_label(value: str) -> str:
-    if value in STANDARD_LABELS:
-        raise PydanticCustomError("label", "{name} is answered by the engine itself", {"name": value})
-    return value
-
-
-def _broken(found: Iterable[Problem]) -> None:
-    """Raise what rules across fields have found, if anything; `_problems_in` takes it apart again."""
-    if listed := tuple(found):
-        raise PydanticCustomError("rules", "rules across fields are broken", {"problems": listed})
-
-
-Count = Annotated[int, Field(strict=True)]  # strict, or `true` would be 1
-Number = Annotated[float, Field(strict=True)]
-Network = Annotated[IPv4Network, AfterValidator(_private_network)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
-ImageReference = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._:/-]{0,200}@sha256:[0-9a-f]{64}$")]
-InstanceType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$")]
-NodeImage = Annotated[str, Field(pattern=r"^(ami-[0-9a-f]{8,17}|/[A-Za-z0-9_./-]{1,500})$")]
-LabelKey = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]+$"), AfterValidator(_own_label)]
-LabelValue = Annotated[str, Field(pattern=r"^[A-Za-z0-9:_ .*/()?+\[\]\\^$|-]*$", max_length=255)]
-Share = Annotated[Number, Field(ge=0, le=1)]
-
-
-class NetworkSettings(_Strict):
+class NetworkSettings(Strict):
     """The address ranges and the name that containers are reached under."""
 
-    vpc_cidr: Annotated[Network, AfterValidator(_vpc_size)]
-    overlay_pool: Annotated[Network, AfterValidator(_pool_size)]
-    fleet_subnet: Annotated[Network, AfterValidator(_subnet_size)]
-    isolation: Annotated[str, Field(pattern="^(fleet|tenant)$"), AfterValidator(_shared_only)] = "fleet"
+    vpc_cidr: VpcRange
+    overlay_pool: OverlayPool
+    fleet_subnet: OverlaySubnet
+    isolation: Isolation = "fleet"
     domain: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")]
     router_port: Annotated[Count, Field(ge=1024, le=32767)] = 8080
 
     @model_validator(mode="after")
     def _ranges_are_apart(self) -> Self:
-        _broken(address_ranges(self.vpc_cidr, self.overlay_pool, self.fleet_subnet))
+        broken(address_ranges(self.vpc_cidr, self.overlay_pool, self.fleet_subnet))
         return self
 
 
-class Overcommit(_Strict):
+class Overcommit(Strict):
     """How many times a node's capacity may be reserved."""
 
     cpus: Annotated[Number, Field(gt=0, le=100)] = 1.0
     memory: Annotated[Number, Field(gt=0, le=10)] = 1.0
 
 
-class PlacementSettings(_Strict):
-    strategy: Literal["spread", "binpack"] = "spread"
+class PlacementSettings(Strict):
+    """Where containers go; docs/placement.md tells what each setting means."""
+
+    strategy: Literal["spread", "binpack", "random"] = "spread"
     overcommit: Overcommit = Overcommit()
+    balance_over: LabelKey | Literal[""] = ""
+    """A node label, such as `zone`, over whose values containers are balanced before the strategy ranks nodes."""
+    prefer_local_images: Flag = False
+    """Whether a node that holds the image comes first among equals."""
+    ports_by_protocol: Flag = False
+    """Whether 53/udp and 53/tcp may stand side by side on a node."""
     default_memory: Annotated[Bytes, Field(ge=6 * 2**20)] = 256 * 2**20
     """The memory limit, and reservation, of a container that asks for none; Docker's own least limit is 6 MiB."""
-
-
-class Amount(_Strict):
-    """CPUs (0.5 is half a CPU) and memory."""
-
-    cpus: Annotated[Number, Field(ge=0)] = 0
-    memory: Bytes = 0
-
-    @property
-    def resources(self) -> Resources:
-        return Resources(round(self.cpus * NANO_CPUS_PER_CPU), self.memory)
 
 
 class Headroom(Amount):
@@ -155,7 +105,7 @@ class Headroom(Amount):
     containers: Annotated[Count, Field(ge=0)] = 0
 
 
-class PoolSettings(_Strict):
+class PoolSettings(Strict):
     """One Auto Scaling group of like nodes."""
 
     role: Role
@@ -167,10 +117,14 @@ class PoolSettings(_Strict):
     drain_limit: Annotated[Seconds, Field(ge=60, lt=HOOK_CEILING_S)] = 1800
     launch_limit: Annotated[Seconds, Field(ge=30, le=7200)] = 600
     node_image: NodeImage | None = None
+    gpus: Annotated[Count, Field(ge=0, le=64)] = 0
+    """GPUs that a node offers for reservations."""
+    admission: AdmissionSettings = AdmissionSettings()
+    """What this pool allows beyond what the whole fleet does."""
 
     @model_validator(mode="after")
     def _limits_make_sense(self) -> Self:
-        _broken(pool_limits(self))
+        broken(pool_limits(self))
         return self
 
     @property
@@ -190,8 +144,8 @@ class PoolSettings(_Strict):
         return min(7200, max(300, self.drain_limit * 2 // HOOK_HEARTBEATS))
 
 
-class ScalingSettings(_Strict):
-    alarm_period: Annotated[Seconds, AfterValidator(_alarm_period)] = 60
+class ScalingSettings(Strict):
+    alarm_period: AlarmPeriod = 60
     out_cooldown: Seconds = 60
     in_cooldown: Seconds = 300
     reserved_high: Share = 0.8
@@ -201,18 +155,18 @@ class ScalingSettings(_Strict):
 
     @model_validator(mode="after")
     def _low_is_below_high(self) -> Self:
-        _broken(shares(self.reserved_low, self.reserved_high))
+        broken(shares(self.reserved_low, self.reserved_high))
         return self
 
 
-class ImageSettings(_Strict):
+class ImageSettings(Strict):
     """The images that nodes run, by digest; None leaves them to the deployment's parameters."""
 
     join: ImageReference | None = None
     router: ImageReference | None = None
 
 
-class Settings(_Strict):
+class Settings(Strict):
     """swarmkeeper.yaml as a whole."""
 
     fleet: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,20}$")]
@@ -221,10 +175,13 @@ class Settings(_Strict):
     pools: Annotated[dict[Name, PoolSettings], Field(min_length=1)]
     scaling: ScalingSettings = ScalingSettings()
     images: ImageSettings = ImageSettings()
+    admission: AdmissionSettings = AdmissionSettings()
+    tenants: TenantSettings = TenantSettings()
 
     @model_validator(mode="after")
     def _pools_fit_together(self) -> Self:
-        _broken((*pool_roles(self.pools.values()), *overlay_size(self.network.fleet_subnet, self.pools.values())))
+        broken((*pool_roles(self.pools.values()), *overlay_size(self.network.fleet_subnet, self.pools.values())))
+        broken(router_port(self.network.router_port, self.admission, self.pools))
         return self
 
     @classmethod
@@ -234,6 +191,10 @@ class Settings(_Strict):
             return cls.model_validate_json(text)
         except ValidationError as error:
             raise SettingsError("settings", [(1, problem) for problem in _problems_in(error)]) from error
+
+    def admission_of(self, pool: str) -> AdmissionSettings:
+        """What a pool allows: the fleet's features and its own."""
+        return self.admission.merged(self.pools[pool].admission)
 
     def pools_of(self, role: Role) -> dict[str, PoolSettings]:
         """The pools of one role by name."""

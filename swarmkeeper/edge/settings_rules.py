@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from itertools import combinations, product
@@ -12,6 +12,7 @@ from swarmkeeper.domain.model import Role
 
 if TYPE_CHECKING:
     from swarmkeeper.edge.settings import PoolSettings
+    from swarmkeeper.edge.settings_admission import AdmissionSettings
 
 Path = tuple[str | int, ...]
 
@@ -88,6 +89,15 @@ def overlay_size(subnet: IPv4Network, pools: Iterable[PoolSettings]) -> Iterator
     if needed > subnet.num_addresses:
         text = f"{subnet} has {subnet.num_addresses} addresses; {containers} containers and {nodes} nodes need {needed}"
         yield Problem(("network", "fleet_subnet"), text)
+
+
+def router_port(port: int, admission: AdmissionSettings, pools: Mapping[str, PoolSettings]) -> Iterator[Problem]:
+    """No container may publish the port on which each node's router listens."""
+    places: list[tuple[Path, AdmissionSettings]] = [(("admission",), admission)]
+    places += [(("pools", name, "admission"), pool.admission) for name, pool in pools.items()]
+    for path, allowed in places:
+        if allowed.allows_port(port):
+            yield Problem((*path, "host_ports"), f"holds {port}, where the routers listen (network.router_port)")
 
 
 def architecture(instance_type: str) -> str:

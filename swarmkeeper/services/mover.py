@@ -6,14 +6,18 @@ certain that the copy on the target doesn't run: it was never started, it was re
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import Container, ContainerState, Node
-from swarmkeeper.domain.placement.scheduler import decide
-from swarmkeeper.errors import Conflict, ImageMissing, InvalidInput, Unavailable
-from swarmkeeper.ports import Clock, Command, Engines, NodeCommands, StateStore
-from swarmkeeper.services.limits import limit_for
+from swarmkeeper.domain.placement.wish import wish_of
+from swarmkeeper.errors import Conflict, Declined, ImageMissing, InvalidInput, NodeChanged, Unavailable
+from swarmkeeper.ports import RESERVATION_LEASE_S, Clock, Engines, Limit, StateStore
+from swarmkeeper.services.limits import asks_of_content, limit_for
+from swarmkeeper.services.pulls import Puller
+from swarmkeeper.services.view import FleetView
 
 OBSTACLES = (Conflict, InvalidInput, Unavailable)
 """What may stand in a move's way; it is told, and the drain goes on with the next container."""
@@ -32,14 +36,12 @@ class Move:
 class Mover:
     """Moves containers, and undoes or finishes moves that were cut off."""
 
-    def __init__(
-        self, *, store: StateStore, engines: Engines, commands: NodeCommands, clock: Clock, strategy: str
-    ) -> None:
+    def __init__(self, *, store: StateStore, engines: Engines, puller: Puller, clock: Clock, view: FleetView) -> None:
         self._store = store
         self._engines = engines
-        self._commands = commands
+        self._puller = puller
         self._clock = clock
-        self._strategy = strategy
+        self._view = view
 
     def move(self, container: Container, source: Node) -> Move:
         """Move a RUNNING container off `source`, or go on with a move that was cut off; obstacles are told.
@@ -48,6 +50,8 @@ class Mover:
         """
         if container.state is not ContainerState.RUNNING:
             return Move(container.name, moved=False, detail=f"is {container.state}")
+        if self._is_leased(container):
+            return Move(container.name, moved=False, detail="another call is moving it")
         try:
             return self._begin(container, source) if container.moving_to is None else self._go_on(container, source)
         except OBSTACLES as obstacle:
@@ -56,8 +60,16 @@ class Mover:
     def undo(self, container: Container, source: Node) -> None:
         """Take back a move that is under way: the copy on the target goes, the old one runs again.
 
-        Raises Unavailable while it isn't certain that the copy on the target doesn't run.
+        Raises Unavailable while it isn't certain that the copy on the target doesn't run, or another call moves it.
         """
+        if self._is_leased(container):
+            raise Unavailable(f"{container.name} is being moved by another call")
+        mine = self._store.lease(container, until=self._lease_end())
+        with self._leased(mine):
+            self._take_back(mine, source)
+
+    def _take_back(self, container: Container, source: Node) -> None:
+        """`undo` by the call that has the lease."""
         target = self._target(container)
         if target is not None:
             self._engines.remove(target, container.name)
@@ -76,33 +88,52 @@ class Mover:
 
     def _begin(self, container: Container, source: Node) -> Move:
         """Choose a target, hold its room, make the copy; without a copy nothing has happened and the room is free."""
-        decision = decide(container.request, self._store.nodes(), strategy=self._strategy, avoid=frozenset({source.id}))
-        target = decision.chosen
-        if target is None:
-            return Move(container.name, moved=False, detail=decision.explain())
-        container = self._store.begin_move(container, target, limit_for(container.request, target))
+        wish = wish_of(container.request, self._view.options, frozenset({source.id}))
+        self._view.refresh(content=asks_of_content(wish), max_age_s=0)
+        candidate = self._view.candidate(wish, seed=0)
+        if candidate is None:
+            return Move(container.name, moved=False, detail=self._view.refusals(wish))
+        target, seen = candidate.node, candidate.revision if asks_of_content(wish) else None
+        held = self._hold(container, target, limit_for(container.request, target, revision=seen))
+        with self._leased(held):
+            return self._copy(held, source, target)
+
+    def _copy(self, container: Container, source: Node, target: Node) -> Move:
         try:
             return self._carry_over(container, source, target, self._engines.create(target, container.request))
         except ImageMissing:
-            return self._pull(container, target)
+            return self._pull(container, source, target)
         except OBSTACLES:
             current = self._store.container(container.name)
             if current == container and not self._is_stopped(container, source):
                 self._store.cancel_move(container)
             raise
 
+    def _hold(self, container: Container, target: Node, limit: Limit) -> Container:
+        """Hold room on the target; a lost race is told, and teaches the view for the next try."""
+        try:
+            return self._store.begin_move(container, target, limit, lease_until=self._lease_end())
+        except NodeChanged as changed:
+            self._view.learn(target.id, changed.actual)
+            raise
+
     def _go_on(self, container: Container, source: Node) -> Move:
         """Go on with a move of an earlier call. What that call had done already is not known."""
+        mine = self._store.lease(container, until=self._lease_end())
+        with self._leased(mine):
+            return self._copy_again(mine, source)
+
+    def _copy_again(self, container: Container, source: Node) -> Move:
         target = self._target(container)
         if target is None:
-            self.undo(container, source)
+            self._take_back(container, source)
             return Move(container.name, moved=False, detail=f"its target {container.moving_to} is gone")
         try:
             engine_id = self._engines.create(target, container.request)
         except ImageMissing:
-            return self._pull(container, target)
+            return self._pull(container, source, target)
         except (Conflict, InvalidInput):
-            self.undo(container, source)
+            self._take_back(container, source)
             raise
         return self._carry_over(container, source, target, engine_id)
 
@@ -112,7 +143,7 @@ class Mover:
         try:
             self._engines.start(target, engine_id)
         except OBSTACLES:
-            self.undo(container, source)
+            self._take_back(container, source)
             raise
         gap_s = self._clock.now() - stopped_at
         try:
@@ -127,9 +158,32 @@ class Mover:
             detail = f"{detail}; the stopped old copy is still there: {error}"
         return Move(container.name, moved=True, detail=detail, gap_s=gap_s)
 
-    def _pull(self, container: Container, target: Node) -> Move:
-        self._commands.send(target.id, Command.PULL, {"image": container.request.image})
-        return Move(container.name, moved=False, detail=f"its image is being pulled on {target.id}")
+    def _pull(self, container: Container, source: Node, target: Node) -> Move:
+        """Wait for the image on the target; where it can't be had there the move is undone, and another tried."""
+        try:
+            waits_for = self._puller.ensure(target, container.request.image)
+        except Declined:
+            self._take_back(container, source)
+            raise
+        self._store.lease(container, until=0.0)
+        return Move(container.name, moved=False, detail=waits_for)
+
+    def _is_leased(self, container: Container) -> bool:
+        """Whether another call may be in the middle of this container's move, or of its start."""
+        return container.lease_until > self._clock.now()
+
+    def _lease_end(self) -> float:
+        return self._clock.now() + RESERVATION_LEASE_S
+
+    @contextmanager
+    def _leased(self, container: Container) -> Iterator[None]:
+        """Give the lease back when an obstacle ends what was done under it, so that the next call need not wait."""
+        try:
+            yield
+        except OBSTACLES:
+            with suppress(Conflict):  # the record went on, and the lease with it
+                self._store.lease(container, until=0.0)
+            raise
 
     def _target(self, container: Container) -> Node | None:
         """The node that a move under way goes to; None once that is gone."""

@@ -2,114 +2,126 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 
-from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Node, NodeId, Request
+from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Node, NodeId, Pool, Quota, Request
+from swarmkeeper.domain.placement.options import PlacementOptions
 from swarmkeeper.domain.placement.scheduler import Decision
-from swarmkeeper.errors import Conflict, InvalidInput, NameTaken
+from swarmkeeper.domain.scaling.feasibility import why_never
+from swarmkeeper.errors import InvalidInput, NameTaken
 from swarmkeeper.ports import Clock, StateStore
+from swarmkeeper.services.remover import Remover
 from swarmkeeper.services.reservations import Placed, Reserver
 from swarmkeeper.services.starter import Starter
 
 REFUSALS = 3
 """Engines that may refuse a request before it is kept pending."""
-STARTS_AT_ONCE = 4
-"""Engine calls of one invocation that run side by side; more only queue up in the engines."""
+NEXT_WITHIN_S = 8.0
+"""No further engine is tried later than this: one that hangs takes up to 16 s, and the function ends after 30 s."""
+SHUNNED_S = 30.0
+"""How long an engine that refused a container is tried last by this process."""
+
+
+def unlimited(tenant: str) -> Quota | None:
+    """The quota of every tenant of a fleet that has none."""
+    return None
 
 
 class Placer:
     """Use cases of the placement function. Safe under any number of concurrent callers."""
 
-    def __init__(self, *, store: StateStore, reserver: Reserver, starter: Starter, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: StateStore,
+        reserver: Reserver,
+        starter: Starter,
+        remover: Remover,
+        clock: Clock,
+        pools: Sequence[Pool],
+        options: PlacementOptions,
+        quota_of: Callable[[str], Quota | None] = unlimited,
+    ) -> None:
         self._store = store
         self._reserver = reserver
         self._starter = starter
+        self._remover = remover
         self._clock = clock
+        self._pools = tuple(pools)
+        self._options = options
+        self._quota_of = quota_of
+        self._shunned: dict[NodeId, float] = {}
 
     def create(self, request: Request) -> Container:
         """Place the request and start it; returns its record: RUNNING, RESERVED (its image is pulled) or PENDING.
 
         The same request again continues where the first one stopped. Raises NameTaken for another request of
-        the same name, InvalidInput when an expression or the engine refuses it.
+        the same name, QuotaExceeded, InvalidInput when an expression or the engine refuses it, or no node could ever
+        hold it.
         """
         known = self._same(request)
         if known is not None:
             return self._go_on(known)
+        self._refuse_impossible(request)
         try:
-            return self._place(request)
+            return self.place(request)
         except NameTaken:
             known = self._same(request)
             if known is None:
                 raise
             return known  # the same request came twice at once: the other call goes on with it
 
-    def _same(self, request: Request) -> Container | None:
-        """The container that this same request made before. Raises NameTaken when another one has the name."""
-        known = self._store.container(request.name)
-        if known is not None and (known.request != request or known.state is ContainerState.REMOVING):
-            raise NameTaken(f"the name {request.name} is in use")
-        return known
+    def place(self, request: Request, *, pending: Container | None = None) -> Container:
+        """Reserve and start; when an engine refuses, the next candidate is tried, up to a few, while there is time.
+
+        `pending` is the request's record where it waits already. Raises NameTaken, QuotaExceeded, Conflict when it
+        was removed meanwhile, InvalidInput when an engine finds it wrong.
+        """
+        begun = self._clock.now()
+        refused: dict[NodeId, str] = {}
+        while True:
+            outcome = self._reserver.reserve(
+                request,
+                avoid=frozenset(refused),
+                shun=self._shunned_now(),
+                pending=pending,
+                quota=None if pending else self._quota_of(request.tenant),
+            )
+            if not isinstance(outcome, Placed):
+                return self._told(outcome, refused)
+            pending = self.start(outcome)
+            if pending.state is not ContainerState.PENDING:
+                return pending
+            refused[outcome.node.id] = pending.reason
+            if len(refused) > REFUSALS or self._clock.now() > begun + NEXT_WITHIN_S:
+                return self._told(pending, refused)
+
+    def start(self, placed: Placed) -> Container:
+        """Start what was just reserved; returns its record, PENDING when its node can't have it."""
+        started = self._starter.start(placed.container, placed.node)
+        if started.state is ContainerState.PENDING:
+            self._shunned[placed.node.id] = self._clock.now() + SHUNNED_S
+        else:
+            self._reserver.started(placed, started)
+        return started
 
     def settle(self, container: Container) -> Container | None:
         """Bring a container that stands still one step on; returns its record, None once it is removed."""
         if container.state is ContainerState.REMOVING:
-            self._starter.remove(container)
-            return None
+            return None if self._remover.remove(container) else container
         return self._go_on(container)
 
-    def _go_on(self, container: Container) -> Container:
-        if container.state is ContainerState.PENDING:
-            return self._place(container.request)
-        if container.state is ContainerState.RESERVED and container.node is not None:
-            node = self._store.node(container.node)
-            return container if node is None else self._starter.start(container, node)
-        return container
-
-    def settle_named(self, name: ContainerName) -> Container | None:
-        """`settle` by name; None when there is no such container."""
-        container = self._store.container(name)
-        return None if container is None else self.settle(container)
-
-    def place_pending(self) -> tuple[Container, ...]:
-        """Try all pending requests, oldest first; returns those that still wait.
-
-        Reservations are decided one after another on one view, engine calls run side by side.
-        """
-        nodes = self._reserver.view()
-        placed: list[Placed] = []
-        for container in self._store.pending():
-            try:
-                outcome = self._reserver.reserve(container.request, nodes)
-            except Conflict:  # removed or placed by somebody else meanwhile
-                continue
-            if isinstance(outcome, Placed):
-                placed.append(outcome)
-        with ThreadPoolExecutor(STARTS_AT_ONCE) as pool:
-            list(pool.map(lambda item: self._start_or_leave(item.container, item.node), placed))
-        return self._store.pending()
-
-    def image_pulled(self, node_id: NodeId, command_id: str, *, succeeded: bool) -> None:
-        """Go on with the containers that waited for this pull; after a failed one they are pending again."""
-        node = self._store.node(node_id)
-        waiting = [
-            container
-            for container in self._store.containers_on(node_id)
-            if container.state is ContainerState.RESERVED and command_id in container.reason
-        ]
-        for container in waiting:
-            if succeeded and node is not None:
-                self._start_or_leave(container, node)
-            else:
-                self._store.unplace(container, reason=f"its image could not be pulled on {node_id} ({command_id})")
-
     def remove(self, name: ContainerName) -> Container | None:
-        """Remove the container wherever it stands; returns its last record, None when the name is unknown."""
+        """Remove the container wherever it stands; returns its last record, None when the name is unknown.
+
+        One that another call is just starting stays in REMOVING until it is certain that no copy appears.
+        """
         container = self._store.container(name)
         if container is None:
             return None
         if container.state is not ContainerState.REMOVING:
             container = self._store.begin_removal(container)
-        self._starter.remove(container)
+        self._remover.remove(container)
         return container
 
     def explain(self, request: Request) -> Decision:
@@ -123,23 +135,41 @@ class Placer:
     def pending_count(self) -> int:
         return len(self._store.pending())
 
-    def _place(self, request: Request, refused_by: frozenset[NodeId] = frozenset()) -> Container:
-        """Reserve and start; when an engine refuses, the next candidate is tried, up to a few."""
-        outcome = self._reserver.reserve(request, self._reserver.view(), refused_by)
-        if not isinstance(outcome, Placed):
-            return outcome
-        started = self._starter.start(outcome.container, outcome.node)
-        if started.state is not ContainerState.PENDING or len(refused_by) >= REFUSALS:
-            return started
-        again = self._place(request, refused_by | {outcome.node.id})
-        if again.state is not ContainerState.PENDING:
-            return again
-        return self._store.park(request, reason=f"{started.reason}; {again.reason}", now=self._clock.now())
+    def _same(self, request: Request) -> Container | None:
+        """The container that this same request made before. Raises NameTaken when another one has the name."""
+        known = self._store.container(request.name)
+        if known is not None and (known.request != request or known.state is ContainerState.REMOVING):
+            raise NameTaken(f"the name {request.name} is in use")
+        return known
 
-    def _start_or_leave(self, container: Container, node: Node) -> None:
-        """`_start` for batches: what stops one container must not stop the others; its record says why."""
-        try:
-            if self._starter.start(container, node).state is ContainerState.PENDING:
-                self._place(container.request, frozenset({node.id}))
-        except (Conflict, InvalidInput) as error:
-            self._starter.note(container, str(error))
+    def _go_on(self, container: Container) -> Container:
+        if container.state is ContainerState.PENDING:
+            return self.place(container.request, pending=container)
+        if container.state is not ContainerState.RESERVED or container.node is None:
+            return container
+        node = self._store.node(container.node)
+        if node is None:
+            return container
+        gone_on = self._starter.go_on(container, node)
+        return self.place(gone_on.request, pending=gone_on) if gone_on.state is ContainerState.PENDING else gone_on
+
+    def _refuse_impossible(self, request: Request) -> None:
+        """Raise InvalidInput for a request that would wait for ever."""
+        if not why_never(request, self._pools, (), self._options):
+            return
+        # Nodes may be larger than their pool promises, or left over from one that is no longer configured.
+        if why := why_never(request, self._pools, self._store.nodes(), self._options):
+            raise InvalidInput("request", f"no node could ever hold it: {why}")
+
+    def _shunned_now(self) -> frozenset[NodeId]:
+        """Engines that have just failed: taken only when there is nothing else."""
+        now = self._clock.now()
+        self._shunned = {node_id: until for node_id, until in self._shunned.items() if now < until}
+        return frozenset(self._shunned)
+
+    def _told(self, waiting: Container, refused: dict[NodeId, str]) -> Container:
+        """The pending record with what the engines said, not only with what is left when they are left out."""
+        if not refused or waiting.state is not ContainerState.PENDING:
+            return waiting
+        reasons = [*refused.values(), *([] if waiting.reason in refused.values() else [waiting.reason])]
+        return self._starter.note(waiting, "; ".join(reasons))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,9 @@ from swarmkeeper.domain.scaling.policy import reserved_share
 from swarmkeeper.ports import Clock, Event, Events, Fleet, StateStore, Swarm
 
 WAITING = frozenset({"Pending:Wait", "Terminating:Wait"})
+INVENTORY_EVERY = 10
+"""Each node's engine is compared with the table at one tick in so many, whatever its agent tells."""
+TICK_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Nudges:
 
     nodes: tuple[NodeId, ...]
     containers: tuple[str, ...]
+    inventories: tuple[NodeId, ...] = ()
 
 
 class Reconciler:
@@ -76,19 +81,30 @@ class Reconciler:
     def nudge(self) -> Nudges:
         """Publish checks for nodes and retries for containers that stand still, whatever lost their events.
 
-        Raises Unavailable when the Swarm can't be asked for its ghosts; everything else is published by then.
+        A container whose lease lasts is being worked on. Raises Unavailable when the Swarm can't be asked for its
+        ghosts; everything else is published by then.
         """
         nodes = self._store.nodes()
-        held = [container for node in nodes if node.containers for container in self._store.containers_on(node.id)]
-        unsettled = sorted({container.name for container in held if _stands_still(container)})
-        suspects = sorted(self._suspects(nodes) | {each.node for each in held if each.moving_to and each.node})
+        unsettled = self._store.unsettled(now=self._clock.now())
+        retried = [each.name for each in unsettled if _stands_still(each)]
+        moving = {each.node for each in unsettled if each.moving_to is not None and each.node is not None}
+        suspects = sorted(self._suspects(nodes) | moving)
+        inventories = [node.id for node in nodes if self._has_its_turn(node)]
         self._publish(Event.MEMBERSHIP_CHECK, "node", suspects)
-        self._publish(Event.PENDING_RETRY, "name", unsettled)
+        self._publish(Event.PENDING_RETRY, "name", retried)
         if self._store.pending():
             self._events.publish(Event.PENDING_RETRY, [{"fleet": self._fleet_name}])
+        self._publish(Event.INVENTORY_DUE, "node", inventories)
         ghosts = self._ghosts(nodes)
         self._publish(Event.MEMBERSHIP_CHECK, "node", ghosts)
-        return Nudges(nodes=(*suspects, *ghosts), containers=tuple(unsettled))
+        return Nudges((*suspects, *ghosts), tuple(retried), tuple(inventories))
+
+    def _has_its_turn(self, node: Node) -> bool:
+        """Whether the node's engine is compared with the table at this tick."""
+        if node.role is not Role.WORKER or node.state not in (NodeState.READY, NodeState.DRAINING):
+            return False
+        turn = zlib.crc32(node.id.encode()) % INVENTORY_EVERY
+        return turn == int(self._clock.now() / TICK_S) % INVENTORY_EVERY
 
     def _suspects(self, nodes: Sequence[Node]) -> set[NodeId]:
         """Nodes on their way, nodes without an instance, instances that wait in a hook or serve without a node."""

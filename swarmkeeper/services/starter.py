@@ -1,88 +1,112 @@
-"""Make reserved containers run: create and start them on their engines, have missing images pulled."""
+"""Make reserved containers run: create and start them on their engines.
+
+Who works on a container holds its lease, so that no two calls create it at once, and every write under an older
+record fails. What is never known for certain after a lost answer is whether the engine did what it was asked:
+then the reservation stays, and the container with it, until the engine answers or its node is gone (I2). Where it
+is certain that there is nothing of it, the reservation is given back, and another node may be tried at once.
+"""
 
 from __future__ import annotations
 
-import re
-
-from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import Container, ContainerState, Node
-from swarmkeeper.errors import Conflict, ImageMissing, InvalidInput, Unavailable
-from swarmkeeper.ports import Command, CommandStatus, Engines, NodeCommands, StateStore
-
-PULLING = re.compile(r"pulling its image \((.+)\)")
+from swarmkeeper.errors import Conflict, Declined, ImageMissing, InvalidInput, Unavailable, Unreachable
+from swarmkeeper.ports import RESERVATION_LEASE_S, Clock, Engines, StateStore, Watches
+from swarmkeeper.services.lifetimes import first_watch
+from swarmkeeper.services.pulls import Puller
 
 
 class Starter:
-    """Takes containers from RESERVED to RUNNING, and off their engines again; every step may be repeated."""
+    """Takes containers from RESERVED to RUNNING; every step may be repeated."""
 
-    def __init__(self, *, store: StateStore, engines: Engines, commands: NodeCommands) -> None:
+    def __init__(self, *, store: StateStore, engines: Engines, puller: Puller, watches: Watches, clock: Clock) -> None:
         self._store = store
         self._engines = engines
-        self._commands = commands
+        self._puller = puller
+        self._watches = watches
+        self._clock = clock
 
     def start(self, container: Container, node: Node) -> Container:
-        """Create and start a reserved container on its node.
+        """Create and start a container that the caller has just reserved, the first to ask its engine for it.
 
-        An engine that does not answer keeps the reservation: the container may exist there, and a second one
-        elsewhere would break I2. The schedule tries again.
+        Returns its record: RUNNING, RESERVED with the reason why it waits, or PENDING when this node can't have it.
+        Raises InvalidInput when the engine refuses the request itself, Conflict when it was removed meanwhile.
         """
         try:
-            engine_id = self._engines.create(node, container.request)
-            self._engines.start(node, engine_id)
-        except ImageMissing:
-            return self._pull(container, node)
+            return self._run(container, node)
+        except Unreachable as error:  # nothing of it was begun, so there is nothing of it
+            return self._store.unplace(container, reason=str(error))
         except Unavailable as error:
             return self.note(container, str(error))
+
+    def go_on(self, container: Container, node: Node) -> Container:
+        """Go on with a reserved container that an earlier call left behind; it may exist on its engine already.
+
+        Returns and raises as `start` does; while another call works on it the record is returned as it is.
+        """
+        if container.lease_until > self._clock.now():
+            return container
+        mine = self._store.lease(container, until=self._clock.now() + RESERVATION_LEASE_S)
+        try:
+            return self._run(mine, node)
+        except Unavailable as error:
+            return self.note(mine, str(error))
+
+    def _run(self, container: Container, node: Node) -> Container:
+        """Raises Unavailable when it isn't known what the engine has done."""
+        watch = first_watch(container.request, now=self._clock.now())
+        if watch is not None:  # before it runs, lest a call that dies here leave it unwatched
+            self._watches.save_watch(watch)
+        try:
+            engine_id = self._engines.create(node, container.request)
+            self._start_copy(node, engine_id)
+        except ImageMissing:
+            return self._await_image(container, node)
+        except Declined as error:
+            self._engines.remove(node, container.name)  # a copy that an earlier call, or this one, made
+            return self._store.unplace(container, reason=str(error))
         except Conflict as error:  # the engine holds something else under this name
             return self._store.unplace(container, reason=f"{node.id} refused it: {error}")
         except InvalidInput:
-            self.remove(self._store.begin_removal(container))
+            self._discard(container, node)
             raise
         return self._confirm(container, node, engine_id)
 
+    def _start_copy(self, node: Node, engine_id: str) -> None:
+        try:
+            self._engines.start(node, engine_id)
+        except Unreachable as error:  # nothing runs, but a copy is there and takes its place
+            raise Unavailable(str(error)) from error
+
     def _confirm(self, container: Container, node: Node, engine_id: str) -> Container:
         try:
-            return self._store.confirm(container, engine_id=engine_id)
+            return self._store.confirm(container, engine_id=engine_id, now=self._clock.now())
         except Conflict:
             now = self._store.container(container.name)
-            ours = now is not None and now.node == node.id and now.state is not ContainerState.REMOVING
-            if ours and now is not None:
-                return now if now.state is ContainerState.RUNNING else self._store.confirm(now, engine_id=engine_id)
-            self._engines.remove(node, engine_id)  # removed meanwhile: leave no copy behind
+            going = now is None or now.state is ContainerState.REMOVING or now.request != container.request
+            if now is not None and not going and now.node == node.id:
+                return now  # another call goes on with it, or has done so
+            self._engines.remove(node, engine_id)  # removed or moved meanwhile: leave no copy behind
             raise
 
-    def _pull(self, container: Container, node: Node) -> Container:
+    def _await_image(self, container: Container, node: Node) -> Container:
         """Have the node pull the image; the command's end goes on with the container."""
-        shared = self._running_pull(container, node)
-        if shared is not None:
-            return self.note(container, shared)
         try:
-            command_id = self._commands.send(node.id, Command.PULL, {"image": container.request.image})
-        except Unavailable as error:
-            return self.note(container, str(error))
-        return self.note(container, f"pulling its image ({command_id})")
-
-    def _running_pull(self, container: Container, node: Node) -> str | None:
-        """The reason of a container, this or another, that waits on this node for the same image's pull."""
-        for other in self._store.containers_on(node.id):
-            if other.request.image != container.request.image:
-                continue
-            match = PULLING.fullmatch(other.reason)
-            if match and self._commands.result(match[1], node.id).status is CommandStatus.RUNNING:
-                return other.reason
-        return None
+            return self.note(container, self._puller.ensure(node, container.request.image))
+        except Declined as error:  # without its image nothing of it was made
+            return self._store.unplace(container, reason=str(error))
 
     def note(self, container: Container, reason: str) -> Container:
-        """Store the reason why a container stands still; a record that moved on meanwhile needs none."""
+        """Store why a container stands still and let others go on; a record that moved on meanwhile needs none."""
         try:
             return self._store.explain(container, reason=reason)
         except Conflict:
             return self._store.container(container.name) or container
 
-    def remove(self, container: Container) -> None:
-        """Remove from the engines that may hold it, then give its reservations back."""
-        for node_id in (container.node, container.moving_to):
-            node = None if node_id is None else self._store.node(node_id)
-            if node is not None and node.state is not NodeState.GONE:
-                self._engines.remove(node, container.name)
-        self._store.release(container)
+    def _discard(self, container: Container, node: Node) -> None:
+        """Take off a container that we alone work on; when the engine does not answer a later call ends it."""
+        removing = self._store.begin_removal(container)
+        try:
+            self._engines.remove(node, container.name)
+        except Unavailable:
+            return
+        self._store.release(removing)

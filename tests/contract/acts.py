@@ -26,7 +26,7 @@ def placed(store: StateStore, node: Node, name: str = "web-1", *, movable: bool 
 
 
 def running(store: StateStore, node: Node, name: str = "web-1") -> Container:
-    return store.confirm(placed(store, node, name), engine_id=f"engine-{name}")
+    return store.confirm(placed(store, node, name), engine_id=f"engine-{name}", now=NOW)
 
 
 def moving(store: StateStore, source: Node, target: Node) -> Container:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from swarmkeeper.domain.model import ContainerName, Node, NodeId, Request, Resources, Role
-from swarmkeeper.errors import Conflict, ImageMissing, InvalidInput, Unavailable
+from swarmkeeper.errors import Conflict, ImageMissing, InvalidInput, Unavailable, Unreachable
 from swarmkeeper.ports import Engines, Swarm
 from tests.unit.adapters.engine.simulated_fleet import IMAGE, NETWORK, SUBNET, SimulatedFleet
 
@@ -157,6 +157,38 @@ def test_a_running_container_is_removed_and_its_name_is_free_again(site: Site) -
 def test_a_container_is_listed_on_its_own_engine_only(site: Site) -> None:
     site.run()
     assert site.engines.containers(site.manager) == ()
+
+
+def test_what_a_running_container_has_sent_is_counted(site: Site) -> None:
+    made = site.engines.create(site.worker, site.request())
+    assert site.engines.sent_bytes(site.worker, made) is None
+    site.engines.start(site.worker, made)
+    sent = site.engines.sent_bytes(site.worker, made)
+    assert sent is not None
+    assert sent >= 0
+    site.engines.stop(site.worker, WEB, network=site.network)
+    assert site.engines.sent_bytes(site.worker, made) is None
+    assert site.engines.sent_bytes(site.worker, "0" * 64) is None
+
+
+def test_a_container_that_was_never_started_is_told_from_one_that_has_ended(site: Site) -> None:
+    made = site.engines.create(site.worker, site.request())
+    assert [each.has_run for each in site.engines.containers(site.worker)] == [False]
+    site.engines.start(site.worker, made)
+    site.engines.stop(site.worker, WEB, network=site.network)
+    assert [(each.running, each.has_run) for each in site.engines.containers(site.worker)] == [(False, True)]
+
+
+def test_the_same_body_under_another_request_is_another_request(site: Site) -> None:
+    site.engines.create(site.worker, site.request())
+    with pytest.raises(Conflict, match=WEB):
+        site.engines.create(site.worker, replace(site.request(), id="token-2"))
+
+
+def test_an_engine_that_nobody_answers_for_has_begun_nothing(site: Site) -> None:
+    nobody = replace(site.worker, id=NodeId("i-00000009"), address="127.0.0.9")
+    with pytest.raises(Unreachable):
+        site.engines.create(nobody, site.request())
 
 
 def test_the_swarm_lists_its_nodes_by_host_name(site: Site) -> None:

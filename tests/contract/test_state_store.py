@@ -15,7 +15,7 @@ from swarmkeeper.domain.model import (
     Resources,
 )
 from swarmkeeper.errors import Conflict, NameTaken, NodeChanged
-from swarmkeeper.ports import StateStore
+from swarmkeeper.ports import RESERVATION_LEASE_S, StateStore
 from tests.contract.acts import LATER, NOW, assert_totals_are_the_sum, now_stored, placed, with_node
 from tests.fakes.builders import a_limit, a_node, a_request
 
@@ -24,7 +24,8 @@ from tests.fakes.builders import a_limit, a_node, a_request
 def test_a_reservation_is_stored_and_counted(store: StateStore) -> None:
     node = with_node(store)
     container = placed(store, node)
-    assert container == Container(a_request(), ContainerState.RESERVED, NOW, node=node.id)
+    lease_until = NOW + RESERVATION_LEASE_S
+    assert container == Container(a_request(), ContainerState.RESERVED, NOW, node=node.id, lease_until=lease_until)
     assert store.container(container.name) == container
     assert store.containers_on(node.id) == (container,)
     assert_totals_are_the_sum(store)
@@ -75,7 +76,7 @@ def test_the_same_reservation_delivered_twice_counts_once(store: StateStore) -> 
     first = placed(store, node)
     with pytest.raises(NameTaken):
         placed(store, node)
-    running_one = store.confirm(first, engine_id="engine-1")
+    running_one = store.confirm(first, engine_id="engine-1", now=NOW)
     with pytest.raises(NameTaken):
         placed(store, node)
     assert store.containers() == (running_one,)
@@ -108,7 +109,7 @@ def test_a_record_of_an_earlier_life_of_the_name_changes_nothing(
     store.release(earlier)
     later = renew(store)
     with pytest.raises(Conflict):
-        store.confirm(earlier, engine_id="engine-1")
+        store.confirm(earlier, engine_id="engine-1", now=NOW)
     with pytest.raises(Conflict):
         store.release(earlier)
     assert store.container(later.name) == later
@@ -120,7 +121,7 @@ def test_the_loser_of_the_last_slot_sees_the_true_totals(store: StateStore) -> N
     placed(store, node, "web-1")
     with pytest.raises(NodeChanged) as refused:
         placed(store, node, "web-2")
-    assert refused.value.actual == replace(node, reserved=a_request().reservation, containers=1)
+    assert refused.value.actual == replace(node, reserved=a_request().reservation, containers=1, revision=1)
     assert store.container(ContainerName("web-2")) is None
 
 
@@ -188,7 +189,10 @@ def test_a_pending_one_is_placed_with_its_age(store: StateStore) -> None:
     store.park(a_request(), reason="full", now=NOW)
     request = a_request()
     container = store.reserve(request, node, a_limit(node, request), now=LATER)
-    assert container == Container(request, ContainerState.RESERVED, NOW, node=node.id, version=1)
+    lease_until = LATER + RESERVATION_LEASE_S
+    assert container == Container(
+        request, ContainerState.RESERVED, NOW, node=node.id, lease_until=lease_until, version=1
+    )
     assert store.container(container.name) == container
     assert store.pending() == ()
     assert_totals_are_the_sum(store)

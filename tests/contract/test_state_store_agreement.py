@@ -10,14 +10,15 @@ from typing import TypeVar
 import pytest
 
 from swarmkeeper.adapters.aws.table import DynamoStore
-from swarmkeeper.domain.model import Container, Node
+from swarmkeeper.domain.model import Container, Image, Node, Quota, Resources
 from swarmkeeper.errors import NodeChanged, SwarmkeeperError
-from swarmkeeper.ports import StateStore
+from swarmkeeper.ports import NodeContent, StateStore
 from tests.contract.acts import NOW, assert_totals_are_the_sum
 from tests.fakes.builders import a_limit, a_node, a_request
 from tests.fakes.store import FakeStateStore
 
 STEPS = 200
+QUOTA = Quota(containers=3)
 K = TypeVar("K")
 R = TypeVar("R")
 Call = Callable[[StateStore], object]
@@ -31,6 +32,14 @@ def outcome(store: StateStore, call: Call) -> object:
         return type(error), error.actual
     except SwarmkeeperError as error:
         return type(error)
+
+
+def in_order(contents: tuple[NodeContent, ...]) -> list[NodeContent]:
+    """Contents that can be compared: stores give them, and the occupants in them, in no order."""
+    sorted_ones = [
+        replace(each, occupants=tuple(sorted(each.occupants, key=lambda one: one.name))) for each in contents
+    ]
+    return sorted(sorted_ones, key=lambda each: each.node.id)
 
 
 class Walk:
@@ -54,20 +63,27 @@ class Walk:
 
     def _placing(self, at: int) -> Call:
         request = a_request(f"web-{self._chance.randrange(6)}", cpus=self._chance.choice([0.5, 0.5, 0.5, 0.75]))
+        if self._chance.random() < 0.2:
+            request = replace(request, reservation=Resources.of(1, 1, {"gpu": 1}), labels={"tier": "a"})
         node = self._one_of(self._nodes)
-        reserve: Call = lambda store: store.reserve(request, node, a_limit(node, request), now=NOW + at)  # noqa: E731
-        others: list[Call] = [
-            lambda store: store.park(request, reason=f"full at {at}", now=NOW + at),
+        limit = replace(a_limit(node, request), revision=self._chance.choice([None, None, node.revision]))
+        quota = self._chance.choice([None, QUOTA])
+        known = self._one_of(self._containers) if self._containers else None
+        pending = known if known and known.request == request and known.node is None else None
+        calls: list[Call] = [
+            lambda store: store.reserve(request, node, limit, now=NOW + at, pending=pending, quota=quota),
+            lambda store: store.park(request, reason=f"full at {at}", now=NOW + at, quota=quota),
             lambda store: store.save_node(replace(node, health=at)),
             lambda store: store.bury_node(node, expires_at=NOW),
+            lambda store: store.record_images(node.id, [Image(f"sha256:{at % 3}")]),
         ]
-        return self._chance.choices([reserve, *others], [6, 2, 2, 0.3])[0]
+        return self._chance.choices(calls, [6, 2, 2, 0.3, 1])[0]
 
     def _changing(self) -> Call:
         container = self._one_of(self._containers)
         node = self._one_of(self._nodes)
         calls: list[Call] = [
-            lambda store: store.confirm(container, engine_id="engine-1"),
+            lambda store: store.confirm(container, engine_id="engine-1", now=NOW),
             lambda store: store.explain(container, reason="waiting"),
             lambda store: store.unplace(container, reason="lost"),
             lambda store: store.begin_removal(container),
@@ -75,8 +91,10 @@ class Walk:
             lambda store: store.begin_move(container, node, a_limit(node, container.request)),
             lambda store: store.finish_move(container, engine_id="engine-2"),
             lambda store: store.cancel_move(container),
+            lambda store: store.lease(container, until=NOW),
+            lambda store: store.count(container),
         ]
-        weights = [4, 1, 1, 1, 1, 0, 6, 3] if container.moving_to else [6, 1, 1, 0.5, 1, 4, 0.3, 0.3]
+        weights = [4, 1, 1, 1, 1, 0, 6, 3, 0.5, 0.5] if container.moving_to else [6, 1, 1, 0.5, 1, 4, 0.3, 0.3, 1, 1]
         return self._chance.choices(calls, weights)[0]
 
     def _one_of(self, records: Mapping[K, list[R]]) -> R:
@@ -84,10 +102,11 @@ class Walk:
         return known[-1] if self._chance.random() < 0.85 else self._chance.choice(known)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(6))
 def test_any_sequence_of_calls_ends_alike(dynamo_store: DynamoStore, seed: int) -> None:
     memory = FakeStateStore()
-    nodes = [a_node(f"i-0{letter}", slots=3) for letter in "abc"]
+    capacity = Resources.of(2 * 10**9, 2**31, {"gpu": 1})
+    nodes = [a_node(f"i-0{letter}", slots=3, capacity=capacity) for letter in "abc"]
     for node in nodes:
         memory.add_node(node)
         dynamo_store.add_node(node)
@@ -104,3 +123,7 @@ def test_any_sequence_of_calls_ends_alike(dynamo_store: DynamoStore, seed: int) 
         memory.pending(),
     )
     assert_totals_are_the_sum(dynamo_store)
+    assert dynamo_store.usage("acme") == memory.usage("acme")
+    ids = [node.id for node in nodes]
+    assert in_order(dynamo_store.contents(ids)) == in_order(memory.contents(ids))
+    assert set(dynamo_store.node_changes(0.0)) == set(memory.node_changes(0.0))

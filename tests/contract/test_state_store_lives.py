@@ -13,7 +13,7 @@ from swarmkeeper.domain.model import (
 )
 from swarmkeeper.errors import Conflict, InvariantBroken, NameTaken, NodeChanged
 from swarmkeeper.ports import StateStore
-from tests.contract.acts import NOW, assert_totals_are_the_sum, moving, now_stored, placed, running, with_node
+from tests.contract.acts import LATER, NOW, assert_totals_are_the_sum, moving, now_stored, placed, running, with_node
 from tests.fakes.builders import a_limit, a_node, a_request
 
 
@@ -21,9 +21,9 @@ from tests.fakes.builders import a_limit, a_node, a_request
 def test_confirmed_is_running_with_its_engine_id_and_no_reason(store: StateStore) -> None:
     node = with_node(store)
     waiting = store.explain(placed(store, node), reason="waiting for its image")
-    confirmed = store.confirm(waiting, engine_id="engine-1")
+    confirmed = store.confirm(waiting, engine_id="engine-1", now=NOW)
     assert confirmed == replace(
-        waiting, state=ContainerState.RUNNING, engine_id="engine-1", reason="", version=waiting.version + 1
+        waiting, state=ContainerState.RUNNING, engine_id="engine-1", reason="", started_at=NOW, version=2
     )
     assert store.container(confirmed.name) == confirmed
 
@@ -31,13 +31,13 @@ def test_confirmed_is_running_with_its_engine_id_and_no_reason(store: StateStore
 def test_only_a_reserved_one_is_confirmed(store: StateStore) -> None:
     container = running(store, with_node(store))
     with pytest.raises(Conflict):
-        store.confirm(container, engine_id="engine-2")
+        store.confirm(container, engine_id="engine-2", now=NOW)
 
 
-def test_explained_changes_only_the_reason(store: StateStore) -> None:
+def test_explained_changes_the_reason_and_gives_the_lease_back(store: StateStore) -> None:
     container = placed(store, with_node(store))
     explained = store.explain(container, reason="waiting for its image")
-    assert explained == replace(container, reason="waiting for its image", version=1)
+    assert explained == replace(container, reason="waiting for its image", lease_until=0.0, version=1)
     assert store.container(container.name) == explained
 
 
@@ -47,11 +47,50 @@ def test_unplaced_waits_again_with_its_age_and_frees_its_room(store: StateStore,
     container = running(store, node) if confirmed else placed(store, node)
     waiting = store.unplace(container, reason="its node was lost")
     assert waiting == Container(
-        a_request(), ContainerState.PENDING, NOW, reason="its node was lost", version=container.version + 1
+        a_request(),
+        ContainerState.PENDING,
+        NOW,
+        reason="its node was lost",
+        started_at=container.started_at,
+        version=container.version + 1,
     )
     assert store.pending() == (waiting,)
     assert store.containers_on(node.id) == ()
-    assert now_stored(store, node) == node
+    assert now_stored(store, node) == replace(node, revision=3 if confirmed else 2)
+
+
+def test_a_lease_shuts_out_whoever_held_the_record_before(store: StateStore) -> None:
+    before = placed(store, with_node(store))
+    leased = store.lease(before, until=LATER)
+    assert leased == replace(before, lease_until=LATER, version=1)
+    with pytest.raises(Conflict):
+        store.lease(before, until=LATER)
+    with pytest.raises(Conflict):
+        store.confirm(before, engine_id="e", now=NOW)
+    assert store.confirm(leased, engine_id="e", now=NOW).lease_until == 0.0
+
+
+def test_what_ran_before_keeps_the_time_when_it_started(store: StateStore) -> None:
+    node = with_node(store)
+    waiting = store.unplace(running(store, node), reason="its node was lost")
+    request = a_request()
+    again = store.reserve(request, now_stored(store, node), a_limit(node, request), now=LATER)
+    assert (again.started_at, again.requested_at) == (NOW, waiting.requested_at)
+    assert store.confirm(again, engine_id="e", now=LATER).started_at == NOW
+
+
+def test_what_stands_between_two_states_is_unsettled_once_its_lease_is_over(store: StateStore) -> None:
+    node, other = with_node(store), with_node(store, a_node("i-0b", address="10.42.0.11"))
+    reserved = placed(store, node)
+    running(store, node, "web-2")
+    removing = store.begin_removal(running(store, node, "web-3"))
+    request = a_request()
+    moving_one = store.begin_move(running(store, node, "web-4"), other, a_limit(other, request))
+    store.park(a_request("web-5"), reason="full", now=NOW)
+    assert store.unsettled(now=NOW) == (removing, moving_one)
+    assert store.unsettled(now=reserved.lease_until) == (reserved, removing, moving_one)
+    waiting = store.explain(reserved, reason="waiting for its image")
+    assert store.unsettled(now=NOW) == (waiting, removing, moving_one)
 
 
 def test_a_pending_one_has_nothing_to_give_back(store: StateStore) -> None:
@@ -69,7 +108,7 @@ def test_a_removed_one_holds_its_room_until_it_is_released(store: StateStore) ->
         placed(store, node)
     store.release(removing)
     assert store.container(removing.name) is None
-    assert now_stored(store, node) == node
+    assert now_stored(store, node) == replace(node, revision=3)
 
 
 def test_removal_can_begin_again(store: StateStore) -> None:
@@ -99,7 +138,7 @@ def test_whatever_was_read_before_a_change_is_refused(store: StateStore) -> None
     old = placed(store, node)
     current = store.explain(old, reason="waiting for its image")
     for act in (
-        lambda: store.confirm(old, engine_id="engine-1"),
+        lambda: store.confirm(old, engine_id="engine-1", now=NOW),
         lambda: store.explain(old, reason="other"),
         lambda: store.unplace(old, reason="other"),
         lambda: store.begin_removal(old),
@@ -129,7 +168,7 @@ def test_a_moved_one_holds_room_on_both_nodes_until_it_has_moved(store: StateSto
     moved = store.finish_move(begun, engine_id="engine-2")
     assert (moved.node, moved.moving_to, moved.engine_id) == (target.id, None, "engine-2")
     assert moved.state is ContainerState.RUNNING
-    assert now_stored(store, source) == source
+    assert now_stored(store, source) == replace(source, revision=3)
     assert store.containers_on(target.id) == (moved,)
     assert_totals_are_the_sum(store)
 
@@ -139,7 +178,7 @@ def test_a_cancelled_move_leaves_it_where_it_was(store: StateStore) -> None:
     begun = moving(store, source, target)
     stayed = store.cancel_move(begun)
     assert (stayed.node, stayed.moving_to) == (source.id, None)
-    assert now_stored(store, target) == target
+    assert now_stored(store, target) == replace(target, revision=2)
     assert_totals_are_the_sum(store)
 
 
@@ -151,7 +190,7 @@ def test_what_ends_in_mid_move_frees_both_nodes(store: StateStore, end: str) -> 
         assert store.unplace(begun, reason="lost").moving_to is None
     else:
         store.release(store.begin_removal(begun))
-    assert store.nodes() == (source, target)
+    assert store.nodes() == (replace(source, revision=3), replace(target, revision=2))
 
 
 def test_a_move_is_begun_once_and_ended_once(store: StateStore) -> None:

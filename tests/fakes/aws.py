@@ -12,6 +12,8 @@ import boto3
 from moto import mock_aws
 from moto.dynamodb.responses import DynamoHandler
 
+from swarmkeeper.adapters.aws.table_definition import create_table
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -35,24 +37,7 @@ def aws_account() -> Iterator[boto3.session.Session]:
 
 def create_state_table(client: DynamoDBClient, name: str = TABLE) -> None:
     """The table as the template declares it."""
-    client.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        AttributeDefinitions=[
-            {"AttributeName": attribute, "AttributeType": "S"} for attribute in ("pk", "sk", "kind", "order")
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "by_kind",
-                "KeySchema": [
-                    {"AttributeName": "kind", "KeyType": "HASH"},
-                    {"AttributeName": "order", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
-        ],
-    )
+    create_table(client, name)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import (
@@ -18,6 +18,9 @@ from swarmkeeper.domain.model import (
     Rules,
     SentCommand,
 )
+from swarmkeeper.domain.placement.facts import NodeFacts
+from swarmkeeper.domain.placement.options import PlacementOptions
+from swarmkeeper.edge.patterns import compile_re2
 from swarmkeeper.ports import Limit
 
 MIB = 2**20
@@ -91,6 +94,23 @@ def a_request(
         movable=movable,
         body=f'{{"Image":"{image}"}}',
     )
+
+
+def options(
+    strategy: str = "spread",
+    *,
+    exact: bool = True,
+    ports_by_protocol: bool = False,
+    balance_over: str = "",
+    prefer_local_images: bool = False,
+) -> PlacementOptions:
+    """How a live fleet places by default, with the regular expressions that it uses."""
+    return PlacementOptions(compile_re2, strategy, exact, ports_by_protocol, balance_over, prefer_local_images)
+
+
+def facts(nodes: Iterable[Node]) -> list[NodeFacts]:
+    """The records as nodes on which no container or image is known."""
+    return [NodeFacts(node) for node in nodes]
 
 
 def a_limit(node: Node, request: Request) -> Limit:

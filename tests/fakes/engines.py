@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from swarmkeeper.domain.model import ContainerName, Node, NodeId, Request
-from swarmkeeper.errors import Conflict, ImageMissing, InvalidInput, Unavailable
-from swarmkeeper.ports import EngineContainer, EngineFacts
+from swarmkeeper.errors import Conflict, ImageMissing, InvalidInput, Unavailable, Unreachable
+from swarmkeeper.ports import EngineContainer, EngineFacts, LogTail
 from tests.fakes.faults import Fallible, can_fail
 
 
@@ -18,6 +18,9 @@ class FakeContainer:
     request: Request
     running: bool = False
     connected: bool = True
+    has_run: bool = False
+    sent_bytes: int = 0
+    created_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -27,6 +30,9 @@ class FakeEngine:
     images: set[str] = field(default_factory=set)
     containers: dict[ContainerName, FakeContainer] = field(default_factory=dict)
     reachable: bool = True
+    """Whether a connection can be made."""
+    silent: bool = False
+    """Whether it takes connections and never answers."""
 
 
 class FakeEngines(Fallible):
@@ -38,6 +44,7 @@ class FakeEngines(Fallible):
     def __init__(self, *images: str) -> None:
         super().__init__()
         self.made = 0
+        self.output: dict[str, list[bytes]] = {}
         self._images = set(images)
         self._engines: dict[NodeId, FakeEngine] = {}
         self._refused: dict[str, InvalidInput] = {}
@@ -57,6 +64,11 @@ class FakeEngines(Fallible):
     def lose(self, node_id: NodeId | str) -> None:
         """The engine and what was on it are gone."""
         self._engines[NodeId(node_id)] = FakeEngine(reachable=False)
+
+    def change(self, node_id: NodeId | str, name: str, **changes: object) -> None:
+        """Change what the engine knows of a container, as its process or somebody on the node would."""
+        containers = self.on(node_id).containers
+        containers[ContainerName(name)] = replace(containers[ContainerName(name)], **changes)  # type: ignore[arg-type]  # fields by name
 
     def running(self, name: str) -> list[NodeId]:
         """The nodes on which a container of the name runs."""
@@ -93,7 +105,7 @@ class FakeEngines(Fallible):
         engine = self._reach(node)
         for name, held in engine.containers.items():
             if held.id == engine_id:
-                engine.containers[name] = replace(held, running=True)
+                engine.containers[name] = replace(held, running=True, has_run=True)
                 return
         raise Conflict(f"{node.id} has no container {engine_id}")
 
@@ -118,12 +130,30 @@ class FakeEngines(Fallible):
                 del containers[held_name]
 
     @can_fail
+    def logs(self, node: Node, name: ContainerName, *, tail: int, most_bytes: int) -> LogTail | None:
+        if name not in self._reach(node).containers:
+            return None
+        lines = self.output.get(name, [])[-tail:]
+        text = b"".join(lines)
+        return LogTail(text[-most_bytes:], is_cut=len(text) > most_bytes)
+
+    @can_fail
     def containers(self, node: Node) -> tuple[EngineContainer, ...]:
         held = self._reach(node).containers.values()
-        return tuple(EngineContainer(one.id, one.request.name, one.running) for one in held)
+        return tuple(
+            EngineContainer(one.id, one.request.name, one.running, has_run=one.has_run, created_at=one.created_at)
+            for one in held
+        )
+
+    @can_fail
+    def sent_bytes(self, node: Node, engine_id: str) -> int | None:
+        held = [each for each in self._reach(node).containers.values() if each.id == engine_id]
+        return held[0].sent_bytes if held and held[0].running else None
 
     def _reach(self, node: Node) -> FakeEngine:
         engine = self.on(node.id)
         if not engine.reachable:
+            raise Unreachable(f"the engine of {node.id} can't be reached")
+        if engine.silent:
             raise Unavailable(f"the engine of {node.id} does not answer")
         return engine

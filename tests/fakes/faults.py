@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Concatenate, ParamSpec, TypeVar
@@ -21,10 +21,14 @@ class _Fault:
 
 
 class Fallible:
-    """A fake whose methods can be told to fail; every call goes through one lock, as through one store."""
+    """A fake whose methods can be told to fail; every call goes through one lock, as through one store.
+
+    `calls` counts them by method.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
+        self.calls: Counter[str] = Counter()
         self._faults: defaultdict[str, deque[_Fault]] = defaultdict(deque)
 
     def fail(self, method: str, error: Exception, *, times: int = 1, after: bool = False) -> None:
@@ -44,6 +48,7 @@ def can_fail(method: Callable[Concatenate[F, P], R]) -> Callable[Concatenate[F, 
     @functools.wraps(method)
     def run(fake: F, /, *args: P.args, **kwargs: P.kwargs) -> R:
         with fake.lock:
+            fake.calls[method.__name__] += 1
             fault = fake.next_fault(method.__name__)
             if fault is not None and not fault.after:
                 raise fault.error

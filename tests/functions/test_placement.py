@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 
 from functions.placement import handler as placement
-from functions.placement.api import PlacementApi
 from swarmkeeper.domain.model import ContainerName, ContainerState
 from swarmkeeper.errors import InvalidInput
+from tests.functions.placement_parts import wired_over
 from tests.functions.recorded import Context, recorded
-from tests.unit.services.world import FLEET, IMAGE, World
+from tests.unit.services.world import IMAGE, World
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "demo")  # as the template does; it must not become a dimension
     world = World().with_manager()
-    api = PlacementApi(world.placer, fleet=FLEET, network="fleet", default_memory_bytes=2**26)
-    monkeypatch.setattr(placement, "api", lambda: api)
+    wired = wired_over(world)
+    monkeypatch.setattr(placement, "wired", lambda: wired)
     return world
 
 

@@ -20,7 +20,14 @@ from infra.documents import DOCUMENTS, script_lines
 from infra.projects import compose_projects
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = sorted([*ROOT.glob("infra/documents/*.sh"), ROOT / "infra/user_data.sh", ROOT / "compose/join/join.sh"])
+SCRIPTS = sorted(
+    [
+        *ROOT.glob("infra/documents/*.sh"),
+        ROOT / "infra/user_data.sh",
+        ROOT / "compose/join/join.sh",
+        ROOT / "compose/node/agent.sh",
+    ]
+)
 
 
 def test_the_compose_projects_give_the_same_archive_each_time() -> None:

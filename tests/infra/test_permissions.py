@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.infra.template import Template
+from tests.infra.template import Statement, Template
 
 PARAMETER = "arn:aws:ssm:eu-central-1:123456789012:parameter"
 GROUP = "arn:aws:autoscaling:eu-central-1:123456789012:autoScalingGroup:any-uuid:autoScalingGroupName"
@@ -97,11 +97,20 @@ def test_the_placement_function_pulls_images_but_joins_no_node(template: Templat
 
 
 def test_events_are_published_under_the_fleets_own_name_only(template: Template) -> None:
-    publishing = [
-        each for role in template.roles() for each in template.statements_of(role) if "events:PutEvents" in each.actions
-    ]
-    assert all(each.conditions == {"StringEquals": {"events:source": "swarmkeeper.demo"}} for each in publishing)
-    assert len(publishing) == len(FUNCTIONS)
+    for name in FUNCTIONS:
+        (statement,) = publishing(template, template.role_of_function(f"demo-{name}"))
+        assert statement.conditions == {"StringEquals": {"events:source": "swarmkeeper.demo"}}
+
+
+@pytest.mark.parametrize("pool", ["demo-workers", "demo-managers"])
+def test_a_node_tells_what_ended_and_can_pass_for_nobody_else(template: Template, pool: str) -> None:
+    (statement,) = publishing(template, template.role_of_pool(pool))
+    only = {"events:source": "swarmkeeper.demo.node", "events:detail-type": "Container Ended"}
+    assert statement.conditions == {"StringEquals": only}
+
+
+def publishing(template: Template, role: str) -> list[Statement]:
+    return [each for each in template.statements_of(role) if "events:PutEvents" in each.actions]
 
 
 def test_nothing_publishes_to_the_registrars_queue_but_the_event_bus(template: Template) -> None:

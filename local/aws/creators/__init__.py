@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from local.aws.creators.apis import APIS
 from local.aws.creators.compute import COMPUTE
 from local.aws.creators.context import Creator
 from local.aws.creators.custom import CUSTOM
@@ -24,6 +25,7 @@ CREATORS: Mapping[str, Creator] = {
     **LAMBDAS,
     **COMPUTE,
     **CUSTOM,
+    **APIS,
 }
 
 

@@ -50,6 +50,8 @@ class Stack:
     """By their object keys."""
     inline_code: Path
     """The folder that functions whose code stands in the template are written to."""
+    api_endpoint: Callable[[str], str] | None = None
+    """Where an HTTP API is reached, by its id; AWS's own address when nobody serves it here."""
     skipped: list[Skipped] = field(default_factory=list)
 
     def client(self, service: str) -> Any:

@@ -27,6 +27,7 @@ LOG = Path("/var/log/docker.log")
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 90.0
 """systemd's default TimeoutStopSec."""
+SIMPLE = "/usr/local/lib/swarmkeeper/units.py"
 COMPANIONS = frozenset({"containerd", "amazon-ssm-agent"})
 """Units of a stock image that need nothing here: accepted, and as active as the engine."""
 FAILED, NOT_ACTIVE, NO_SUCH_UNIT = 1, 3, 5
@@ -170,10 +171,9 @@ def act(verb: str, units: list[str], flags: list[str]) -> int:
     """Do the verb on the units; raises KeyError for a verb that this machine doesn't know."""
     if verb in {"daemon-reload", "reset-failed"}:
         return 0
-    for unit in units:
-        if unit != "docker" and unit not in COMPANIONS:
-            print(f"Unit {unit}.service not found.", file=sys.stderr)
-            return NO_SUCH_UNIT
+    others = [unit for unit in units if unit != "docker" and unit not in COMPANIONS]
+    if others:
+        return act_on_simple(verb, others, flags)
     if verb in {"is-active", "status"}:
         return is_active("--quiet" in flags or "-q" in flags)
     if verb in {"enable", "disable"}:
@@ -184,6 +184,20 @@ def act(verb: str, units: list[str], flags: list[str]) -> int:
         verb = "restart"
     action = {"start": start, "stop": stop, "restart": restart, "reload": reload}[verb]
     return action() if "docker" in units else 0
+
+
+def act_on_simple(verb: str, units: list[str], flags: list[str]) -> int:
+    """Do the verb on services that the documents wrote; the first one that fails ends it."""
+    if verb in {"enable", "disable"}:
+        verb = {"enable": "start", "disable": "stop"}[verb] if "--now" in flags else "is-enabled"
+    for unit in units:
+        if not (Path("/etc/systemd/system") / f"{unit}.service").exists():
+            print(f"Unit {unit}.service not found.", file=sys.stderr)
+            return NO_SUCH_UNIT
+        ended = 0 if verb == "is-enabled" else subprocess.run([sys.executable, "-IS", SIMPLE, verb, unit]).returncode
+        if ended:
+            return ended
+    return 0
 
 
 def main(arguments: list[str]) -> int:

@@ -6,7 +6,17 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from swarmkeeper.adapters.aws.items import KIND_PENDING, Item, container_key, integer_in, number, text
+from swarmkeeper.adapters.aws.items import (
+    KIND_PENDING,
+    UNSETTLED_SHARDS,
+    Item,
+    container_key,
+    integer_in,
+    number,
+    optional_number,
+    shard_of,
+    text,
+)
 from swarmkeeper.adapters.aws.request_json import request_from, request_text
 from swarmkeeper.domain.model import Container, ContainerState, NodeId, Request
 
@@ -20,7 +30,7 @@ def digest(request: Request) -> str:
 
 
 def container_item(container: Container) -> Item:
-    """The whole record; index keys only while it is pending."""
+    """The whole record; index keys only while it is pending or somebody must go on with it."""
     request = container.request
     item: Item = {
         **container_key(request.name),
@@ -31,6 +41,9 @@ def container_item(container: Container) -> Item:
         "requested_at": number(container.requested_at),
         "reason": text(container.reason),
         "engine_id": text(container.engine_id),
+        "started_at": optional_number(container.started_at),
+        "lease_until": number(container.lease_until),
+        "counted": {"BOOL": container.counted},
         "version": number(container.version),
     }
     if container.node is not None:
@@ -38,9 +51,27 @@ def container_item(container: Container) -> Item:
     if container.moving_to is not None:
         item["moving_to"] = text(container.moving_to)
     if container.state is ContainerState.PENDING:
-        order = f"{container.requested_at:020.6f}#{request.name}"  # zero-padded, so that text sorts as time
-        item |= {"kind": text(KIND_PENDING), "order": text(order)}
+        item |= {"kind": text(KIND_PENDING), "order": text(f"{in_order(container.requested_at)}#{request.name}")}
+    elif is_unsettled(container):
+        shard = shard_of(request.name, UNSETTLED_SHARDS)
+        order = f"{in_order(container.lease_until)}#{request.name}"
+        item |= {"kind": text(unsettled_kind(shard)), "order": text(order)}
     return item
+
+
+def unsettled_kind(shard: int) -> str:
+    return f"UNSETTLED#{shard}"
+
+
+def in_order(time: float) -> str:
+    """A time as text that sorts as the time does."""
+    return f"{time:020.6f}"
+
+
+def is_unsettled(container: Container) -> bool:
+    """Whether it stands between two states: somebody must go on with it."""
+    between = container.state in (ContainerState.RESERVED, ContainerState.REMOVING)
+    return between or container.moving_to is not None
 
 
 def container_from(item: Mapping[str, AttributeValueTypeDef]) -> Container:
@@ -52,5 +83,8 @@ def container_from(item: Mapping[str, AttributeValueTypeDef]) -> Container:
         reason=item["reason"]["S"],
         engine_id=item["engine_id"]["S"],
         moving_to=NodeId(item["moving_to"]["S"]) if "moving_to" in item else None,
+        started_at=float(item["started_at"]["N"]) if "N" in item["started_at"] else None,
+        lease_until=float(item["lease_until"]["N"]),
+        counted=item["counted"]["BOOL"],
         version=integer_in(item, "version"),
     )

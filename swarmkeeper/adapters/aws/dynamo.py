@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from botocore.exceptions import ClientError
 
 from swarmkeeper.adapters.aws.errors import THROTTLING, aws_errors, code_of, message_of
-from swarmkeeper.adapters.aws.items import Item, text
+from swarmkeeper.adapters.aws.items import Item, number, text
 from swarmkeeper.adapters.aws.writes import Terms, Write
 from swarmkeeper.errors import Contention, InvalidInput, Unavailable
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 INDEX = "by_kind"
+CHANGES = "by_change"
+LAST = "~"
+"""Sorts after every order that we write: all are times or instance ids."""
 BATCH = 100  # BatchGetItem's limit
 PATIENCE = 6
 """Tries of a write whose condition nobody's decision hangs on, when other writers are in its way."""
@@ -76,14 +79,17 @@ class DynamoTable:
             self._wait(turn)
         raise Unavailable(f"BatchGetItem left {len(wanted)} keys unread")
 
-    def keys_of_kind(self, kind: str) -> list[Item]:
-        """The keys under `kind` in the index, in its order; the index may lag behind the table."""
+    def keys_of_kind(self, kind: str, *, up_to: str = LAST) -> list[Item]:
+        """The keys under `kind` in the index with an order of at most `up_to`, in its order.
+
+        The index may lag behind the table.
+        """
         pages = self.client.get_paginator("query").paginate(
             TableName=self.name,
             IndexName=INDEX,
-            KeyConditionExpression="#kind = :kind",
-            ExpressionAttributeNames={"#kind": "kind"},
-            ExpressionAttributeValues={":kind": text(kind)},
+            KeyConditionExpression="#kind = :kind AND #order <= :up_to",
+            ExpressionAttributeNames={"#kind": "kind", "#order": "order"},
+            ExpressionAttributeValues={":kind": text(kind), ":up_to": text(up_to)},
         )
         with aws_errors():
             return [{"pk": item["pk"], "sk": item["sk"]} for page in pages for item in page["Items"]]
@@ -100,6 +106,30 @@ class DynamoTable:
         )
         with aws_errors():
             return [item["sk"]["S"] for page in pages for item in page["Items"]]
+
+    def partition(self, pk: str) -> list[Item]:
+        """Every item under `pk`, strongly consistent."""
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.name,
+            ConsistentRead=True,
+            KeyConditionExpression="#pk = :pk",
+            ExpressionAttributeNames={"#pk": "pk"},
+            ExpressionAttributeValues={":pk": text(pk)},
+        )
+        with aws_errors():
+            return [item for page in pages for item in page["Items"]]
+
+    def changed_items(self, shard: str, after_ms: int) -> list[Item]:
+        """What the index of changes shows of the shard's items that were changed after that time."""
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.name,
+            IndexName=CHANGES,
+            KeyConditionExpression="#shard = :shard AND #changed_at > :after",
+            ExpressionAttributeNames={"#shard": "shard", "#changed_at": "changed_at"},
+            ExpressionAttributeValues={":shard": text(shard), ":after": number(after_ms)},
+        )
+        with aws_errors():
+            return [item for page in pages for item in page["Items"]]
 
     def scan(self, prefix: str) -> list[Item]:
         """Every item whose `pk` begins with `prefix`; reads the whole table."""

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from swarmkeeper.adapters.aws.items import KIND_NODE, Item, integer_in, node_key, number, optional_number, text
+from swarmkeeper.adapters.aws.items import (
+    KIND_NODE,
+    NODE,
+    RESERVED_GENERIC,
+    Item,
+    integer_in,
+    node_key,
+    number,
+    optional_number,
+    text,
+)
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import Hook, Node, NodeId, PoolName, Resources, Role, SentCommand
+from swarmkeeper.ports import NodeChange
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -28,6 +39,7 @@ def node_item(node: Node) -> Item:
         "swarm_id": text(node.swarm_id),
         "capacity_nano_cpus": number(node.capacity.nano_cpus),
         "capacity_memory_bytes": number(node.capacity.memory_bytes),
+        "capacity_generic": {"M": {kind: number(amount) for kind, amount in node.capacity.generic}},
         "reserved_nano_cpus": number(node.reserved.nano_cpus),
         "reserved_memory_bytes": number(node.reserved.memory_bytes),
         "containers": number(node.containers),
@@ -38,6 +50,7 @@ def node_item(node: Node) -> Item:
         "hook": _hook_value(node.hook),
         "command": _command_value(node.command),
     }
+    item |= {f"{RESERVED_GENERIC}{kind}": number(amount) for kind, amount in node.reserved.generic}
     if node.state is not NodeState.GONE:
         item |= {"kind": text(KIND_NODE), "order": text(node.id)}
     return item
@@ -45,7 +58,7 @@ def node_item(node: Node) -> Item:
 
 def node_from(item: Mapping[str, AttributeValueTypeDef]) -> Node:
     return Node(
-        id=NodeId(item["pk"]["S"].removeprefix("NODE#")),
+        id=NodeId(item["pk"]["S"].removeprefix(NODE)),
         pool=PoolName(item["pool"]["S"]),
         role=Role(item["role"]["S"]),
         state=NodeState(item["state"]["S"]),
@@ -55,8 +68,8 @@ def node_from(item: Mapping[str, AttributeValueTypeDef]) -> Node:
         revision=integer_in(item, "revision"),
         address=item["address"]["S"],
         swarm_id=item["swarm_id"]["S"],
-        capacity=Resources(integer_in(item, "capacity_nano_cpus"), integer_in(item, "capacity_memory_bytes")),
-        reserved=Resources(integer_in(item, "reserved_nano_cpus"), integer_in(item, "reserved_memory_bytes")),
+        capacity=_capacity_in(item),
+        reserved=_reserved_in(item),
         containers=integer_in(item, "containers"),
         slots=integer_in(item, "slots") if "N" in item["slots"] else None,
         labels={label: value["S"] for label, value in item["labels"]["M"].items()},
@@ -65,6 +78,33 @@ def node_from(item: Mapping[str, AttributeValueTypeDef]) -> Node:
         hook=_hook_in(item["hook"]),
         command=_command_in(item["command"]),
     )
+
+
+def change_from(item: Mapping[str, AttributeValueTypeDef]) -> NodeChange:
+    """What the index of changes projects of a node; `CHANGE_ATTRIBUTES` in the template says the same."""
+    reserved = Resources(integer_in(item, "reserved_nano_cpus"), integer_in(item, "reserved_memory_bytes"))
+    return NodeChange(
+        id=NodeId(item["pk"]["S"].removeprefix(NODE)),
+        state=NodeState(item["state"]["S"]),
+        epoch=integer_in(item, "epoch"),
+        revision=integer_in(item, "revision"),
+        reserved=reserved,
+        containers=integer_in(item, "containers"),
+    )
+
+
+def _capacity_in(item: Mapping[str, AttributeValueTypeDef]) -> Resources:
+    generic = {kind: int(amount["N"]) for kind, amount in item["capacity_generic"]["M"].items()}
+    return Resources.of(integer_in(item, "capacity_nano_cpus"), integer_in(item, "capacity_memory_bytes"), generic)
+
+
+def _reserved_in(item: Mapping[str, AttributeValueTypeDef]) -> Resources:
+    generic = {
+        name.removeprefix(RESERVED_GENERIC): integer_in(item, name)
+        for name in item
+        if name.startswith(RESERVED_GENERIC)
+    }
+    return Resources.of(integer_in(item, "reserved_nano_cpus"), integer_in(item, "reserved_memory_bytes"), generic)
 
 
 def _hook_value(hook: Hook | None) -> AttributeValueTypeDef:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from swarmkeeper.adapters.aws.claim_records import ClaimRecords
+from swarmkeeper.adapters.aws.container_listing import ContainerListing
 from swarmkeeper.adapters.aws.container_records import ContainerRecords
 from swarmkeeper.adapters.aws.dynamo import ConditionFailed, DynamoTable
 from swarmkeeper.adapters.aws.items import fact_key, number, scaling_key, text
+from swarmkeeper.adapters.aws.node_contents import NodeContents
 from swarmkeeper.adapters.aws.node_records import NodeRecords
+from swarmkeeper.adapters.aws.placing_records import PlacingRecords
 from swarmkeeper.adapters.aws.scaling_items import scaling_from, scaling_item
+from swarmkeeper.adapters.aws.tenant_records import TenantRecords
 from swarmkeeper.adapters.aws.writes import Terms, delete, put
 from swarmkeeper.domain.model import PoolName
 from swarmkeeper.domain.scaling.state import ScalingState
@@ -19,11 +26,17 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-class DynamoStore(NodeRecords, ContainerRecords):
-    """StateStore over one table; every method is one read or one conditional write."""
+class DynamoStore(
+    ContainerRecords, PlacingRecords, ContainerListing, NodeRecords, NodeContents, TenantRecords, ClaimRecords
+):
+    """StateStore over one table; a method that writes does so in one conditional write or transaction.
 
-    def __init__(self, client: DynamoDBClient, table_name: str) -> None:
+    `now` says when nodes were changed, to those who follow the changes.
+    """
+
+    def __init__(self, client: DynamoDBClient, table_name: str, *, now: Callable[[], float] = time.time) -> None:
         self.table = DynamoTable(client, table_name)
+        self.now = now
 
     def fact(self, name: str) -> str | None:
         item = self.table.get(fact_key(name))

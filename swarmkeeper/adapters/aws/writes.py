@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 Kind = Literal["Put", "Update", "Delete"]
+NOT_IN_PLACEHOLDERS = re.compile("[^A-Za-z0-9_]")
 
 
 @dataclass(slots=True)
@@ -25,8 +27,10 @@ class Terms:
     values: Item = field(default_factory=dict)
 
     def name(self, attribute: str) -> str:
-        placeholder = f"#{attribute}"
-        self.names[placeholder] = attribute
+        placeholder = f"#{NOT_IN_PLACEHOLDERS.sub('_', attribute)}"
+        if self.names.setdefault(placeholder, attribute) != attribute:
+            placeholder = f"#n{len(self.names)}"
+            self.names[placeholder] = attribute
         return placeholder
 
     def value(self, value: AttributeValueTypeDef) -> str:
@@ -45,6 +49,18 @@ class Terms:
 
     def at_most(self, attribute: str, most: int) -> Terms:
         self.conditions.append(f"{self.name(attribute)} <= {self.value(number(most))}")
+        return self
+
+    def at_most_or_absent(self, attribute: str, most: int) -> Terms:
+        """An attribute that is missing counts as 0."""
+        if most < 0:
+            return self.at_most(attribute, most)
+        name = self.name(attribute)
+        self.conditions.append(f"(attribute_not_exists({name}) OR {name} <= {self.value(number(most))})")
+        return self
+
+    def differ(self, attribute: str, value: AttributeValueTypeDef) -> Terms:
+        self.conditions.append(f"{self.name(attribute)} <> {self.value(value)}")
         return self
 
     def at_least(self, attribute: str, least: int) -> Terms:
@@ -78,7 +94,10 @@ def set_attributes(key: Item, attributes: Item, terms: Terms, *, remove: tuple[s
     return Write("Update", key, terms, f"SET {assignments}{removals}")
 
 
-def add_to(key: Item, amounts: dict[str, int], terms: Terms) -> Write:
-    """Add to number attributes; amounts may be negative."""
+def add_to(key: Item, amounts: dict[str, int], terms: Terms, *, attributes: Item | None = None) -> Write:
+    """Add to number attributes, a missing one is 0; amounts may be negative. `attributes` are set besides."""
     additions = ", ".join(f"{terms.name(name)} {terms.value(number(amount))}" for name, amount in amounts.items())
-    return Write("Update", key, terms, f"ADD {additions}")
+    if not attributes:
+        return Write("Update", key, terms, f"ADD {additions}")
+    changed = set_attributes(key, attributes, terms)
+    return Write("Update", key, terms, f"{changed.expression} ADD {additions}")

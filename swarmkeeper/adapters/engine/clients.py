@@ -6,7 +6,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import Lock
 
 from docker import APIClient
@@ -16,23 +15,16 @@ from requests.exceptions import SSLError
 
 from swarmkeeper.adapters.engine.errors import translated
 from swarmkeeper.adapters.engine.identity import ClientIdentity, tls_context
+from swarmkeeper.adapters.engine.timeouts import QUICK_S, Timeouts
 from swarmkeeper.adapters.engine.transport import EngineTransport
 from swarmkeeper.domain.model import Node
-from swarmkeeper.errors import Unavailable
+from swarmkeeper.errors import Unavailable, Unreachable
 
 ENGINE_PORT = 2376
 NODES_KEPT = 400
 """A Lambda has 1,024 file descriptors; a kept node holds one or two."""
 OLDEST_API_VERSION = "1.41"
 """That of engine 20.10. Newer engines answer to it only up to 28, so the version is asked for, once a node."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """How long to wait for a connection, and for an answer on it."""
-
-    connect_s: float = 2.0
-    answer_s: float = 25.0
 
 
 class EngineClients:
@@ -58,11 +50,16 @@ class EngineClients:
 
     @contextmanager
     def calling(self, node: Node, operation: str) -> Iterator[APIClient]:
-        """The node's client, for one operation; errors inside are translated. Raises Unavailable."""
+        """The node's client, for one operation, which has a time limit; errors inside are translated.
+
+        Raises Unavailable; Unreachable when the engine can't have begun the operation.
+        """
         started = time.perf_counter()
         try:
-            with translated(node.id, operation):
-                yield self._client(node)
+            with self._timeouts.over(operation):
+                client = self._reached(node, operation)
+                with translated(node.id, operation):
+                    yield client
         except Unavailable as error:
             if isinstance(error.__cause__, SSLError):
                 self.close()
@@ -78,6 +75,14 @@ class EngineClients:
             self._clients.clear()
         if transport:
             transport.close()
+
+    def _reached(self, node: Node, operation: str) -> APIClient:
+        """The node's client. Whatever fails here, the operation itself has not been asked for."""
+        try:
+            with translated(node.id, operation):
+                return self._client(node)
+        except Unavailable as error:
+            raise Unreachable(str(error)) from error.__cause__
 
     def _client(self, node: Node) -> APIClient:
         if not node.address:
@@ -109,7 +114,6 @@ class EngineClients:
 
     def _plain_client(self, transport: EngineTransport, address: str, version: str) -> APIClient:
         base_url = f"https://{address}:{ENGINE_PORT}"
-        answer_s = self._timeouts.answer_s
-        client = APIClient(base_url, version=version, timeout=answer_s)  # type: ignore[arg-type]  # its stub says int
+        client = APIClient(base_url, version=version, timeout=round(QUICK_S))  # operations have limits of their own
         client.mount("https://", transport)
         return client

@@ -34,8 +34,8 @@ def create_body(request: Request, *, fleet: str) -> dict[str, object]:
 
 
 def digest_of(request: Request) -> str:
-    """What tells one request from another under the same name."""
-    return hashlib.sha256(request.body.encode()).hexdigest()
+    """What tells one request from another under the same name, even when they ask for the same."""
+    return hashlib.sha256(f"{request.id}\n{request.body}".encode()).hexdigest()
 
 
 def aliases_of(name: str, labels: Mapping[str, str]) -> list[str]:

@@ -19,9 +19,11 @@ from swarmkeeper.adapters.engine.create_body import (
     create_body,
     digest_of,
 )
+from swarmkeeper.adapters.engine.log_tails import last_bytes
+from swarmkeeper.adapters.engine.references import LABEL_TENANT, bound_to_ids
 from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, ContainerName, Node, Request, Resources
 from swarmkeeper.errors import Conflict, Unavailable
-from swarmkeeper.ports import EngineContainer, EngineFacts, Engines
+from swarmkeeper.ports import EngineContainer, EngineFacts, Engines, LogTail
 
 STOP_GRACE_S = 10
 """Docker's own default between the stop signal and the kill."""
@@ -66,6 +68,7 @@ class DockerEngines(Engines):
         """
         body = create_body(request, fleet=self._fleet)
         with self._clients.calling(node, "create") as engine:
+            body = bound_to_ids(body, lambda name: self._id_for(engine, name, request.tenant))
             try:
                 made = engine.create_container_from_config(body, name=request.name)  # type: ignore[no-untyped-call]  # its stub has no types
                 return str(made["Id"])
@@ -123,6 +126,27 @@ class DockerEngines(Engines):
             found = (_listed(item) for item in listed)
             return tuple(sorted(found, key=lambda container: container.name))
 
+    def sent_bytes(self, node: Node, engine_id: str) -> int | None:
+        with self._clients.calling(node, "stats") as engine:
+            try:
+                figures: dict[str, Any] = engine.stats(engine_id, stream=False, one_shot=True)
+            except NotFound:
+                return None
+        networks: dict[str, dict[str, int]] = figures.get("networks") or {}  # missing while it doesn't run
+        return sum(each["tx_bytes"] for each in networks.values()) if networks else None
+
+    def logs(self, node: Node, name: ContainerName, *, tail: int, most_bytes: int) -> LogTail | None:
+        with self._clients.calling(node, "logs") as engine:
+            held = self._inspected(engine, name)
+            if held is None:
+                return None
+            return last_bytes(engine.logs(held.id, stream=True, follow=False, tail=tail), most_bytes)
+
+    def _id_for(self, engine: APIClient, name: str, tenant: str) -> str | None:
+        """The id of the tenant's container of this name."""
+        held = self._inspected(engine, name)
+        return held.id if held is not None and held.labels.get(LABEL_TENANT) == tenant else None
+
     def _taken_over(self, engine: APIClient, node: Node, request: Request) -> str:
         """The id of the container that holds the name, if this same request made it."""
         held = self._inspected(engine, request.name)
@@ -159,5 +183,10 @@ class DockerEngines(Engines):
 def _listed(item: Mapping[str, Any]) -> EngineContainer:
     labels: dict[str, str] = item.get("Labels") or {}
     return EngineContainer(
-        id=str(item["Id"]), name=labels.get(LABEL_NAME, ""), running=item["State"] == "running", labels=labels
+        id=str(item["Id"]),
+        name=labels.get(LABEL_NAME, ""),
+        running=item["State"] == "running",
+        labels=labels,
+        has_run=item["State"] != "created",
+        created_at=float(item["Created"]),
     )

@@ -7,12 +7,27 @@ from contextlib import contextmanager
 from http import HTTPStatus
 
 from docker.errors import APIError, DockerException, ImageNotFound
-from requests import RequestException
+from requests import ConnectionError as HttpConnectionError
+from requests import ConnectTimeout, RequestException
+from requests.exceptions import ProxyError
+from urllib3.exceptions import NewConnectionError
 
-from swarmkeeper.errors import Conflict, ImageMissing, InvalidInput, SwarmkeeperError, Unavailable
+from swarmkeeper.errors import (
+    Conflict,
+    Declined,
+    ImageMissing,
+    InvalidInput,
+    SwarmkeeperError,
+    Unavailable,
+    Unreachable,
+)
 
 LONGEST_EXPLANATION = 500
 NO_CONTAINER = "no such container"
+
+
+class SentBefore(HttpConnectionError):
+    """A request that had gone out on a connection that broke could not be sent again."""
 
 
 @contextmanager
@@ -26,12 +41,36 @@ def translated(subject: str, operation: str) -> Iterator[None]:
         raise _refusal(error, subject, operation) from error
     except (RequestException, DockerException) as error:
         # The vendor's text stays in the cause; a proxy's or a certificate's details help nobody who calls us.
-        raise Unavailable(f"{subject} does not answer to {operation}: {type(error).__name__}") from error
+        kind = Unreachable if was_not_sent(error) else Unavailable
+        raise kind(f"{subject} does not answer to {operation}: {type(error).__name__}") from error
+
+
+def was_not_sent(error: BaseException) -> bool:
+    """Whether no connection was made, so that the engine can't have begun what was asked."""
+    if isinstance(error, SentBefore):
+        return False
+    if isinstance(error, ConnectTimeout | ProxyError):  # a proxy's error is one of reaching the engine through it
+        return True
+    return any(isinstance(each, NewConnectionError) for each in _chain(error))
 
 
 def explanation_of(error: APIError) -> str:
     """The engine's own sentence, cut to what a log line can hold."""
     return (error.explanation or str(error))[:LONGEST_EXPLANATION]
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it stems from; urllib3 keeps the cause of a last try in `reason`, requests in `args`."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        inner = [part for part in (*each.args, getattr(each, "reason", None)) if isinstance(part, BaseException)]
+        waiting += [*inner, each.__cause__]
 
 
 def _refusal(error: APIError, subject: str, operation: str) -> SwarmkeeperError:
@@ -46,4 +85,4 @@ def _refusal(error: APIError, subject: str, operation: str) -> SwarmkeeperError:
     gone = error.status_code == HTTPStatus.NOT_FOUND and NO_CONTAINER in text.lower()
     if gone or error.status_code == HTTPStatus.CONFLICT:
         return Conflict(f"{subject} refuses to {operation}: {text}")
-    return Unavailable(f"{subject} fails to {operation}: {error.status_code} {text}")
+    return Declined(f"{subject} fails to {operation}: {error.status_code} {text}")

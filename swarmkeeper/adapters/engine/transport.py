@@ -1,4 +1,4 @@
-"""HTTP to engines: one pool of kept connections a node, one TLS context for all, two time-outs."""
+"""HTTP to engines: one pool of kept connections a node, one TLS context for all, time limits by operation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+
+from swarmkeeper.adapters.engine.errors import SentBefore
+from swarmkeeper.adapters.engine.timeouts import QUICK_S, time_left_s
 
 CONNECTIONS_A_NODE = 4
 
@@ -43,19 +46,25 @@ class EngineTransport(HTTPAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> requests.Response:
-        """Send the request; `timeout` is the wait for the answer, connecting has its own, short one.
+        """Send the request; the running operation's time bounds it, `timeout` is not looked at.
 
         A kept connection may have died unnoticed while the Lambda was frozen, so a request whose connection
-        breaks is sent once more. All calls that we make may be repeated.
+        breaks is sent once more. All calls that we make may be repeated. Raises SentBefore when it can't be.
         """
-        if isinstance(timeout, int | float):
-            timeout = (self._connect_timeout_s, timeout)
         try:
-            return super().send(request, stream, timeout, verify, cert, proxies)
+            return super().send(request, stream, self._limits(), verify, cert, proxies)
         except requests.ConnectionError as error:
             if not _broke(error):
                 raise
-            return super().send(request, stream, timeout, verify, cert, proxies)
+        try:
+            return super().send(request, stream, self._limits(), verify, cert, proxies)
+        except requests.ConnectionError as error:
+            raise SentBefore(error) from error
+
+    def _limits(self) -> tuple[float, float]:
+        """How long connecting may take, and the wait for the answer."""
+        left_s = time_left_s(otherwise=QUICK_S)
+        return min(self._connect_timeout_s, left_s), left_s
 
 
 def _broke(error: BaseException | None) -> bool:

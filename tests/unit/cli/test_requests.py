@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from swarmkeeper.cli.requests import WrongArgument, create_body, labels, memory_bytes, nano_cpus
+from swarmkeeper.cli.requests import (
+    WrongArgument,
+    create_body,
+    labels,
+    memory_bytes,
+    nano_cpus,
+    port_bindings,
+)
 
 
 @pytest.mark.parametrize(
@@ -64,3 +71,23 @@ def test_the_body_is_dockers_with_a_name() -> None:
 
 def test_without_a_command_the_image_keeps_its_own() -> None:
     assert "Cmd" not in create_body("web", "nginx")
+
+
+@pytest.mark.parametrize(
+    ("text", "port", "binding"),
+    [
+        ("8080:80", "80/tcp", ("", "8080")),
+        ("80", "80/tcp", ("", "")),
+        ("10.0.0.1:8053:53/udp", "53/udp", ("10.0.0.1", "8053")),
+        ("10.0.0.1::80", "80/tcp", ("10.0.0.1", "")),
+        ("[::1]:8080:80", "80/tcp", ("::1", "8080")),
+    ],
+)
+def test_ports_are_published_as_docker_writes_them(text: str, port: str, binding: tuple[str, str]) -> None:
+    assert port_bindings([text]) == {port: [dict(zip(("HostIp", "HostPort"), binding, strict=True))]}
+
+
+@pytest.mark.parametrize("text", ["", "a:80", "8080:", "10.0.0.1:80"])
+def test_what_is_no_port_is_refused(text: str) -> None:
+    with pytest.raises(WrongArgument):
+        port_bindings([text])

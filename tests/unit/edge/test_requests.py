@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from swarmkeeper.domain.model import Resources
-from swarmkeeper.edge.requests import parse_request
+from swarmkeeper.domain.model import Lifetime, Resources
+from swarmkeeper.edge.requests import Admission, parse_request
 from swarmkeeper.errors import InvalidInput
 
 DEFAULT = 128 * 2**20
@@ -61,7 +61,20 @@ def test_the_same_body_in_another_order_is_the_same_request() -> None:
         pytest.param({"HostConfig": {"IpcMode": "host"}}, "HostConfig.IpcMode", id="host IPC"),
         pytest.param({"HostConfig": {"UsernsMode": "host"}}, "HostConfig.UsernsMode", id="host users"),
         pytest.param({"HostConfig": {"CapAdd": ["SYS_ADMIN"]}}, "HostConfig.CapAdd", id="capabilities"),
-        pytest.param({"HostConfig": {"Devices": [{}]}}, "HostConfig.Devices", id="devices"),
+        pytest.param(
+            {"HostConfig": {"Devices": [{"PathOnHost": "/dev/fuse"}]}}, "HostConfig.Devices.0.PathOnHost", id="devices"
+        ),
+        pytest.param({"HostConfig": {"Devices": [{}]}}, "HostConfig.Devices", id="a device without a path"),
+        pytest.param(
+            {"HostConfig": {"DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]}},
+            "HostConfig.DeviceRequests.0.Count",
+            id="all GPUs",
+        ),
+        pytest.param(
+            {"HostConfig": {"DeviceRequests": [{"Count": 1, "Capabilities": [["tpu"]]}]}},
+            "HostConfig.DeviceRequests.0.Capabilities",
+            id="other accelerators",
+        ),
         pytest.param({"HostConfig": {"Binds": ["/:/host"]}}, "HostConfig.Binds", id="host mount"),
         pytest.param(
             {"HostConfig": {"Binds": ["/var/run/docker.sock:/s"]}}, "HostConfig.Binds", id="the engine's socket"
@@ -86,7 +99,14 @@ def test_the_same_body_in_another_order_is_the_same_request() -> None:
         pytest.param(
             {"HostConfig": {"RestartPolicy": {"Name": "always"}}}, "HostConfig.RestartPolicy.Name", id="restart"
         ),
-        pytest.param({"HostConfig": {"PortBindings": {}}}, "HostConfig.PortBindings", id="host ports"),
+        pytest.param(
+            {"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}}},
+            "HostConfig.PortBindings.80/tcp",
+            id="host ports",
+        ),
+        pytest.param(
+            {"HostConfig": {"PortBindings": {"80/tcp": [{}]}}}, "HostConfig.PortBindings.80/tcp", id="any host port"
+        ),
         pytest.param({"HostConfig": {"Runtime": "other"}}, "HostConfig.Runtime", id="unknown option"),
         pytest.param({"HostConfig": {"Memory": -1}}, "HostConfig.Memory", id="negative memory"),
         pytest.param({"HostConfig": {"Memory": 1000}}, "HostConfig.Memory", id="too little memory"),
@@ -102,7 +122,22 @@ def test_the_same_body_in_another_order_is_the_same_request() -> None:
         ),
         pytest.param({"Env": ["constraint:tier=web"]}, "constraint", id="bad expression"),
         pytest.param({"Env": ["constraint:tier==~"]}, "constraint", id="bad soft expression"),
-        pytest.param({"Env": ["affinity:image==web"]}, "Env", id="affinity"),
+        pytest.param({"Env": ["affinity:image=web"]}, "affinity", id="bad affinity"),
+        pytest.param({"Env": ["whitelist:node="]}, "whitelist", id="bad whitelist"),
+        pytest.param({"Env": ["constraint:tier==/(/"]}, "constraint", id="bad pattern"),
+        pytest.param({"Env": ["constraint:tier==web"] * 65}, "constraint", id="too many expressions"),
+        pytest.param({"Labels": {"swarmkeeper.ttl": "soon"}}, "Labels.swarmkeeper.ttl", id="not a duration"),
+        pytest.param({"Labels": {"swarmkeeper.idle": "0s"}}, "Labels.swarmkeeper.idle", id="no time at all"),
+        pytest.param({"Labels": {"swarmkeeper.tenant": "A/b"}}, "Labels.swarmkeeper.tenant", id="tenant's name"),
+        pytest.param({"HostConfig": {"VolumesFrom": ["db:exec"]}}, "HostConfig.VolumesFrom", id="volumes-from mode"),
+        pytest.param({"HostConfig": {"VolumesFrom": ["node/db"]}}, "HostConfig", id="a reference with its node"),
+        pytest.param({"HostConfig": {"NetworkMode": "container:web-1"}}, "HostConfig", id="its own network"),
+        pytest.param(
+            {"HostConfig": {"NetworkMode": "container:db"}, "Hostname": "web-1"},
+            "HostConfig.NetworkMode",
+            id="a host name in another's network",
+        ),
+        pytest.param({"HostConfig": {"Links": ["db:a:b"]}}, "HostConfig.Links", id="malformed link"),
         pytest.param({"Env": ["reschedule:on-node-failure", "reschedule:off"]}, "Env", id="two policies"),
         pytest.param({"Labels": {"com.docker.swarm.constraints": "[oops"}}, "Labels", id="malformed label"),
         pytest.param({"Image": ""}, "Image", id="no image"),
@@ -166,3 +201,71 @@ def test_a_container_without_a_memory_limit_gets_and_reserves_the_default() -> N
     request = parse_request(body(), **FLEET)
     host = json.loads(request.body)["HostConfig"]
     assert (host["Memory"], host["MemorySwap"], request.reservation.memory_bytes) == (DEFAULT, DEFAULT, DEFAULT)
+
+
+def test_every_kind_of_rule_is_read_from_labels_first_and_then_from_the_environment() -> None:
+    labels = {
+        "com.docker.swarm.affinities": '["image==web"]',
+        "com.docker.swarm.whitelists": '["node==a|b"]',
+        "com.docker.swarm.reschedule-policies": '["on-node-failure"]',
+    }
+    environment = ["affinity:container!=db-*", "A=1", "whitelist:node==b|c", "affinityless:1"]
+    request = parse_request(body(Env=environment, Labels=labels), **FLEET)
+    assert request.rules.affinities == ("image==web", "container!=db-*")
+    assert request.rules.whitelists == ("node==a|b", "node==b|c")
+    assert request.movable
+    assert json.loads(request.body)["Env"] == ["A=1", "affinityless:1"]
+
+
+def test_the_lifetime_comes_from_labels() -> None:
+    labels = {"swarmkeeper.expires": "30m", "swarmkeeper.ttl": "12h", "swarmkeeper.idle": "90s"}
+    assert parse_request(body(Labels=labels), **FLEET).lifetime == Lifetime(1800.0, 43_200.0, 90.0)
+
+
+def test_gpus_are_reserved_by_number() -> None:
+    host = {"DeviceRequests": [{"Driver": "nvidia", "Count": 2, "Capabilities": [["gpu", "compute"]]}]}
+    request = parse_request(body(HostConfig=host), **FLEET)
+    assert request.reservation == Resources.of(0, DEFAULT, {"gpu": 2})
+    assert json.loads(request.body)["HostConfig"]["DeviceRequests"][0]["Count"] == 2
+
+
+def test_a_volume_is_the_tenants_own() -> None:
+    host = {"Binds": ["data:/data:ro"], "Mounts": [{"Type": "volume", "Source": "cache", "Target": "/cache"}]}
+    request = parse_request(body(HostConfig=host, Labels={"swarmkeeper.tenant": "acme"}), **FLEET)
+    admitted = json.loads(request.body)["HostConfig"]
+    assert admitted["Binds"] == ["acme.data:/data:ro"]
+    assert admitted["Mounts"] == [{"Type": "volume", "Source": "acme.cache", "Target": "/cache"}]
+
+
+def test_the_tenant_is_always_written_down() -> None:
+    request = parse_request(body(), **FLEET)
+    assert request.tenant == request.labels["swarmkeeper.tenant"] == "default"
+    assert json.loads(request.body)["Labels"] == {"swarmkeeper.tenant": "default"}
+
+
+def test_links_and_volumes_from_are_dependencies_that_tie_the_container_to_its_node() -> None:
+    host = {"Links": ["db:database"], "VolumesFrom": ["files:ro"]}
+    endpoints = {"EndpointsConfig": {"fleet": {"Links": ["queue", "db:database"]}}}
+    labels = {"swarmkeeper.movable": "true"}
+    request = parse_request(body(HostConfig=host, NetworkingConfig=endpoints, Labels=labels), **FLEET)
+    assert request.rules.links == ("db:database", "queue")
+    assert request.rules.volumes_from == ("files:ro",)
+    assert not request.movable
+    assert json.loads(request.body)["NetworkingConfig"]["EndpointsConfig"]["fleet"]["Links"] == ["db:database", "queue"]
+
+
+def test_a_container_in_anothers_network_is_attached_to_none_of_its_own() -> None:
+    request = parse_request(body(HostConfig={"NetworkMode": "container:db"}), **FLEET)
+    assert (request.network, request.rules.network_mode) == ("", "container:db")
+    assert json.loads(request.body)["HostConfig"]["NetworkMode"] == "container:db"
+
+
+def test_a_token_tells_equal_requests_apart() -> None:
+    admission = Admission(**FLEET)
+    assert admission.admit(body(), request_id="a") != admission.admit(body(), request_id="b")
+
+
+@pytest.mark.parametrize("rule", ["constraint:node==i-0a", "whitelist:node==i-0a"])
+def test_a_hard_rule_on_one_node_ties_the_container_to_it(rule: str) -> None:
+    request = parse_request(body(Env=[rule], Labels={"swarmkeeper.movable": "true"}), **FLEET)
+    assert not request.movable

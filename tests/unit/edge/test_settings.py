@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from swarmkeeper.domain.model import Resources, Role
+from swarmkeeper.domain.model import PoolName, Resources, Role
+from swarmkeeper.edge.pools import pool_plans
 from swarmkeeper.edge.settings import HOOK_CEILING_S, HOOK_HEARTBEATS, Settings, SettingsError, load_settings
 from swarmkeeper.edge.settings_rules import architecture
 from swarmkeeper.errors import InvalidInput
@@ -74,6 +75,17 @@ def test_sizes_durations_and_slots_are_read_in_their_units(tmp_path: Path) -> No
     assert (workers.drain_limit, workers.slots, settings.scaling.alarm_period) == (1800, 4, 10)
 
 
+def test_a_pool_allows_what_the_fleet_does_and_its_own(tmp_path: Path) -> None:
+    fleet = ("fleet: demo", "fleet: demo\nadmission: {capabilities: [NET_ADMIN]}")
+    pool = ("    drain_limit: 30m", "    admission: {host_network: true}\n    gpus: 2")
+    settings = loaded(tmp_path, fleet, pool)
+    workers, managers = settings.admission_of("workers"), settings.admission_of("managers")
+    assert (workers.host_network, workers.capabilities) == (True, ("NET_ADMIN",))
+    assert (managers.host_network, managers.capabilities) == (False, ("NET_ADMIN",))
+    plan = pool_plans(settings, lambda _: Resources(2 * 10**9, 2**31))[PoolName("workers")]
+    assert plan.pool.node_capacity.generic == (("gpu", 2),)
+
+
 def test_pools_are_found_by_role(tmp_path: Path) -> None:
     settings = loaded(tmp_path)
     assert list(settings.pools_of(Role.MANAGER)) == ["managers"]
@@ -114,6 +126,14 @@ def test_pools_are_found_by_role(tmp_path: Path) -> None:
         pytest.param("fleet: demo", "fleet: demo\nimages: {router: nginx:latest}", ":2: images.router:", id="image without digest"),
         pytest.param("fleet: demo", "fleet: demo\nfleet: two", ':2: (document): found duplicate key "fleet"', id="key twice"),
         pytest.param("fleet: demo", "fleet: [demo", "(document):", id="not YAML"),
+        pytest.param("fleet: demo", "fleet: demo\nplacement: {strategy: best}", ":2: placement.strategy:", id="strategy"),
+        pytest.param("fleet: demo", "fleet: demo\nplacement: {balance_over: z}", ":2: placement.balance_over", id="a key of one letter"),
+        pytest.param("fleet: demo", "fleet: demo\nadmission: {host_mounts: [/var]}", ":2: admission.host_mounts.0: /var would give", id="host folder"),
+        pytest.param("fleet: demo", "fleet: demo\nadmission: {host_ports: [8000-8999]}", ":2: admission.host_ports: holds 8080", id="the routers' port"),
+        pytest.param("    drain_limit: 30m", "    admission: {host_ports: ['8080']}", ":19: pools.workers.admission.host_ports: holds 8080", id="the routers' port on a pool"),
+        pytest.param("fleet: demo", "fleet: demo\ntenants: {known: {Acme: {}}}", "tenants.known.Acme", id="tenant's name"),
+        pytest.param("fleet: demo", "fleet: demo\ntenants: {operators: [me]}", ":2: tenants.operators.0:", id="not a principal"),
+        pytest.param("fleet: demo", "fleet: demo\ntenants: {quota: {pods: 1}}", ":2: tenants.quota.pods: unknown key", id="unknown quota"),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_refused_with_line_and_field(tmp_path: Path, old: str, new: str, expected: str) -> None:

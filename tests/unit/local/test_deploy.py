@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
@@ -18,11 +18,18 @@ from tests.unit.local.wiring import Account, wait_until
 TRUST = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "x.amazonaws.com"}}]}
 
 
-def run(account: Account, resources: Mapping[str, object], **sections: object) -> Deployed:
+def run(
+    account: Account,
+    resources: Mapping[str, object],
+    *,
+    api_endpoint: Callable[[str], str] | None = None,
+    **sections: object,
+) -> Deployed:
     """Deploy a template with these resources."""
     path = account.folder / "demo.template.json"
     path.write_text(json.dumps({"Resources": resources, **sections}))
-    return deploy(account.server, account.functions, Deployment(path, code_root=account.folder))
+    wanted = Deployment(path, code_root=account.folder)
+    return deploy(account.server, account.functions, wanted, api_endpoint=api_endpoint)
 
 
 def function(name: str, **properties: object) -> dict[str, object]:
@@ -233,7 +240,9 @@ def test_a_table_has_its_index_expiry_and_backups(account: Account) -> None:
     run(account, {"Table": TABLE})
     dynamodb = account.server.client("dynamodb")
     described = dynamodb.describe_table(TableName="demo-state")["Table"]
-    assert [one["IndexName"] for one in described["GlobalSecondaryIndexes"]] == ["by_kind"]
+    by_kind, by_change = described["GlobalSecondaryIndexes"]
+    assert (by_kind["IndexName"], by_change["IndexName"]) == ("by_kind", "by_change")
+    assert by_change["Projection"]["NonKeyAttributes"] == ["epoch", "revision"]
     expiry = dynamodb.describe_time_to_live(TableName="demo-state")["TimeToLiveDescription"]
     assert expiry["AttributeName"] == "expires_at"
     backups = dynamodb.describe_continuous_backups(TableName="demo-state")["ContinuousBackupsDescription"]
@@ -353,7 +362,8 @@ TABLE = {
         "BillingMode": "PAY_PER_REQUEST",
         "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         "AttributeDefinitions": [
-            {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "kind", "order")
+            {"AttributeName": "changed_at", "AttributeType": "N"},
+            *({"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "kind", "order", "shard")),
         ],
         "GlobalSecondaryIndexes": [
             {
@@ -363,7 +373,15 @@ TABLE = {
                     {"AttributeName": "order", "KeyType": "RANGE"},
                 ],
                 "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
+            },
+            {
+                "IndexName": "by_change",
+                "KeySchema": [
+                    {"AttributeName": "shard", "KeyType": "HASH"},
+                    {"AttributeName": "changed_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["epoch", "revision"]},
+            },
         ],
         "SSESpecification": {"SSEEnabled": True},
         "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": "true"},

@@ -51,6 +51,13 @@ def test_joining_twice_is_joining_once(simulated: SimulatedFleet, manager: Node)
     assert len(simulated.swarm.nodes(manager)) == 2
 
 
+def test_a_member_that_is_told_to_join_again_keeps_its_certificate(simulated: SimulatedFleet, manager: Node) -> None:
+    node, stranger = simulated.grow(2), Authority()
+    certificate = stranger.sign(simulated.run(node, "node-csr").stdout, node.address)
+    again = simulated.join(node, certificate=encoded(certificate), authority=encoded(stranger.pem))
+    assert (again.exit_code, simulated.engines.facts(node).swarm_state) == (0, "active")
+
+
 def test_an_engine_does_not_listen_before_it_has_a_certificate(simulated: SimulatedFleet, manager: Node) -> None:
     with pytest.raises(Unavailable):
         simulated.engines.facts(simulated.launch(2))

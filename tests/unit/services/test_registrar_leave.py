@@ -9,7 +9,7 @@ import pytest
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import ContainerName, ContainerState, Hook, Node, NodeId, Request
 from swarmkeeper.errors import Unavailable, UnsafeAction
-from swarmkeeper.ports import Command
+from swarmkeeper.ports import RESERVATION_LEASE_S, Command
 from tests.fakes import a_request
 from tests.fakes.fleet import Completion
 from tests.unit.services.world import DRAIN_LIMIT_S, World
@@ -229,7 +229,7 @@ def test_past_the_limit_the_old_copy_is_gone_before_a_new_one_may_start(world: W
     assert world.store.pending() == ()
     world.registrar.advance(OLD)
     assert world.engines.running("web-1") == []
-    world.placer.place_pending()
+    world.pending.retry()
     assert world.engines.running("web-1") == [NEW]
 
 
@@ -261,6 +261,9 @@ def test_a_container_removed_while_it_moves_leaves_no_copy(world: World) -> None
 
     world.engines.create = removed_meanwhile  # type: ignore[method-assign]  # the removal comes at this very moment
     assert [move.moved for move in world.registrar.advance(OLD).moves] == [False]
+    assert world.engines.running("web-1") == []
+    world.clock.advance(RESERVATION_LEASE_S)  # until then the mover might still have made a copy
+    world.pending.settle_named(ContainerName("web-1"))
     assert world.store.container(ContainerName("web-1")) is None
     assert world.engines.on(OLD).containers == world.engines.on(NEW).containers == {}
     assert (world.node(OLD).containers, world.node(NEW).containers) == (0, 0)

@@ -15,6 +15,7 @@ from swarmkeeper.errors import Conflict, NodeChanged
 from swarmkeeper.ports import Event
 from swarmkeeper.services.scaler import Scaler
 from tests.fakes import a_request
+from tests.fakes.builders import options
 from tests.unit.services.world import FLEET, World, a_plan
 
 WORKERS = PoolName("workers")
@@ -51,7 +52,7 @@ def scaler(world: World, alarms: FakeAlarms) -> Scaler:
         alarms=alarms,
         clock=world.clock,
         pools=[plan.pool for plan in world.plans.values()],
-        policy=Policy(reserved_high=0.95, limits=Limits(out_cooldown_s=30, in_cooldown_s=60)),
+        policy=Policy(options(), reserved_high=0.95, limits=Limits(out_cooldown_s=30, in_cooldown_s=60)),
     )
 
 
@@ -197,7 +198,7 @@ def test_what_another_pool_has_been_asked_for_is_not_bought_again(world: World, 
         alarms=alarms,
         clock=world.clock,
         pools=[world.plans[WORKERS].pool, spare.pool],
-        policy=Policy(reserved_high=0.95),
+        policy=Policy(options(), reserved_high=0.95),
     )
     scaler.decide("alarm demo-pending")
     assert (desired(world), world.fleet.group(spare.pool.group).desired) == (2, 0)

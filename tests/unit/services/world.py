@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from swarmkeeper.domain.model import Hook, Node, NodeId, Pool, PoolName, Role
+from swarmkeeper.adapters.memory.upkeep import MemoryPulls, MemoryWatches
+from swarmkeeper.domain.model import Container, ContainerName, Hook, Node, NodeId, Pool, PoolName, Quota, Role
 from swarmkeeper.domain.pools import PoolPlan
 from swarmkeeper.ports import Command, CommandStatus
 from swarmkeeper.services.drainer import Drainer
 from swarmkeeper.services.eviction import Evictor
+from swarmkeeper.services.inventory import Inventory
 from swarmkeeper.services.joiner import Joiner, RegistrarSettings
+from swarmkeeper.services.lifetimes import Lifetimes
 from swarmkeeper.services.mover import Mover
-from swarmkeeper.services.placer import Placer
+from swarmkeeper.services.pending import PendingQueue
+from swarmkeeper.services.placer import Placer, unlimited
+from swarmkeeper.services.pulls import Puller
 from swarmkeeper.services.reconciler import Reconciler
 from swarmkeeper.services.registrar import Registrar, WaitingHook
+from swarmkeeper.services.remover import Remover
 from swarmkeeper.services.reservations import Reserver
 from swarmkeeper.services.starter import Starter
+from swarmkeeper.services.view import FleetView
 from tests.fakes import (
     FakeCertificates,
     FakeCommands,
@@ -30,7 +38,7 @@ from tests.fakes import (
     FixedClock,
     a_node,
 )
-from tests.fakes.builders import resources
+from tests.fakes.builders import options, resources
 from tests.fakes.certificates import SIGNING_REQUEST
 
 FLEET = "demo"
@@ -74,7 +82,10 @@ class World:
     certificates: FakeCertificates = field(default_factory=FakeCertificates)
     tokens: FakeTokens = field(default_factory=FakeTokens)
     events: FakeEvents = field(default_factory=FakeEvents)
+    pulls: MemoryPulls = field(default_factory=MemoryPulls)
+    watches: MemoryWatches = field(default_factory=MemoryWatches)
     pauses: list[float] = field(default_factory=list)
+    quota_of: Callable[[str], Quota | None] = unlimited
 
     def __post_init__(self) -> None:
         self.plans = {PoolName(n): a_plan(n, r) for n, r in (("workers", Role.WORKER), ("managers", Role.MANAGER))}
@@ -101,12 +112,67 @@ class World:
         return node
 
     @property
+    def reserver(self) -> Reserver:
+        return Reserver(store=self.store, view=self.view, clock=self.clock, random=Random(7), pause=self.pauses.append)
+
+    @property
+    def view(self) -> FleetView:
+        """That of a function that has just been started."""
+        return FleetView(store=self.store, clock=self.clock, options=options())
+
+    @property
     def placer(self) -> Placer:
-        reserver = Reserver(
-            store=self.store, clock=self.clock, random=Random(7), pause=self.pauses.append, strategy="spread"
+        return Placer(
+            store=self.store,
+            reserver=self.reserver,
+            starter=self.starter,
+            remover=self.remover,
+            clock=self.clock,
+            pools=[plan.pool for plan in self.plans.values()],
+            options=options(),
+            quota_of=self.quota_of,
         )
-        starter = Starter(store=self.store, engines=self.engines, commands=self.commands)
-        return Placer(store=self.store, reserver=reserver, starter=starter, clock=self.clock)
+
+    @property
+    def puller(self) -> Puller:
+        return Puller(pulls=self.pulls, commands=self.commands, clock=self.clock)
+
+    @property
+    def remover(self) -> Remover:
+        return Remover(store=self.store, engines=self.engines, clock=self.clock)
+
+    @property
+    def starter(self) -> Starter:
+        return Starter(
+            store=self.store, engines=self.engines, puller=self.puller, watches=self.watches, clock=self.clock
+        )
+
+    @property
+    def pending(self) -> PendingQueue:
+        return PendingQueue(
+            fleet_name=FLEET,
+            store=self.store,
+            reserver=self.reserver,
+            placer=self.placer,
+            events=self.events,
+            clock=self.clock,
+        )
+
+    @property
+    def inventory(self) -> Inventory:
+        return Inventory(store=self.store, engines=self.engines, clock=self.clock)
+
+    @property
+    def lifetimes(self) -> Lifetimes:
+        return Lifetimes(
+            fleet_name=FLEET,
+            store=self.store,
+            watches=self.watches,
+            engines=self.engines,
+            events=self.events,
+            remover=self.remover,
+            clock=self.clock,
+        )
 
     @property
     def drainer(self) -> Drainer:
@@ -123,9 +189,7 @@ class World:
 
     @property
     def mover(self) -> Mover:
-        return Mover(
-            store=self.store, engines=self.engines, commands=self.commands, clock=self.clock, strategy="spread"
-        )
+        return Mover(store=self.store, engines=self.engines, puller=self.puller, clock=self.clock, view=self.view)
 
     @property
     def registrar(self) -> Registrar:
@@ -179,6 +243,22 @@ class World:
         status = CommandStatus.FAILED if fails else CommandStatus.SUCCEEDED
         self.commands.finish(sent.id, output=output, error="it broke" if fails else "", status=status)
         return sent.node_id
+
+    def end_pull(self, *, fails: bool = False) -> None:
+        """The latest pull ends, and the placement function hears of it."""
+        sent = self.commands.last(Command.PULL)
+        self.end_command(Command.PULL, fails=fails)
+        if not fails:
+            self.engines.pull(sent.node_id, sent.parameters["image"])
+        image = self.puller.ended(sent.node_id, sent.id, succeeded=not fails)
+        assert image is not None
+        failure = self.puller.failure(sent.node_id, image) if fails else ""
+        self.pending.image_pulled(sent.node_id, image, failure=failure)
+
+    def container(self, name: str = "web-1") -> Container:
+        container = self.store.container(ContainerName(name))
+        assert container is not None
+        return container
 
     def join(self, node_id: str, group: str = "demo-workers", role: Role = Role.WORKER) -> Node:
         """A whole join, event by event."""

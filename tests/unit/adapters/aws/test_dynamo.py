@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,8 +10,9 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
+from swarmkeeper.adapters.aws.container_items import container_item
 from swarmkeeper.adapters.aws.dynamo import PATIENCE, UNPROCESSED_ROUNDS, DynamoTable
-from swarmkeeper.adapters.aws.items import KIND_NODE, key, node_key, text
+from swarmkeeper.adapters.aws.items import KIND_NODE, UNSETTLED_SHARDS, key, node_key, text
 from swarmkeeper.adapters.aws.table import DynamoStore
 from swarmkeeper.adapters.aws.writes import Terms, put
 from swarmkeeper.domain.model import Container, ContainerState, NodeId
@@ -155,10 +157,20 @@ def test_a_tombstone_leaves_the_index_and_expires_by_whole_seconds(session: boto
     assert stored["expires_at"] == {"N": "1700000001"}
 
 
-def test_a_reservation_writes_no_index_entry(session: boto3.session.Session) -> None:
+def test_a_reservation_writes_no_index_entry_but_its_own(session: boto3.session.Session) -> None:
     client = session.client("dynamodb")
     create_state_table(client)
     store = DynamoStore(client, TABLE)
     store.add_node(a_node())
+    [before] = store.table.keys_of_kind(KIND_NODE)
     reserve(store)
-    assert {item["pk"]["S"] for item in store.table.scan("") if "kind" in item} == {"NODE#i-0a"}
+    entries = {item["pk"]["S"]: item["kind"]["S"] for item in store.table.scan("") if "kind" in item}
+    assert entries.keys() == {"NODE#i-0a", "CONTAINER#web-1"}
+    assert (entries["NODE#i-0a"], [before]) == (KIND_NODE, store.table.keys_of_kind(KIND_NODE))
+
+
+def test_reservations_share_no_key_of_the_index() -> None:
+    made = (Container(a_request(f"web-{n}"), ContainerState.RESERVED, 1.0, lease_until=2.0) for n in range(200))
+    kinds = Counter(container_item(each)["kind"]["S"] for each in made)
+    assert len(kinds) == UNSETTLED_SHARDS
+    assert max(kinds.values()) < 40

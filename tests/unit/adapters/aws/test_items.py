@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 
 import pytest
 
 from swarmkeeper.adapters.aws.container_items import container_from, container_item, digest
 from swarmkeeper.adapters.aws.node_items import node_from, node_item
+from swarmkeeper.adapters.aws.occupant_json import images_from, images_text, occupant_from, occupant_text
 from swarmkeeper.adapters.aws.scaling_items import scaling_from, scaling_item
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import (
@@ -16,9 +17,11 @@ from swarmkeeper.domain.model import (
     ContainerState,
     Hook,
     HostPort,
+    Image,
     Lifetime,
     Node,
     NodeId,
+    Occupant,
     PoolName,
     Request,
     Resources,
@@ -39,8 +42,8 @@ NODE = Node(
     revision=8,
     address="10.42.0.4",
     swarm_id="swarm-1",
-    capacity=Resources(3, 4),
-    reserved=Resources(1, 2),
+    capacity=Resources.of(3, 4, {"gpu": 2, "tpu-v4": 1}),
+    reserved=Resources.of(1, 2, {"gpu": 1}),
     containers=5,
     slots=6,
     labels={"zone": "a"},
@@ -79,7 +82,21 @@ CONTAINER = Container(
     reason="why",
     engine_id="engine-1",
     moving_to=NodeId("i-0b"),
+    started_at=1_700_000_001.5,
+    lease_until=1_700_000_060.25,
+    counted=True,
     version=3,
+)
+OCCUPANT = Occupant(
+    name="web-1",
+    id="engine-1",
+    swarm_id="swarm-1",
+    labels={"tier": "a"},
+    reservation=Resources(1, 2, (("gpu", 1),)),
+    ports=(HostPort(80, "udp", "10.0.0.1"),),
+    exposed=("80/tcp",),
+    network_mode="host",
+    image="web:1",
 )
 SCALING = ScalingState(
     pool=PoolName("workers"),
@@ -94,7 +111,9 @@ SCALING = ScalingState(
 )
 
 
-@pytest.mark.parametrize("record", [NODE, REQUEST, CONTAINER, SCALING], ids=lambda record: type(record).__name__)
+@pytest.mark.parametrize(
+    "record", [NODE, REQUEST, CONTAINER, OCCUPANT, SCALING], ids=lambda record: type(record).__name__
+)
 def test_the_samples_leave_no_field_at_its_default(record: Node | Request | Container | ScalingState) -> None:
     for each in fields(record):
         default = each.default_factory() if each.default_factory is not MISSING else each.default
@@ -107,15 +126,28 @@ def test_records_come_back_from_their_items() -> None:
     assert scaling_from(scaling_item(SCALING)) == SCALING
 
 
+@pytest.mark.parametrize("occupant", [OCCUPANT, Occupant("web-2")], ids=["full", "by default"])
+def test_an_occupant_is_read_as_it_was_written(occupant: Occupant) -> None:
+    assert occupant_from(occupant.name, occupant_text(occupant)) == occupant
+
+
+def test_images_are_read_as_they_were_written() -> None:
+    images = (Image("sha256:1", ("web:1", "web:latest")), Image("sha256:2"))
+    assert images_from(images_text(images)) == images
+
+
 def test_digests_are_equal_for_equal_requests_only() -> None:
     same = Request(**{each.name: getattr(REQUEST, each.name) for each in fields(REQUEST)})
     assert digest(same) == digest(REQUEST)
     assert digest(Request(ContainerName("web-1"), "web:2")) != digest(Request(ContainerName("web-1"), "web:1"))
 
 
-def test_only_pending_containers_and_present_nodes_are_in_the_index() -> None:
+def test_containers_that_wait_or_stand_between_states_and_present_nodes_are_in_the_index() -> None:
     assert container_item(Container(REQUEST, ContainerState.PENDING, 9.5))["order"] == {
         "S": "0000000000009.500000#web-1"
     }
-    assert "kind" not in container_item(CONTAINER)
+    settled = replace(CONTAINER, moving_to=None)
+    assert "kind" not in container_item(settled)
+    for between in (CONTAINER, replace(settled, state=ContainerState.RESERVED)):
+        assert container_item(between)["order"] == {"S": "0001700000060.250000#web-1"}
     assert node_item(NODE)["kind"] == {"S": "NODE"}

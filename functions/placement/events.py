@@ -1,0 +1,67 @@
+"""What the placement function does for each event of the bus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from swarmkeeper.adapters.aws.metrics import emit_pending
+from swarmkeeper.domain.model import ContainerName, NodeId
+from swarmkeeper.edge.events import COMMAND_CHANGED, BusEvent
+from swarmkeeper.errors import InvalidInput
+from swarmkeeper.ports import Command, Event
+from swarmkeeper.services.inventory import Inventory
+from swarmkeeper.services.pending import PendingQueue
+from swarmkeeper.services.pulls import Puller
+
+
+class PlacementEvents:
+    """Dispatch over the use cases; emits the pending metric itself whenever the number may have changed."""
+
+    def __init__(self, *, fleet: str, pending: PendingQueue, puller: Puller, inventory: Inventory) -> None:
+        self._fleet = fleet
+        self._pending = pending
+        self._puller = puller
+        self._inventory = inventory
+
+    def take(self, event: BusEvent) -> dict[str, Any]:
+        """Serve an event; foreign ones are harmless. Raises what the event source should retry."""
+        if event.detail_type == COMMAND_CHANGED:
+            return self._command_ended(event)
+        if not event.is_own(Event.NODE_READY, Event.PENDING_RETRY, Event.CONTAINER_ENDED, Event.INVENTORY_DUE):
+            raise InvalidInput("detail-type", f"{event.detail_type} is not for placement")
+        detail = event.own(self._fleet)
+        if detail is None:
+            return {"ignored": "another fleet's event"}
+        if event.is_own(Event.CONTAINER_ENDED, Event.INVENTORY_DUE):
+            return self._compared(event, detail.node)
+        if detail.name is not None:
+            settled = self._pending.settle_named(ContainerName(detail.name))
+            return {"container": detail.name, "state": None if settled is None else settled.state.value}
+        return {"trigger": event.detail_type, "node": detail.node, "still_pending": self._retried()}
+
+    def _compared(self, event: BusEvent, node: str | None) -> dict[str, Any]:
+        """A node's word is a hint only: its engine is asked, and what is pending tries again."""
+        if node is None:
+            raise InvalidInput("detail.node", "is missing")
+        found = self._inventory.check(NodeId(node))
+        facts = {"gone": found.gone, "ended": found.ended, "removed": found.removed, "strange": found.strange}
+        told = {key: names for key, names in facts.items() if names}
+        return {"trigger": event.detail_type, "node": node, **told, "still_pending": self._retried()}
+
+    def _retried(self) -> int:
+        still_pending = len(self._pending.retry())
+        emit_pending(self._fleet, still_pending)
+        return still_pending
+
+    def _command_ended(self, event: BusEvent) -> dict[str, Any]:
+        command = event.command()
+        if command.document != f"{self._fleet}-{Command.PULL}" or not command.has_ended:
+            return {"ignored": f"{command.document} {command.status}"}
+        node_id = NodeId(command.instance_id)
+        image = self._puller.ended(node_id, command.command_id, succeeded=command.succeeded)
+        self._pending.image_pulled(node_id, image, failure="" if command.succeeded else self._failure(node_id, image))
+        return {"node": node_id, "image": image, "pull": command.status}
+
+    def _failure(self, node_id: NodeId, image: str | None) -> str:
+        noted = "" if image is None else self._puller.failure(node_id, image)
+        return noted or f"a pull failed on {node_id}"

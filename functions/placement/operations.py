@@ -1,0 +1,102 @@
+"""What callers may have done, whichever way they call: directly or over HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from swarmkeeper.adapters.aws.metrics import emit_pending
+from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Node, Request
+from swarmkeeper.domain.placement.scheduler import Decision
+from swarmkeeper.edge.requests import NAME, Admission
+from swarmkeeper.edge.settings_admission import TenantSettings
+from swarmkeeper.edge.tenants import EVERYONE, Scope, scope_of
+from swarmkeeper.errors import Conflict
+from swarmkeeper.ports import Engines, LogTail, StateStore
+from swarmkeeper.services.acceptance import Acceptance
+from swarmkeeper.services.listing import Listing, Page, Selection
+from swarmkeeper.services.placer import Placer
+
+LOG_BYTES_MAX = 4 * 2**20
+"""As base64 within a function's answer of 6 MB."""
+
+
+class Operations:
+    """Admission, then the use cases. A container outside the caller's scope is one that isn't there."""
+
+    def __init__(
+        self,
+        *,
+        placer: Placer,
+        acceptance: Acceptance,
+        store: StateStore,
+        engines: Engines,
+        admission: Admission,
+        tenants: TenantSettings,
+        fleet: str,
+    ) -> None:
+        self._placer = placer
+        self._acceptance = acceptance
+        self._store = store
+        self._listing = Listing(store)
+        self._engines = engines
+        self._admission = admission
+        self._tenants = tenants
+        self._fleet = fleet
+
+    def scope_of(self, caller_arn: str) -> Scope:
+        return scope_of(caller_arn, self._tenants)
+
+    def create(self, body: object, *, scope: Scope = EVERYONE, token: str = "") -> Container:
+        """Place and start; tells the pending metric when it has to wait. Raises SwarmkeeperError."""
+        request = self._admission.admit(body, scope=scope, request_id=token)
+        self._acceptance.check(request, meaning_of(body) if token else "")
+        container = self._placer.create(request)
+        if container.state is ContainerState.PENDING:
+            emit_pending(self._fleet, self._placer.pending_count())
+        return container
+
+    def explain(self, body: object, *, scope: Scope = EVERYONE) -> Decision:
+        """Where it would go now; nothing is reserved. Raises InvalidInput."""
+        request: Request = self._admission.admit(body, scope=scope)
+        self._acceptance.check_references(request)
+        return self._placer.explain(request)
+
+    def container(self, name: str, *, scope: Scope = EVERYONE) -> Container | None:
+        found = self._store.container(ContainerName(name)) if NAME.fullmatch(name) else None
+        return found if found is not None and scope.holds(found.request.tenant) else None
+
+    def remove(self, name: str, *, scope: Scope = EVERYONE) -> Container | None:
+        """Remove wherever it stands; returns its last record, None for an unknown name. Raises Conflict."""
+        if not NAME.fullmatch(name) or (not scope.is_whole and self.container(name, scope=scope) is None):
+            return None
+        return self._placer.remove(ContainerName(name))
+
+    def logs(self, name: str, *, tail: int, scope: Scope = EVERYONE) -> LogTail | None:
+        """The end of its output; None for an unknown name. Raises Conflict when it is on no engine (yet)."""
+        found = self.container(name, scope=scope)
+        if found is None:
+            return None
+        node = None if found.node is None else self._store.node(found.node)
+        text = None
+        if node is not None:
+            text = self._engines.logs(node, found.name, tail=tail, most_bytes=LOG_BYTES_MAX)
+        if text is None:
+            raise Conflict(f"{name} is {found.state} and has no output yet: {found.reason or 'it is being made'}")
+        return text
+
+    def page(self, selection: Selection, *, limit: int, after: str) -> Page:
+        """Raises InvalidInput."""
+        return self._listing.page(selection, limit=limit, after=after)
+
+    def nodes(self) -> tuple[Node, ...]:
+        return self._store.nodes()
+
+    def everything(self) -> tuple[tuple[Container, ...], tuple[Node, ...]]:
+        """All containers and nodes, for the fleet's own programs."""
+        return self._placer.listing()
+
+
+def meaning_of(body: object) -> str:
+    """What a token stands for: the body, however its members are ordered."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

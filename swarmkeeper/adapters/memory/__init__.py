@@ -1,0 +1,1 @@
+"""The fleet's table in this process's memory: for tests, benchmarks and simulations."""

@@ -1,0 +1,121 @@
+"""The HTTP API's routes: one table for API Gateway, the function that serves them, and OpenAPI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from swarmkeeper.domain.model import ContainerState
+from swarmkeeper.edge.views import ContainersView, ContainerView, DecisionView, NodesView
+
+LIMIT_MAX = 500
+TAIL_MAX = 5000
+
+
+class Query(BaseModel):
+    """The parameters of a query; others are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ContainersQuery(Query):
+    """Which containers are listed; every filter must hold, and one of the states where several are given."""
+
+    state: tuple[ContainerState, ...] = ()
+    tenant: Annotated[str, Field(max_length=40)] = ""
+    node: Annotated[str, Field(max_length=40, description="The node that holds them, or will after a move.")] = ""
+    label: Annotated[tuple[str, ...], Field(max_length=16, description="`KEY=VALUE`, or `KEY` for any value.")] = ()
+    name: Annotated[str, Field(max_length=50, description="What their names begin with.")] = ""
+    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX, description="The most that a page holds; it may hold fewer.")] = 100
+    next: Annotated[str, Field(max_length=1024, description="What the page before gave as `next`.")] = ""
+
+
+class LogsQuery(Query):
+    """How much is wanted of the end of the output."""
+
+    tail: Annotated[int, Field(ge=1, le=TAIL_MAX, description="Lines.")] = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route. `answers` are the successes: status -> what it means; all give `view`, None for plain text."""
+
+    method: str
+    path: str
+    operation: str
+    summary: str
+    answers: dict[int, str]
+    view: type[BaseModel] | None = None
+    query: type[Query] | None = None
+    takes_body: bool = False
+    takes_token: bool = False
+    refusals: tuple[int, ...] = field(default=(400, 403, 503))
+
+    @property
+    def key(self) -> str:
+        """As API Gateway names it."""
+        return f"{self.method} {self.path}"
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/containers",
+        "createContainer",
+        "Place a container and start it; the same request again continues where the first one stopped.",
+        {201: "It runs.", 202: "It is accepted and waits: for a node, its image, or its engine."},
+        ContainerView,
+        takes_body=True,
+        takes_token=True,
+        refusals=(400, 403, 409, 422, 503),
+    ),
+    Route(
+        "GET",
+        "/containers",
+        "listContainers",
+        "List containers, page by page.",
+        {200: "A page."},
+        ContainersView,
+        ContainersQuery,
+    ),
+    Route(
+        "GET",
+        "/containers/{name}",
+        "getContainer",
+        "Tell how a container stands.",
+        {200: "The container."},
+        ContainerView,
+        refusals=(403, 404, 503),
+    ),
+    Route(
+        "DELETE",
+        "/containers/{name}",
+        "removeContainer",
+        "Remove a container, whatever its state.",
+        {200: "It is removed; the answer is its last record."},
+        ContainerView,
+        refusals=(403, 404, 409, 503),
+    ),
+    Route(
+        "GET",
+        "/containers/{name}/logs",
+        "getLogs",
+        "Read the end of a container's output from its engine.",
+        {200: "Standard output and error; `swarmkeeper-cut: true` says that more was asked for than fits."},
+        query=LogsQuery,
+        refusals=(400, 403, 404, 409, 503),
+    ),
+    Route(
+        "POST",
+        "/explain",
+        "explain",
+        "Tell where a request would go now, and why not elsewhere; nothing is reserved.",
+        {200: "The decision."},
+        DecisionView,
+        takes_body=True,
+    ),
+    Route("GET", "/nodes", "listNodes", "List the nodes.", {200: "All nodes."}, NodesView, refusals=(403, 503)),
+    Route("GET", "/openapi.json", "getOpenapi", "This document.", {200: "OpenAPI 3.1."}, refusals=(403,)),
+)

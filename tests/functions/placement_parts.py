@@ -1,0 +1,38 @@
+"""The placement function over a world of fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from functions.placement.api import PlacementApi
+from functions.placement.events import PlacementEvents
+from functions.placement.http import HttpApi
+from functions.placement.operations import Operations
+from functions.placement.wiring import Wired
+from swarmkeeper.edge.requests import Admission
+from swarmkeeper.edge.settings_admission import AdmissionSettings, TenantSettings
+from swarmkeeper.services.acceptance import Acceptance
+from tests.unit.services.world import FLEET, World
+
+DEFAULT_MEMORY_BYTES = 2**26
+
+
+def wired_over(
+    world: World, *, tenants: Mapping[str, Any] | None = None, admission: Mapping[str, Any] | None = None
+) -> Wired:
+    """All parts, with the settings' parts `tenants` and `admission` as swarmkeeper.yaml has them."""
+    tenant_settings = TenantSettings.model_validate(tenants or {})
+    pools = {"workers": AdmissionSettings.model_validate(admission or {})}
+    world.quota_of = tenant_settings.quota_of
+    operations = Operations(
+        placer=world.placer,
+        acceptance=Acceptance(world.store, world.clock),
+        store=world.store,
+        engines=world.engines,
+        admission=Admission("fleet", DEFAULT_MEMORY_BYTES, pools),
+        tenants=tenant_settings,
+        fleet=FLEET,
+    )
+    events = PlacementEvents(fleet=FLEET, pending=world.pending, puller=world.puller, inventory=world.inventory)
+    return Wired(PlacementApi(operations), HttpApi(operations), events)

@@ -1,0 +1,130 @@
+"""Waiting requests: their order, one pass at a time, and what becomes of those that nobody waits for any more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from swarmkeeper.domain.model import Container, ContainerName, ContainerState
+from swarmkeeper.errors import InvalidInput, Unavailable
+from swarmkeeper.ports import Event
+from swarmkeeper.services.one_pass import PASS_S, OnePass
+from swarmkeeper.services.pending import in_turn
+from tests.fakes import FakeStateStore, FixedClock, a_request
+from tests.unit.services.world import IMAGE, World
+
+
+@pytest.fixture
+def world() -> World:
+    return World().with_manager()
+
+
+def waiting(name: str, tenant: str, at: float) -> Container:
+    return Container(a_request(name, tenant=tenant), ContainerState.PENDING, at, reason="full")
+
+
+def test_tenants_have_their_turns_and_each_its_oldest_first() -> None:
+    crowd = [waiting(f"a-{number}", "acme", 10.0 + number) for number in range(4)]
+    few = [waiting("b-1", "birch", 12.5), waiting("b-0", "birch", 11.5)]
+    assert [each.name for each in in_turn([*crowd, *few])] == ["a-0", "b-0", "a-1", "b-1", "a-2", "a-3"]
+
+
+def test_the_tenant_that_has_waited_longest_begins() -> None:
+    assert [each.name for each in in_turn([waiting("b", "birch", 2.0), waiting("a", "acme", 1.0)])] == ["a", "b"]
+
+
+def test_nothing_waits_in_an_empty_queue() -> None:
+    assert in_turn([]) == ()
+
+
+def test_room_is_shared_between_tenants(world: World) -> None:
+    for number in range(5):
+        world.placer.create(a_request(f"a-{number}", tenant="acme"))
+        world.clock.advance(1)
+    world.placer.create(a_request("b-0", tenant="birch"))
+    world.with_worker("i-0a", slots=2)
+    world.pending.retry()
+    assert {each.name for each in world.store.containers() if each.state is ContainerState.RUNNING} == {"a-0", "b-0"}
+
+
+def test_a_request_that_fits_nowhere_does_not_hold_up_smaller_ones(world: World) -> None:
+    world.placer.create(a_request("large", cpus=2))
+    world.clock.advance(1)
+    world.placer.create(a_request("small", cpus=0.5))
+    world.with_worker("i-0a")
+    world.store.save_node(replace(world.node("i-0a"), capacity=a_request(cpus=1).reservation))
+    assert [each.name for each in world.pending.retry()] == ["large"]
+
+
+def test_the_likes_of_what_fits_nowhere_get_its_reason_without_a_decision(world: World) -> None:
+    for number in range(30):
+        world.placer.create(a_request(f"web-{number}"))
+    world.with_worker("i-0a", slots=0)
+    asked = world.store.calls["nodes"]
+    assert len({each.reason for each in world.pending.retry()}) == 1
+    assert world.store.calls["nodes"] - asked <= 2
+
+
+def test_who_may_stand_beside_what_is_just_placed_is_decided_anew(world: World) -> None:
+    for name, affinities in (("b-1", ("container==a",)), ("b-2", ("container==a",))):
+        request = a_request(name)
+        world.placer.create(replace(request, rules=replace(request.rules, affinities=affinities)))
+        world.clock.advance(1)
+    world.placer.create(a_request("a", tenant="other"))
+    world.with_worker("i-0a")
+    assert [each.name for each in world.pending.retry()] == ["b-1"]
+    assert world.pending.retry() == ()
+
+
+def test_an_engine_that_refuses_a_waiting_request_is_told_to_the_world(world: World) -> None:
+    world.placer.create(a_request("web-1"))
+    world.with_worker("i-0a")
+    world.engines.refuse(IMAGE, "Cmd", "no such file")
+    assert world.pending.retry() == ()
+    [told] = world.events.of(Event.CONTAINER_REFUSED)
+    assert (told["name"], told["reason"]) == ("web-1", "Cmd: no such file")
+
+
+def test_what_is_settled_by_name_and_refused_is_told_too(world: World) -> None:
+    world.with_worker("i-0a")
+    world.engines.fail("create", Unavailable("lost"))
+    world.placer.create(a_request("web-1"))
+    world.engines.refuse(IMAGE, "Cmd", "no such file")
+    assert world.pending.settle_named(ContainerName("web-1")) is None
+    assert len(world.events.of(Event.CONTAINER_REFUSED)) == 1
+
+
+def test_one_pass_at_a_time_and_one_more_for_all_who_came_meanwhile() -> None:
+    store, clock = FakeStateStore(), FixedClock()
+    rounds: list[int] = []
+
+    def go_round() -> None:
+        rounds.append(1)
+        if len(rounds) == 1:
+            assert [OnePass(store=store, clock=clock).run(lambda: rounds.append(99)) for _ in range(5)] == [False] * 5
+
+    assert OnePass(store=store, clock=clock).run(go_round)
+    assert rounds == [1, 1]
+    assert OnePass(store=store, clock=clock).run(lambda: None)
+
+
+def test_a_pass_that_fails_lets_the_next_one_in() -> None:
+    one_pass = OnePass(store=FakeStateStore(), clock=FixedClock())
+
+    def fail() -> None:
+        raise InvalidInput("x", "is wrong")
+
+    with pytest.raises(InvalidInput):
+        one_pass.run(fail)
+    assert one_pass.run(lambda: None)
+
+
+def test_a_pass_whose_function_died_is_taken_over_in_time() -> None:
+    store, clock = FakeStateStore(), FixedClock()
+    store.fail("replace_fact", Unavailable("gone"), after=True)
+    with pytest.raises(Unavailable):
+        OnePass(store=store, clock=clock).run(lambda: None)
+    assert not OnePass(store=store, clock=clock).run(lambda: None)
+    clock.advance(PASS_S)
+    assert OnePass(store=store, clock=clock).run(lambda: None)
