@@ -23,6 +23,9 @@ lint: setup  ## Format, lint, types and the layers' rules
 
 check: lint test  ## What CI runs: lint, then test
 
+bench: setup  ## Measure what docs/performance.md states, as JSON in build/bench; ARGS=--quick: placement only
+	@scripts/bench.sh $(ARGS)
+
 synth:  ## Synthesise the CloudFormation template into build/cdk.out; works offline
 	@scripts/setup.sh --node
 	.venv/bin/python -m infra.app

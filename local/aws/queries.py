@@ -6,6 +6,7 @@ an index. Here it is given the items of the partition alone; all the rest is mot
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -23,13 +24,15 @@ def install(patches: Patches) -> None:
     state = threading.local()
     query, all_items = Table.query, Table.all_items
 
-    def narrow_query(
-        table: Table, hash_key: DynamoType, *given: Any, index_name: str | None = None, **named: Any
-    ) -> tuple[list[Item], int, dict[str, Any] | None]:
-        conditions: HashKeys | None = named.get("hash_key_conditions")
-        state.items = _of_index(table, conditions) if index_name else _of_partition(table, hash_key)
+    parameters = inspect.signature(query)
+
+    def narrow_query(table: Table, *args: Any, **kwargs: Any) -> tuple[list[Item], int, dict[str, Any] | None]:
+        given = parameters.bind(table, *args, **kwargs).arguments
+        in_index = given.get("index_name") is not None
+        conditions = given.get("hash_key_conditions")
+        state.items = _of_index(table, conditions) if in_index else _of_partition(table, given["hash_key"])
         try:
-            return query(table, hash_key, *given, index_name=index_name, **named)
+            return query(table, *args, **kwargs)
         finally:
             state.items = None
 
@@ -54,5 +57,10 @@ def _of_index(table: Table, conditions: HashKeys | None) -> list[Item] | None:
     if not table.range_key_attr or not conditions:
         return None
     every = (item for held in table.items.values() for item in held.values())
-    found = [item for item in every if all(item.attrs.get(name) == value for name, value in conditions)]
+    found = [item for item in every if all(_has(item, name, value) for name, value in conditions)]
     return sorted(found, key=lambda item: (item.hash_key, item.range_key))
+
+
+def _has(item: Item, name: str, value: DynamoType) -> bool:
+    held = item.attrs.get(name)
+    return held is not None and bool(held == value)

@@ -8,7 +8,7 @@ from threading import RLock
 
 from local.machines import CommandOutput, Instance, MachineError, NodeCommand
 from local.machines.gateway import Endpoint, Gateway
-from local.machines.simulated_agents import SimulatedAgents
+from local.machines.simulated_agents import QUIET_S, SimulatedAgents
 from local.machines.simulated_api import EngineEndpoint
 from local.machines.simulated_documents import SimulatedNode, Surroundings, run_document
 from local.machines.simulated_engine import SimulatedEngine
@@ -28,7 +28,7 @@ class SimulatedMachines:
     fails the script that reads it. Every node holds `baked_images`; others
     are missing until they are pulled, which fails for those that begin like one of `nonexistent`. The Swarm shows
     a vanished node as Down after `down_after_s` by `clock` (real engines take 13 s). `tell_end(instance id)` is
-    called, on a thread of its own, some time after a fleet's container has ended there, as a node's agent does.
+    called, on a thread of its own, `quiet_s` after a fleet's container has ended there, as a node's agent does.
     """
 
     kind = "simulated"
@@ -43,6 +43,7 @@ class SimulatedMachines:
         down_after_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
         tell_end: Callable[[str], None] | None = None,
+        quiet_s: float = QUIET_S,
     ) -> None:
         self._clock = clock
         self._capacity_of = capacity_of
@@ -51,7 +52,7 @@ class SimulatedMachines:
         self._nodes: dict[str, SimulatedNode] = {}
         self._endpoints: dict[str, EngineEndpoint] = {}
         self._by_address: dict[str, str] = {}
-        self._agents = SimulatedAgents(tell_end or (lambda _: None))
+        self._agents = SimulatedAgents(tell_end or (lambda _: None), quiet_s=quiet_s)
         self._outside = Surroundings(
             lock=self._lock,
             engine_at=self._engine_at,

@@ -18,6 +18,8 @@ from swarmkeeper.services.view import Candidate, FleetView
 
 RESERVATION_TRIES = 8
 """Lost races before a request is kept pending; the schedule tries it again."""
+AFTER_A_LOSS_S = 0.5
+"""How old the view may be for the try after a lost race."""
 CONTENTION_PAUSE_S = 0.02
 """Upper bound of the jittered pause after a conflict that taught nothing."""
 
@@ -42,11 +44,11 @@ class Races:
 class Breadth:
     """Among how many near-equals a try is drawn: the best alone while races are rare.
 
-    Each lost race doubles it, and half a minute without one halves it again: what was learnt of the traffic
-    outlives the request.
+    The first lost race makes it eight, each further one doubles it, and half a minute without one halves it again:
+    what was learnt of the traffic outlives the request.
     """
 
-    MOST = 64.0
+    FIRST, MOST = 8.0, 64.0
     HALF_LIFE_S = 30.0
 
     def __init__(self) -> None:
@@ -59,7 +61,7 @@ class Breadth:
 
     def widen(self, now: float) -> None:
         """A race was lost."""
-        self._breadth, self._widened_at = min(self.MOST, 2 * self._at(now)), now
+        self._breadth, self._widened_at = min(self.MOST, max(self.FIRST, 2 * self._at(now))), now
 
     def _at(self, now: float) -> float:
         halvings = (now - self._widened_at) / self.HALF_LIFE_S
@@ -157,16 +159,22 @@ class Reserver:
             self.races.lost += 1
             self._breadth.widen(self._clock.now())
             self._view.learn(node.id, changed.actual)
+            self._catch_up(attempt)
         except Contention:
             self.races.conflicts += 1
             self._breadth.widen(self._clock.now())
             attempt.pending = None  # it may be that which has changed
             self._pause(self._random.uniform(0, CONTENTION_PAUSE_S))
             self._view.learn(node.id, self._store.node(node.id))
+            self._catch_up(attempt)
         else:
             self._view.reserved(candidate, attempt.request)
             return container
         return None
+
+    def _catch_up(self, attempt: _Attempt) -> None:
+        """A lost race is a sign of a view too old for this traffic, and of what the node holds it told nothing."""
+        self._view.refresh(content=attempt.reads_content(self._view.options), max_age_s=AFTER_A_LOSS_S)
 
     def _park(self, attempt: _Attempt) -> Container:
         reason, before = self._view.refusals(attempt.wish) or "every try lost a race for its node", attempt.pending

@@ -224,15 +224,12 @@ class FleetView:
         None when no node can hold it.
         """
         with self._lock:
-            best = choice = self._index.choose(wish, seed=seed)
-            node_id, passed = best.node_id, set[NodeId]()
-            while choice.node_id is not None and len(passed) < nth:
-                passed.add(choice.node_id)
-                choice = self._index.choose(wish, seed=seed, avoid=frozenset(passed))
-                if choice.pass_ != best.pass_ or abs(choice.weight - best.weight) > NEAR_EQUAL_WEIGHT:
-                    break
-                node_id = choice.node_id or node_id
-            return None if node_id is None else self._candidate(node_id)
+            if nth == 0:
+                best = self._index.choose(wish, seed=seed).node_id
+                return None if best is None else self._candidate(best)
+            ranking = self._index.ranking(wish, nth + 1, seed=seed)
+            near = [node_id for node_id, weight in ranking if abs(weight - ranking[0][1]) <= NEAR_EQUAL_WEIGHT]
+            return self._candidate(near[-1]) if near else None
 
     def _candidate(self, node_id: NodeId) -> Candidate:
         return Candidate(self._nodes[node_id], self._claimed.get(node_id, -1), self._readings[node_id])

@@ -9,7 +9,7 @@ import shlex
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPSConnection
@@ -120,6 +120,35 @@ def test_joining_twice_changes_nothing(fleet: Fleet) -> None:
     before = fleet.shell(WORKER.id, "docker info --format '{{.Swarm.NodeID}}'; docker ps -q")
     answer = fleet.join(WORKER.id, WORKER.private_ip, "join", "worker", f"{MANAGER.private_ip}:2377")
     assert answer == {"node_id": before.splitlines()[0], "state": "active"}
+
+
+def test_what_ends_on_a_node_is_told_under_the_nodes_own_source(fleet: Fleet) -> None:
+    told: list[dict[str, str]] = []
+    backend = fleet.server.backend("events")
+
+    def put_events(entries: list[dict[str, str]]) -> list[dict[str, str]]:
+        told.extend(entries)
+        return [{"EventId": "1"} for _ in entries]
+
+    backend.put_events = put_events
+    image = fleet.images["web"]
+    fleet.shell(WORKER.id, f"docker run --detach --name stranger {image} sleep 60; docker rm --force stranger")
+    fleet.shell(WORKER.id, f"docker run --detach --label swarmkeeper.fleet=test --name ours {image} sleep 60")
+    fleet.shell(WORKER.id, "docker rm --force ours")
+    _await(lambda: "die ours" in fleet.shell(WORKER.id, "cat /var/log/swarmkeeper-agent.log"))
+    before = len(told)  # that the agent began to listen may have been told only now
+    _await(lambda: len(told) > before)
+    event = told[-1]
+    assert (event["Source"], event["DetailType"]) == ("swarmkeeper.test.node", "Container Ended")
+    assert json.loads(event["Detail"]) == {"fleet": "test", "node": WORKER.id}
+    assert "stranger" not in fleet.shell(WORKER.id, "cat /var/log/swarmkeeper-agent.log")
+
+
+def _await(so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not so():
+        assert time.monotonic() < deadline, "not within 30 s"
+        time.sleep(0.1)
 
 
 def test_the_token_is_left_nowhere_on_the_node(fleet: Fleet) -> None:

@@ -10,6 +10,7 @@ import pytest
 from functions.placement import handler as placement
 from swarmkeeper.domain.model import ContainerName, ContainerState
 from swarmkeeper.errors import InvalidInput
+from swarmkeeper.ports import CommandStatus
 from tests.functions.placement_parts import wired_over
 from tests.functions.recorded import Context, recorded
 from tests.unit.services.world import IMAGE, World
@@ -146,3 +147,50 @@ def test_a_command_that_is_still_running_or_anothers_is_ignored(world: World) ->
 def test_an_event_for_somebody_else_raises_with_its_field(world: World) -> None:
     with pytest.raises(InvalidInput, match="detail-type"):
         placement.handler(recorded("schedule"), Context())
+
+
+@pytest.mark.parametrize("name", ["container_ended", "inventory_due"])
+def test_a_nodes_word_has_its_engine_looked_at_and_what_waits_tried(
+    world: World, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    node = "i-0123456789abcdef0"
+    world.with_worker(node, slots=1)
+    create("web-1")
+    create("web-2")
+    del world.engines.on(node).containers[ContainerName("web-1")]
+    capsys.readouterr()
+    outcome = placement.handler(recorded(name), Context())
+    assert (outcome["node"], outcome["gone"], outcome["still_pending"]) == (node, ("web-1",), 1)
+    (metric,) = metric_lines(capsys.readouterr().out)
+    assert metric["PendingContainers"] == [1.0]
+    assert len(world.engines.on(node).containers) == 1
+
+
+def test_an_inventory_without_a_node_raises_with_its_field(world: World) -> None:
+    with pytest.raises(InvalidInput, match=r"detail\.node"):
+        placement.handler(recorded("inventory_due", node=None), Context())
+
+
+def test_a_pull_that_failed_is_told_in_the_reason(world: World) -> None:
+    node = "i-0123456789abcdef0"
+    world.with_worker(node)
+    world.engines.on(node).images.clear()
+    create()
+    sent = world.commands.sent[0].id
+    world.commands.finish(sent, error="manifest unknown", status=CommandStatus.FAILED)
+    detail = {"document-name": "demo-node-pull", "command-id": sent, "status": "Failed"}
+    placement.handler(recorded("csr_succeeded", **detail), Context())
+    container = world.container()
+    assert container.state is ContainerState.PENDING
+    assert "manifest unknown" in container.reason
+
+
+def test_the_end_of_a_pull_that_nobody_claimed_lets_all_who_wait_there_try(world: World) -> None:
+    node = "i-0123456789abcdef0"
+    world.with_worker(node)
+    world.engines.on(node).images.clear()
+    create()
+    world.engines.pull(node, IMAGE)
+    pulled = recorded("csr_succeeded", **{"document-name": "demo-node-pull", "command-id": "somebody-elses"})
+    placement.handler(pulled, Context())
+    assert world.container().state is ContainerState.RUNNING

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from functions.reconciler import handler as reconciler
 from functions.reconciler.wiring import Wired
+from swarmkeeper.domain.model import Lifetime
 from swarmkeeper.errors import Unavailable
-from swarmkeeper.ports import Event
+from swarmkeeper.ports import RESERVATION_LEASE_S, Event
 from tests.fakes import a_request
 from tests.functions.recorded import Context, recorded
 from tests.unit.services.world import FLEET, World
@@ -73,3 +75,35 @@ def test_a_ghost_in_the_swarms_list_is_checked(world: World) -> None:
     world.swarm.join("i-0000000000000dead", ready=False)
     reconciler.handler(recorded("schedule"), Context())
     assert [each["node"] for each in world.events.of(Event.MEMBERSHIP_CHECK)] == ["i-0000000000000dead"]
+
+
+def test_every_workers_engine_is_compared_with_the_table_once_in_ten_minutes(world: World) -> None:
+    for number in range(12):
+        world.with_worker(f"i-{number:08x}")
+    compared: list[str] = []
+    for _ in range(10):
+        world.events.published.clear()
+        reconciler.handler(recorded("schedule"), Context())
+        compared += [each["node"] for each in world.events.of(Event.INVENTORY_DUE)]
+        world.clock.advance(60)
+    assert sorted(compared) == [f"i-{number:08x}" for number in range(12)]
+
+
+def test_what_somebody_works_on_is_not_asked_for_again_until_its_lease_is_over(world: World) -> None:
+    world.with_worker("i-0a")
+    world.reserver.reserve(a_request("web-1"))
+    reconciler.handler(recorded("schedule"), Context())
+    assert {"fleet": FLEET, "name": "web-1"} not in world.events.of(Event.PENDING_RETRY)
+    world.clock.advance(RESERVATION_LEASE_S)
+    reconciler.handler(recorded("schedule"), Context())
+    assert {"fleet": FLEET, "name": "web-1"} in world.events.of(Event.PENDING_RETRY)
+
+
+def test_a_container_whose_time_is_over_ends_even_when_no_manager_answers(world: World) -> None:
+    world.with_worker("i-0a")
+    world.placer.create(replace(a_request("web-1"), lifetime=Lifetime(running_s=60.0)))
+    world.clock.advance(60)
+    world.swarm.fail("nodes", Unavailable("no answer"))
+    with pytest.raises(Unavailable):
+        reconciler.handler(recorded("schedule"), Context())
+    assert world.store.containers() == ()

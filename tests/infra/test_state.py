@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from swarmkeeper.adapters.aws.table_definition import create_table
 from tests.fakes.aws import aws_account
 from tests.infra.template import Template
 
 
-def by_name(definitions: Sequence[Mapping[str, str]]) -> list[tuple[str, str]]:
+def by_name(definitions: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     return sorted((each["AttributeName"], each["AttributeType"]) for each in definitions)
 
 

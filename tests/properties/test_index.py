@@ -14,6 +14,7 @@ from swarmkeeper.domain.occupants import occupant_of
 from swarmkeeper.domain.placement.facts import NodeFacts
 from swarmkeeper.domain.placement.index import Choice, ClusterIndex
 from swarmkeeper.domain.placement.options import PlacementOptions
+from swarmkeeper.domain.placement.scheduler import decide_wish
 from swarmkeeper.domain.placement.wish import Wish, wish_of
 from tests.fakes.builders import a_node
 from tests.fakes.builders import options as plain_options
@@ -120,6 +121,20 @@ def test_the_index_decides_as_the_reference(
     nodes: list[NodeFacts], request: Request, options: PlacementOptions, seed: int | None, avoid: frozenset[NodeId]
 ) -> None:
     Twin(nodes, options).decide(wish_of(request, options, avoid), seed)
+
+
+@given(clusters.clusters(), clusters.requests(), OPTIONS, SEEDS, AVOIDED, st.integers(1, 9))
+def test_a_ranking_is_the_order_of_the_plain_meaning(
+    nodes: list[NodeFacts],
+    request: Request,
+    options: PlacementOptions,
+    seed: int | None,
+    avoid: frozenset[NodeId],
+    most: int,
+) -> None:
+    twin, wish = Twin(nodes, options), wish_of(request, options, avoid)
+    plain = decide_wish(wish, list(twin.nodes.values()), options, seed=seed).candidates[:most]
+    assert [node_id for node_id, _ in twin.index.ranking(wish, most, seed=seed)] == [each.node.id for each in plain]
 
 
 @given(clusters.clusters(), OPTIONS, SEEDS, st.data())

@@ -27,7 +27,7 @@ CHANGES = "by_change"
 LAST = "~"
 """Sorts after every order that we write: all are times or instance ids."""
 BATCH = 100  # BatchGetItem's limit
-PATIENCE = 6
+PATIENCE = 10
 """Tries of a write whose condition nobody's decision hangs on, when other writers are in its way."""
 PAUSE_S = 0.04
 UNPROCESSED_ROUNDS = 8

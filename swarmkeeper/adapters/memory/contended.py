@@ -14,7 +14,7 @@ from swarmkeeper.errors import Contention
 
 R = TypeVar("R")
 
-PATIENCE = 6
+PATIENCE = 10
 PAUSE_S = 0.04
 """As in the adapter of DynamoDB."""
 TRANSACTION_COST = 2

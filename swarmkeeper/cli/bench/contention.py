@@ -142,7 +142,7 @@ class _Run:
     def measure(self, store: str, store_latency_ms: float | None, seconds: float) -> Measured:
         """Let all workers create until the time is up; what ends within the measured time counts."""
         workers = len(self._tallies)
-        begun = time.monotonic() + self._max_age_s + 2 * self._latency_s + 1.0
+        begun = time.monotonic() + self._max_age_s + 4 * self._latency_s
         self._until = begun + seconds
         threads = [threading.Thread(target=self._work, args=(number,), daemon=True) for number in range(workers)]
         cpu_before_s = time.process_time()

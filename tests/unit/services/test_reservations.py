@@ -195,6 +195,30 @@ def test_two_requests_for_one_port_decided_on_the_same_view_never_share_a_node()
     assert isinstance(late, Container)
 
 
+def test_what_a_node_holds_is_read_again_after_a_race_that_was_lost_over_it() -> None:
+    fleet = Fleet([a_node("i-0a"), a_node("i-0b")])
+    slow, fast = fleet.reserver("binpack"), fleet.reserver("binpack", seed=2)
+    asking = {"ports": (HostPort(80),)}
+    slow.explain(small("x", **asking))
+    first = fast.reserve(small("web-1", **asking))
+    second = slow.reserve(small("web-2", **asking))
+    assert {node_of(first), node_of(second)} == {"i-0a", "i-0b"}
+    assert slow.races.lost <= 1
+
+
+def test_what_a_view_missed_is_looked_up_after_a_lost_race() -> None:
+    fleet = Fleet([a_node(f"i-{number}", slots=1) for number in range(5)])
+    slow, fast = fleet.reserver(), fleet.reserver(seed=2)
+    slow.explain(small("x"))
+    for number in range(4):
+        fast.reserve(small(f"web-{number}"))
+    fleet.clock.advance(1)
+    fleet.calls()
+    slow.reserve(small("web-4"))
+    assert slow.races.lost <= 1
+    assert fleet.calls() in ({"reserve": 1}, {"reserve": 2, "node_changes": 1})
+
+
 def test_an_anti_affinity_holds_against_a_container_that_came_after_the_look() -> None:
     fleet = Fleet([a_node("i-0a"), a_node("i-0b")])
     slow, fast = fleet.reserver(), fleet.reserver(seed=2)

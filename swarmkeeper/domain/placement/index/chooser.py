@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import nsmallest
 
 from swarmkeeper.domain.model import Resources
 from swarmkeeper.domain.placement.index.choice import Choice, Passed
@@ -44,6 +45,19 @@ class Chooser:
             return Choice(None, BOTH_PASSES, 0, passed)
         entry, weight = self._best(passed[-1], wish, seed)
         return Choice(entry.node_id, pass_, weight, passed)
+
+    def ranked(self, wish: Wish, seed: int | None, most: int) -> list[tuple[NodeEntry, int]]:
+        """The best nodes in the first pass that leaves some, at most so many, in their order and with their weights."""
+        self._roster.settle()
+        left = self.passed(wish)[-1] or self.passed(wish.hard_only())[-1]
+        found: list[tuple[NodeEntry, int]] = []
+        while left and len(found) < most:
+            tied, weight = self._tied(left, wish)
+            left &= ~tied
+            tie, equals = self.tie(seed), map(self._roster.entry, positions(tied))
+            ordered = nsmallest(most - len(found), equals, key=lambda each: (tie(each), each.position))
+            found += [(entry, weight) for entry in ordered]
+        return found
 
     def passed(self, wish: Wish) -> Passed:
         """What each filter leaves of what the one before left; see `Reason` for their order."""
@@ -98,10 +112,14 @@ class Chooser:
 
     def _best(self, eligible: int, wish: Wish, seed: int | None) -> tuple[NodeEntry, int]:
         """The best of the eligible nodes, which are some, and its weight."""
+        tied, weight = self._tied(eligible, wish)
+        return self._first(tied, seed), weight
+
+    def _tied(self, eligible: int, wish: Wish) -> tuple[int, int]:
+        """Those of the eligible nodes, which are some, that only their ties can tell apart, and their weight."""
         totals, wanted = self._roster.totals, wish.reservation
         if not eligible & (eligible - 1):
-            entry = self._roster.entry(lowest(eligible))
-            return entry, self.weight(entry, wanted)
+            return eligible, self.weight(self._roster.entry(lowest(eligible)), wanted)
         tied = eligible if totals.groups is None else totals.groups.emptiest(eligible)
         weight = 0
         if not self._is_random:
@@ -110,7 +128,7 @@ class Chooser:
                 tied = self._by_containers(tied)
         if self._prefers_images:
             tied = self.preferred(tied, wish) or tied
-        return self._first(tied, seed), weight
+        return tied, weight
 
     def _by_containers(self, tied: int) -> int:
         """Those of several nodes of equal weight that come first by their number of containers."""

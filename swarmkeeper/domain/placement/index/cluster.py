@@ -150,6 +150,10 @@ class ClusterIndex:
         """
         return self._chooser.choose(replace(wish, avoid=wish.avoid | avoid) if avoid else wish, seed)
 
+    def ranking(self, wish: Wish, most: int, *, seed: int | None = None) -> tuple[tuple[NodeId, int], ...]:
+        """The best nodes for the wish, at most so many, best first, each with its weight; `choose` gives the first."""
+        return tuple((entry.node_id, weight) for entry, weight in self._chooser.ranked(wish, seed, most))
+
     def place_many(
         self, requests: Sequence[Request], *, seed: int | None = None, avoid: frozenset[NodeId] = NOBODY
     ) -> tuple[Choice, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from swarmkeeper.domain.placement.index.entries import NodeEntry
 from swarmkeeper.domain.placement.index.holders import Holders
 from swarmkeeper.domain.placement.patterns import Matcher
@@ -51,17 +53,21 @@ class Watchers:
 
     def add(self, text: str, entry: NodeEntry) -> None:
         """A node has the text once more."""
-        for length in self.lengths:
-            for watcher in self._by_prefix.get(text[:length], ()):
-                if watcher.matches(text):
-                    watcher.add(entry)
+        for watcher in self._of(text):
+            watcher.add(entry)
 
     def remove(self, text: str, entry: NodeEntry) -> None:
         """A node has the text once less."""
+        for watcher in self._of(text):
+            watcher.remove(entry)
+
+    def _of(self, text: str) -> Iterator[Watcher]:
+        """The watchers of the text, each once: a text that is shorter than a length has no prefix of that length."""
         for length in self.lengths:
-            for watcher in self._by_prefix.get(text[:length], ()):
-                if watcher.matches(text):
-                    watcher.remove(entry)
+            if length <= len(text):
+                for watcher in self._by_prefix.get(text[:length], ()):
+                    if watcher.matches(text):
+                        yield watcher
 
     def _drop(self, watcher: Watcher) -> None:
         alike = self._by_prefix[watcher.prefix]
