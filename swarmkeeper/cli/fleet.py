@@ -18,6 +18,7 @@ class ContainerView(TypedDict, total=False):
     reason: str
     requested_at: float
     image: str
+    tenant: str
     moving_to: str | None
 
 

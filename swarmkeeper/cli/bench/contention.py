@@ -9,17 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from random import Random
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from swarmkeeper.adapters.aws.table import DynamoStore
 from swarmkeeper.adapters.aws.table_definition import create_table
 from swarmkeeper.adapters.memory.contended import ContendedStore
 from swarmkeeper.cli import output
 from swarmkeeper.cli.bench.contention_fleet import CAPACITY, SLOTS, Environment, TimedEngines, a_node, a_request
+from swarmkeeper.cli.bench.figures import machine, percentile, tell
 from swarmkeeper.domain.model import ContainerState
 from swarmkeeper.domain.placement.options import PlacementOptions
 from swarmkeeper.edge.patterns import compile_re2
@@ -95,6 +96,7 @@ def contention(
         StoreKind.MEMORY
     ),
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    out: Annotated[Path | None, typer.Option("--output", help="Also write the JSON to this file.")] = None,
 ) -> None:
     """Create containers from many workers at once through the real placer, against engines that take their time.
 
@@ -106,10 +108,7 @@ def contention(
     with _store(store, store_latency_ms / 1000) as table, _quick_switches():
         run = _Run(table, nodes, workers, environments or workers, engine_latency_ms / 1000, options, freshness)
         measured = run.measure(store.value, store_latency_ms if store is StoreKind.MEMORY else None, seconds)
-    if as_json:
-        output.print_json(asdict(measured))
-        return
-    _print(measured)
+    tell({**asdict(measured), **machine()}, as_json=as_json, output=out)
 
 
 class _Run:
@@ -174,8 +173,8 @@ class _Run:
             not_running=sum(tally.not_running for tally in self._tallies),
             lost_races=sum(each.reserver.races.lost for each in self._environments),
             conflicts=sum(each.reserver.races.conflicts for each in self._environments),
-            p50_ms=round(_at(took_ms, 0.50), 1),
-            p99_ms=round(_at(took_ms, 0.99), 1),
+            p50_ms=round(percentile(took_ms, 50), 1),
+            p99_ms=round(percentile(took_ms, 99), 1),
             cpu_s=round(cpu_s, 2),
         )
 
@@ -205,10 +204,6 @@ class _Run:
         return wrong
 
 
-def _at(ordered: list[float], share: float) -> float:
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
-
-
 @contextmanager
 def _store(kind: StoreKind, latency_s: float) -> Iterator[StateStore]:
     if kind is StoreKind.MEMORY:
@@ -232,9 +227,3 @@ def _quick_switches() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(before)
-
-
-def _print(measured: Measured) -> None:
-    console: Console = output.result()
-    for name, value in asdict(measured).items():
-        console.print(f"{name:>18}  {value}")

@@ -80,7 +80,7 @@ class Crowd:
     """Draws nodes and containers, by a seed. Names are unique."""
 
     def __init__(self, seed: int, sizes: Sequence[Resources]) -> None:
-        self._random = Random(seed)
+        self._random = Random(seed)  # noqa: S311  # crowds, not secrets
         self._sizes = sizes
         self._serial = 0
         self.images = tuple(
