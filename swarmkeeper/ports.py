@@ -448,6 +448,9 @@ class Engines(Protocol):
     def logs(self, node: Node, name: ContainerName, *, tail: int, most_bytes: int) -> LogTail | None:
         """The last `tail` lines, and of those the last `most_bytes`; None when the container is not there."""
 
+    def images(self, node: Node) -> tuple[Image, ...]:
+        """The images that the engine holds, ordered by id."""
+
     def sent_bytes(self, node: Node, engine_id: str) -> int | None:
         """What the container has sent over its networks since it started; None while it doesn't run."""
 

@@ -37,7 +37,16 @@ class PlacementEvents:
         if detail.name is not None:
             settled = self._pending.settle_named(ContainerName(detail.name))
             return {"container": detail.name, "state": None if settled is None else settled.state.value}
-        return {"trigger": event.detail_type, "node": detail.node, "still_pending": self._retried()}
+        return {"trigger": event.detail_type, "node": detail.node, "still_pending": self._ready(event, detail.node)}
+
+    def _ready(self, event: BusEvent, node: str | None) -> int:
+        """Retry what is pending, with a new node's images known, but also when its engine doesn't answer yet."""
+        try:
+            if event.is_own(Event.NODE_READY) and node is not None:
+                self._inventory.note_images(NodeId(node))
+        finally:
+            still_pending = self._retried()
+        return still_pending
 
     def _compared(self, event: BusEvent, node: str | None) -> dict[str, Any]:
         """A node's word is a hint only: its engine is asked, and what is pending tries again."""
@@ -59,6 +68,8 @@ class PlacementEvents:
             return {"ignored": f"{command.document} {command.status}"}
         node_id = NodeId(command.instance_id)
         image = self._puller.ended(node_id, command.command_id, succeeded=command.succeeded)
+        if command.succeeded:
+            self._inventory.note_images(node_id)
         self._pending.image_pulled(node_id, image, failure="" if command.succeeded else self._failure(node_id, image))
         return {"node": node_id, "image": image, "pull": command.status}
 

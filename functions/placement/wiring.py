@@ -81,5 +81,7 @@ def _events(parts: Composition, placer: Placer, reserver: Reserver) -> Placement
         events=parts.events,
         clock=parts.clock,
     )
-    inventory = Inventory(store=parts.store, engines=parts.engines, clock=parts.clock)
+    inventory = Inventory(
+        store=parts.store, engines=parts.engines, clock=parts.clock, quota_of=parts.settings.tenants.quota_of
+    )
     return PlacementEvents(fleet=parts.fleet_name, pending=pending, puller=parts.puller, inventory=inventory)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -171,8 +172,12 @@ def _remove_node(call: Call) -> HttpResponse:
     return HttpResponse(HTTPStatus.OK)
 
 
+def _image(reference: str) -> dict[str, object]:
+    return {"Id": f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}", "RepoTags": [reference]}
+
+
 def _images(call: Call) -> HttpResponse:
-    return HttpResponse(HTTPStatus.OK, [{"RepoTags": [image]} for image in sorted(call.engine.images)])
+    return HttpResponse(HTTPStatus.OK, [_image(reference) for reference in sorted(call.engine.images)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,6 +251,11 @@ class Quota:
     memory_bytes: int | None = None
 
 
+def unlimited(tenant: str) -> Quota | None:
+    """The quota of every tenant of a fleet that has none."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What counts towards a tenant's quota now."""

@@ -12,11 +12,11 @@ What each side may hold alone, and what becomes of it:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Node, NodeId
+from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Node, NodeId, Quota, Role, unlimited
 from swarmkeeper.errors import Conflict
 from swarmkeeper.ports import Clock, EngineContainer, Engines, StateStore
 
@@ -40,10 +40,18 @@ class Found:
 class Inventory:
     """Compares one node's engine with the table."""
 
-    def __init__(self, *, store: StateStore, engines: Engines, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: StateStore,
+        engines: Engines,
+        clock: Clock,
+        quota_of: Callable[[str], Quota | None] = unlimited,
+    ) -> None:
         self._store = store
         self._engines = engines
         self._clock = clock
+        self._quota_of = quota_of
 
     def check(self, node_id: NodeId) -> Found:
         """Make good what differs. Raises Unavailable when the engine does not answer."""
@@ -56,7 +64,28 @@ class Inventory:
         gone = tuple(each.name for each in held if each.name not in there and self._wait_again(each))
         ended = tuple(each.name for each in held if each.name in there and self._note_end(each, there[each.name]))
         removed, strange = self._strays(node, there, {each.name for each in held})
+        self._count_late(held)
+        self._store.record_images(node.id, self._engines.images(node))
         return Found(node_id, gone, ended, removed, strange)
+
+    def note_images(self, node_id: NodeId) -> None:
+        """Record which images the node holds, so that placement may prefer or ask for them.
+
+        Raises Unavailable when the engine does not answer.
+        """
+        node = self._store.node(node_id)
+        if node is not None and node.role is Role.WORKER and node.state in LOOKED_AT:
+            self._store.record_images(node_id, self._engines.images(node))
+
+    def _count_late(self, held: Sequence[Container]) -> None:
+        """Count what was accepted before its tenant had a quota towards it."""
+        for each in held:
+            if each.counted or self._quota_of(each.request.tenant) is None:
+                continue
+            try:
+                self._store.count(each)
+            except Conflict:  # it has moved on; the next look counts it
+                continue
 
     def _wait_again(self, container: Container) -> bool:
         reason = f"it was removed on {container.node} behind the fleet's back"

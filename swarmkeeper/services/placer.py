@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Node, NodeId, Pool, Quota, Request
+from swarmkeeper.domain.model import (
+    Container,
+    ContainerName,
+    ContainerState,
+    Node,
+    NodeId,
+    Pool,
+    Quota,
+    Request,
+    unlimited,
+)
 from swarmkeeper.domain.placement.options import PlacementOptions
 from swarmkeeper.domain.placement.scheduler import Decision
 from swarmkeeper.domain.scaling.feasibility import why_never
@@ -20,11 +30,6 @@ NEXT_WITHIN_S = 8.0
 """No further engine is tried later than this: one that hangs takes up to 16 s, and the function ends after 30 s."""
 SHUNNED_S = 30.0
 """How long an engine that refused a container is tried last by this process."""
-
-
-def unlimited(tenant: str) -> Quota | None:
-    """The quota of every tenant of a fleet that has none."""
-    return None
 
 
 class Placer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from swarmkeeper.domain.model import ContainerName, Node, NodeId, Request
+from swarmkeeper.domain.model import ContainerName, Image, Node, NodeId, Request
 from swarmkeeper.errors import Conflict, ImageMissing, InvalidInput, Unavailable, Unreachable
 from swarmkeeper.ports import EngineContainer, EngineFacts, LogTail
 from tests.fakes.faults import Fallible, can_fail
@@ -144,6 +144,10 @@ class FakeEngines(Fallible):
             EngineContainer(one.id, one.request.name, one.running, has_run=one.has_run, created_at=one.created_at)
             for one in held
         )
+
+    @can_fail
+    def images(self, node: Node) -> tuple[Image, ...]:
+        return tuple(Image(f"sha256:{tag}", (tag,)) for tag in sorted(self._reach(node).images))
 
     @can_fail
     def sent_bytes(self, node: Node, engine_id: str) -> int | None:

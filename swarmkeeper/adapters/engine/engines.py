@@ -21,7 +21,7 @@ from swarmkeeper.adapters.engine.create_body import (
 )
 from swarmkeeper.adapters.engine.log_tails import last_bytes
 from swarmkeeper.adapters.engine.references import LABEL_TENANT, bound_to_ids
-from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, ContainerName, Node, Request, Resources
+from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, ContainerName, Image, Node, Request, Resources
 from swarmkeeper.errors import Conflict, Unavailable
 from swarmkeeper.ports import EngineContainer, EngineFacts, Engines, LogTail
 
@@ -126,6 +126,13 @@ class DockerEngines(Engines):
             found = (_listed(item) for item in listed)
             return tuple(sorted(found, key=lambda container: container.name))
 
+    def images(self, node: Node) -> tuple[Image, ...]:
+        with self._clients.calling(node, "images") as engine:
+            listed: list[dict[str, Any]] = engine.images()
+        # An engine calls an image without a tag <none>:<none>.
+        found = (Image(str(each["Id"]), _tags(each.get("RepoTags"))) for each in listed)
+        return tuple(sorted(found, key=lambda image: image.id))
+
     def sent_bytes(self, node: Node, engine_id: str) -> int | None:
         with self._clients.calling(node, "stats") as engine:
             try:
@@ -178,6 +185,10 @@ class DockerEngines(Engines):
             return None
         networks = found["NetworkSettings"].get("Networks") or {}
         return _Inspected(str(found["Id"]), labels, str(found["State"]["Status"]), frozenset(networks))
+
+
+def _tags(listed: list[str] | None) -> tuple[str, ...]:
+    return tuple(sorted(tag for tag in listed or () if tag != "<none>:<none>"))
 
 
 def _listed(item: Mapping[str, Any]) -> EngineContainer:

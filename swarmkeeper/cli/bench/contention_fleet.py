@@ -15,6 +15,7 @@ from swarmkeeper.domain.model import (
     NANO_CPUS_PER_CPU,
     NO_RESOURCES,
     ContainerName,
+    Image,
     Node,
     NodeId,
     Pool,
@@ -24,6 +25,7 @@ from swarmkeeper.domain.model import (
     Role,
 )
 from swarmkeeper.domain.placement.options import PlacementOptions
+from swarmkeeper.errors import InvariantBroken
 from swarmkeeper.ports import (
     Command,
     CommandResult,
@@ -103,6 +105,9 @@ class TimedEngines:
     def logs(self, node: Node, name: ContainerName, *, tail: int, most_bytes: int) -> LogTail | None:
         return _not_asked()
 
+    def images(self, node: Node) -> tuple[Image, ...]:
+        return _not_asked()
+
     def sent_bytes(self, node: Node, engine_id: str) -> int | None:
         return _not_asked()
 
@@ -118,7 +123,7 @@ class NoCommands:
 
 
 def _not_asked() -> NoReturn:
-    raise NotImplementedError("creating containers asks nothing of the kind")
+    raise InvariantBroken("creating containers asks nothing of the kind")
 
 
 class Environment:

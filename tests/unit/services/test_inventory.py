@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import ContainerName, ContainerState, NodeId
+from swarmkeeper.domain.model import ContainerName, ContainerState, NodeId, Quota
 from swarmkeeper.errors import Unavailable
 from swarmkeeper.services.inventory import HAS_ENDED, LEFT_BEHIND_S, Found
 from tests.fakes import a_limit, a_node, a_request
-from tests.unit.services.world import World
+from tests.unit.services.world import IMAGE, MANAGER, World
 
 NODE = NodeId("i-0a")
 WEB = ContainerName("web-1")
@@ -106,3 +108,26 @@ def test_an_engine_that_does_not_answer_is_asked_again(world: World) -> None:
     with pytest.raises(Unavailable):
         world.inventory.check(NODE)
     assert world.container().state is ContainerState.RUNNING
+
+
+def test_the_images_that_an_engine_holds_are_known_to_placement(world: World) -> None:
+    world.engines.pull(NODE, "registry.example/base:2")
+    world.inventory.check(NODE)
+    (content,) = world.store.contents([NODE])
+    assert {tag for image in content.images for tag in image.tags} == {IMAGE, "registry.example/base:2"}
+
+
+def test_images_are_noted_of_workers_that_take_or_hold_containers_only(world: World) -> None:
+    draining = world.store.save_node(replace(world.node(NODE), state=NodeState.DRAINING))
+    world.inventory.note_images(draining.id)
+    assert world.store.contents([NODE])[0].images
+    world.inventory.note_images(MANAGER)
+    assert world.store.contents([MANAGER])[0].images == ()
+
+
+def test_what_was_accepted_before_its_tenant_had_a_quota_counts_from_the_next_look_on(world: World) -> None:
+    assert world.store.usage("acme").containers == 0
+    world.quota_of = lambda tenant: Quota(containers=5)
+    world.inventory.check(NODE)
+    world.inventory.check(NODE)
+    assert world.store.usage("acme").containers == 1

@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 from random import Random
 
 from swarmkeeper.adapters.memory.upkeep import MemoryPulls, MemoryWatches
-from swarmkeeper.domain.model import Container, ContainerName, Hook, Node, NodeId, Pool, PoolName, Quota, Role
+from swarmkeeper.domain.model import (
+    Container,
+    ContainerName,
+    Hook,
+    Node,
+    NodeId,
+    Pool,
+    PoolName,
+    Quota,
+    Role,
+    unlimited,
+)
 from swarmkeeper.domain.pools import PoolPlan
 from swarmkeeper.ports import Command, CommandStatus
 from swarmkeeper.services.drainer import Drainer
@@ -18,7 +29,7 @@ from swarmkeeper.services.joiner import Joiner, RegistrarSettings
 from swarmkeeper.services.lifetimes import Lifetimes
 from swarmkeeper.services.mover import Mover
 from swarmkeeper.services.pending import PendingQueue
-from swarmkeeper.services.placer import Placer, unlimited
+from swarmkeeper.services.placer import Placer
 from swarmkeeper.services.pulls import Puller
 from swarmkeeper.services.reconciler import Reconciler
 from swarmkeeper.services.registrar import Registrar, WaitingHook
@@ -160,7 +171,7 @@ class World:
 
     @property
     def inventory(self) -> Inventory:
-        return Inventory(store=self.store, engines=self.engines, clock=self.clock)
+        return Inventory(store=self.store, engines=self.engines, clock=self.clock, quota_of=self.quota_of)
 
     @property
     def lifetimes(self) -> Lifetimes:
