@@ -7,6 +7,7 @@ from typing import Any
 from swarmkeeper.adapters.aws.metrics import emit_pending
 from swarmkeeper.domain.model import ContainerName, NodeId
 from swarmkeeper.edge.events import COMMAND_CHANGED, BusEvent
+from swarmkeeper.edge.states import State
 from swarmkeeper.errors import InvalidInput
 from swarmkeeper.ports import Command, Event
 from swarmkeeper.services.inventory import Inventory
@@ -36,7 +37,7 @@ class PlacementEvents:
             return self._compared(event, detail.node)
         if detail.name is not None:
             settled = self._pending.settle_named(ContainerName(detail.name))
-            return {"container": detail.name, "state": None if settled is None else settled.state.value}
+            return {"container": detail.name, "state": None if settled is None else State.of(settled.state).value}
         return {"trigger": event.detail_type, "node": detail.node, "still_pending": self._ready(event, detail.node)}
 
     def _ready(self, event: BusEvent, node: str | None) -> int:

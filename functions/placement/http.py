@@ -108,7 +108,7 @@ def _selection(query: ContainersQuery, scope: Scope) -> Selection:
     pairs = (label.partition("=") for label in query.label)
     return Selection(
         visible=scope,
-        states=frozenset(query.state),
+        states=frozenset(state.stored for state in query.state),
         tenant=query.tenant,
         node=query.node,
         labels=tuple((key, value if equals else None) for key, equals, value in pairs),

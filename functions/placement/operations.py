@@ -10,6 +10,7 @@ from swarmkeeper.domain.model import Container, ContainerName, ContainerState, N
 from swarmkeeper.domain.placement.scheduler import Decision
 from swarmkeeper.edge.requests import NAME, Admission
 from swarmkeeper.edge.settings_admission import TenantSettings
+from swarmkeeper.edge.states import State
 from swarmkeeper.edge.tenants import EVERYONE, Scope, scope_of
 from swarmkeeper.errors import Conflict
 from swarmkeeper.ports import Engines, LogTail, StateStore
@@ -82,7 +83,9 @@ class Operations:
         if node is not None:
             text = self._engines.logs(node, found.name, tail=tail, most_bytes=LOG_BYTES_MAX)
         if text is None:
-            raise Conflict(f"{name} is {found.state} and has no output yet: {found.reason or 'it is being made'}")
+            raise Conflict(
+                f"{name} is {State.of(found.state)} and has no output yet: {found.reason or 'it is being made'}"
+            )
         return text
 
     def page(self, selection: Selection, *, limit: int, after: str) -> Page:

@@ -13,7 +13,7 @@ STATE_STYLES = {
     "running": "green",
     "ready": "green",
     "pending": "yellow",
-    "reserved": "cyan",
+    "creating": "cyan",
     "launching": "cyan",
     "certifying": "cyan",
     "joining": "cyan",

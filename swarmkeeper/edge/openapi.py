@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from functools import cache
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,15 @@ from swarmkeeper.edge.routes import ROUTES, Route
 
 REFERENCE = "#/components/schemas/{model}"
 Json = dict[str, Any]
+MEANINGS = {
+    400: "The request is wrong; `field` says where.",
+    403: "The caller may not, or the tenant's quota is used up.",
+    404: "There is no such container.",
+    409: "The name is in use, or somebody else was faster.",
+    422: "The idempotency key was used with another body.",
+    503: "Something did not answer; try again in a moment.",
+}
+"""What refusals mean here; the standard library's phrases differ between versions of Python."""
 
 
 @cache
@@ -87,7 +95,7 @@ def _success(route: Route, meaning: str) -> Json:
 
 
 def _refusal(status: int) -> Json:
-    return {"description": HTTPStatus(status).phrase, "content": _content("application/problem+json", Problem)}
+    return {"description": MEANINGS[status], "content": _content("application/problem+json", Problem)}
 
 
 def _content(kind: str, model: type[BaseModel]) -> Json:

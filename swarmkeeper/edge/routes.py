@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from swarmkeeper.domain.model import ContainerState
+from swarmkeeper.edge.states import State
 from swarmkeeper.edge.views import ContainersView, ContainerView, DecisionView, NodesView
 
 LIMIT_MAX = 500
@@ -23,7 +23,7 @@ class Query(BaseModel):
 class ContainersQuery(Query):
     """Which containers are listed; every filter must hold, and one of the states where several are given."""
 
-    state: tuple[ContainerState, ...] = ()
+    state: tuple[State, ...] = ()
     tenant: Annotated[str, Field(max_length=40)] = ""
     node: Annotated[str, Field(max_length=40, description="The node that holds them, or will after a move.")] = ""
     label: Annotated[tuple[str, ...], Field(max_length=16, description="`KEY=VALUE`, or `KEY` for any value.")] = ()

@@ -7,9 +7,10 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, Container, ContainerState, Node, Resources, Role
+from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, Container, Node, Resources, Role
 from swarmkeeper.domain.placement.reasons import Reason
 from swarmkeeper.domain.placement.scheduler import Decision
+from swarmkeeper.edge.states import State
 
 
 class View(BaseModel):
@@ -38,7 +39,7 @@ class ContainerView(View):
     name: str
     tenant: str
     image: str
-    state: ContainerState
+    state: State
     node: str | None = Field(description="The node that holds it; null exactly while it is pending.")
     moving_to: str | None = Field(default=None, description="Where it is being moved to.")
     reason: str = Field(description="Why it waits; empty when it doesn't.")
@@ -55,7 +56,7 @@ class ContainerView(View):
             name=request.name,
             tenant=request.tenant,
             image=request.image,
-            state=container.state,
+            state=State.of(container.state),
             node=container.node,
             moving_to=container.moving_to,
             reason=container.reason,

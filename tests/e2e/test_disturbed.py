@@ -121,4 +121,4 @@ def test_two_placements_that_race_for_the_last_slot_give_it_to_one(make_world: M
 def settled(world: World) -> list[str]:
     """The racers' states once none is on its way any more."""
     states = [state for name, state in world.states().items() if name.startswith("racer")]
-    return [] if "reserved" in states else states
+    return [] if "creating" in states else states

@@ -101,6 +101,13 @@ def test_a_request_that_fits_nowhere_now_is_accepted_with_its_reason(world: Worl
     assert "CPU" in waiting["reason"]
 
 
+def test_a_container_whose_image_is_pulled_is_being_created(world: World) -> None:
+    status, made = create("web-2", Image="registry.example/other:1")
+    assert (status, made["state"], made["node"]) == (202, "creating", "i-0a")
+    assert "image is being pulled" in made["reason"]
+    assert (listed(state="creating"), listed(state="running")) == (["web-2"], [])
+
+
 def test_a_request_that_fits_no_node_ever_is_refused(world: World) -> None:
     status, problem = create(HostConfig={"NanoCpus": 64 * 10**9})
     assert (status, problem["type"]) == (400, "urn:swarmkeeper:problem:invalid-request")
