@@ -11,7 +11,6 @@ from botocore.httpsession import URLLib3Session
 from typer.testing import CliRunner, Result
 
 from local import starter
-from local.aws.disturbance import UNDISTURBED
 from swarmkeeper.cli.main import app
 from swarmkeeper.edge.openapi import openapi_text
 from swarmkeeper.edge.routes import ROUTES
@@ -23,7 +22,6 @@ pytestmark = pytest.mark.loop
 
 @pytest.fixture
 def world(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    made = make_world("simulated", disturbance=UNDISTURBED)
     described = made.cloud.describe(pid=0, now=0.0)
     monkeypatch.setattr(starter, "running_cloud", lambda: described)
     for name in ("SWARMKEEPER_FLEET", "SWARMKEEPER_API"):

@@ -31,7 +31,8 @@ IMAGES = 40
 IMAGES_A_NODE = 15
 APPS = 60
 TENANTS = 200
-FULL_TO = 0.66
+FULL_TO = 0.6
+"""The share that is reserved: an affinity to one container needs room on that one node, and most must find it."""
 
 SIZES = tuple(
     Resources(round(cpus * NANO_CPUS_PER_CPU), memory_mib * MIB)
