@@ -22,6 +22,7 @@ pytestmark = pytest.mark.loop
 
 @pytest.fixture
 def world(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    made = make_world("simulated")
     described = made.cloud.describe(pid=0, now=0.0)
     monkeypatch.setattr(starter, "running_cloud", lambda: described)
     for name in ("SWARMKEEPER_FLEET", "SWARMKEEPER_API"):
