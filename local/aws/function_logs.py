@@ -17,6 +17,7 @@ class FunctionLogs:
         self._on_line = on_line
         self._files: dict[str, TextIO] = {}
         self._lock = threading.Lock()
+        self._closed = False
 
     def write(self, function: str, line: str) -> None:
         """Keep a line that a function printed, and pass it on."""
@@ -26,8 +27,12 @@ class FunctionLogs:
     def note(self, function: str, line: str) -> None:
         """Keep a line of the platform's own."""
         with self._lock:
+            if self._closed:  # an invocation that its caller gave up on ends after all
+                with self._opened(function) as file:
+                    file.write(line + "\n")
+                return
             if function not in self._files:
-                self._files[function] = self.path(function).open("a", encoding="utf-8", buffering=1)
+                self._files[function] = self._opened(function)
             self._files[function].write(line + "\n")
 
     def path(self, function: str) -> Path:
@@ -35,8 +40,12 @@ class FunctionLogs:
         return self._directory / f"{function}.log"
 
     def close(self) -> None:
-        """Close the files; a line that still comes opens its file again."""
+        """Close the files; a line that still comes is kept, and its file closed at once."""
         with self._lock:
+            self._closed = True
             for file in self._files.values():
                 file.close()
             self._files.clear()
+
+    def _opened(self, function: str) -> TextIO:
+        return self.path(function).open("a", encoding="utf-8", buffering=1)
