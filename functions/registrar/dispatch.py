@@ -22,7 +22,8 @@ def dispatch(registrar: Registrar, event: BusEvent, fleet: str) -> dict[str, Any
         command = event.command()
         if not command.document.startswith(f"{fleet}-") or not command.has_ended:
             return {"ignored": f"{command.document} {command.status}"}
-        return {"command_id": command.command_id, **_to_log(registrar.advance(NodeId(command.instance_id)))}
+        progress = registrar.command_ended(NodeId(command.instance_id), command.command_id)
+        return {"command_id": command.command_id, **_to_log(progress)}
     if event.is_own(Event.NODE_DRAINING, Event.MEMBERSHIP_CHECK):
         return _own(registrar, event, fleet)
     raise InvalidInput("detail-type", f"{event.detail_type} is not for the registrar")

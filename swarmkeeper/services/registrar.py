@@ -84,6 +84,17 @@ class Registrar:
             return self._lay_to_rest(node)
         return self._missed(node) or self._step(node)
 
+    def command_ended(self, node_id: NodeId, command_id: str) -> Progress:
+        """`advance` on the word that a command has ended.
+
+        Raises Unavailable where Systems Manager, asked at once, still says that it runs: the word would be lost.
+        """
+        progress = self.advance(node_id)
+        node = self._store.node(node_id)
+        if node is None or node.state not in JOINING_STATES or node.command is None or node.command.id != command_id:
+            return progress
+        raise Unavailable(f"{command_id} has ended, and is still said to run")
+
     def _step(self, node: Node) -> Progress:
         if node.state in JOINING_STATES:
             return self._joiner.join(node)

@@ -221,3 +221,15 @@ def test_an_abandoned_launch_whose_burial_was_cut_off_is_counted_once(world: Wor
     world.registrar.advance(NODE)
     assert world.store.scaling(PoolName("workers")).abandoned_in_a_row == 1
     assert world.node(NODE).state is NodeState.GONE
+
+
+def test_the_end_of_a_command_that_is_still_said_to_run_comes_again_instead_of_being_lost(world: World) -> None:
+    waiting = world.launch(NODE)
+    world.commands.register(NODE)
+    world.registrar.launching(waiting)
+    sent = world.commands.last(Command.CSR)
+    with pytest.raises(Unavailable, match="still said to run"):
+        world.registrar.command_ended(NODE, sent.id)
+    world.end_command(Command.CSR, output=SIGNING_REQUEST)
+    assert world.registrar.command_ended(NODE, sent.id).state is NodeState.JOINING
+    assert world.registrar.command_ended(NODE, "another").state is NodeState.JOINING
