@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 
 from swarmkeeper.domain.placement.index.entries import NodeEntry
 
@@ -10,38 +11,46 @@ GONE = -1
 
 
 class ByContainers:
-    """A mask of nodes for each number of containers that occurs. An entry's `counted` says where its node is."""
+    """A mask of nodes for each number of containers that occurs."""
 
-    __slots__ = ("_masks", "_numbers")
+    __slots__ = ("_counted", "_masks", "_numbers")
 
     def __init__(self) -> None:
         self._masks: dict[int, int] = {}
         self._numbers: list[int] = []
+        self._counted: list[int] = []
+        """Of each position, in which mask it is."""
 
     def add(self, entry: NodeEntry) -> None:
         """A node has come."""
-        number = entry.counted = entry.containers
-        mask = self._masks.get(number)
-        if mask is None:
-            self._numbers.insert(bisect_left(self._numbers, number), number)
-            mask = 0
-        self._masks[number] = mask | entry.bit
+        while len(self._counted) <= entry.position:
+            self._counted.append(GONE)
+        self._move(entry.position, entry.bit, GONE, entry.containers)
 
     def remove(self, entry: NodeEntry) -> None:
         """A node has gone."""
-        number, entry.counted = entry.counted, GONE
-        mask = self._masks[number] ^ entry.bit
-        if mask:
-            self._masks[number] = mask
-            return
-        del self._masks[number]
-        del self._numbers[bisect_left(self._numbers, number)]
+        self._move(entry.position, entry.bit, self._counted[entry.position], GONE)
 
-    def follow(self, entry: NodeEntry) -> None:
-        """A node may hold more or fewer containers than before, or be gone since."""
-        if entry.counted not in (entry.containers, GONE):
-            self.remove(entry)
-            self.add(entry)
+    def follow(self, entries: Iterable[NodeEntry]) -> None:
+        """These nodes may hold more or fewer containers than before, or be gone since."""
+        for entry in entries:
+            before = self._counted[entry.position]
+            if before not in (entry.containers, GONE):
+                self._move(entry.position, entry.bit, before, entry.containers)
+
+    def _move(self, position: int, bit: int, before: int, now: int) -> None:
+        self._counted[position] = now
+        masks = self._masks
+        if before != GONE:
+            masks[before] ^= bit
+            if not masks[before]:
+                del masks[before]
+                del self._numbers[bisect_left(self._numbers, before)]
+        if now in masks:
+            masks[now] |= bit
+        elif now != GONE:
+            masks[now] = bit
+            self._numbers.insert(bisect_left(self._numbers, now), now)
 
     def fewest(self, among: int) -> int:
         """Those of `among` that hold the fewest containers; none of none."""

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from swarmkeeper.domain.model import Image, Node, NodeId, Occupant, Resources
 from swarmkeeper.domain.placement.facts import NodeFacts
-from swarmkeeper.domain.placement.index.scales import Gauge
 from swarmkeeper.domain.placement.strategies import tie_number
-
-if TYPE_CHECKING:
-    from swarmkeeper.domain.placement.index.weights import Cell
 
 Generic = tuple[tuple[str, int], ...]
 
@@ -20,23 +15,23 @@ class NodeEntry:
     """A node as the index keeps it: facts of its record, running totals, and its containers.
 
     `bit` is 1 << position; positions follow the order of names, so that of several nodes in a mask the lowest
-    bit is the lowest name. Totals are plain integers because they change twice with every decision; `generic_free`,
-    `counted`, `cells`, and what gauges have followed, belong to the structures over all nodes.
+    bit is the lowest name. Totals are plain integers because they change twice with every decision. What the
+    structures over all nodes have made of them is kept there, by position; but for `generic_free`, which is rare.
     """
 
     __slots__ = (
         "bit",
-        "cells",
         "containers",
-        "counted",
-        "cpus",
+        "cpu_total",
+        "cpu_used",
         "generic_free",
         "generic_total",
         "generic_used",
         "health",
         "host_name",
         "images",
-        "memory",
+        "memory_total",
+        "memory_used",
         "name",
         "node",
         "node_id",
@@ -55,8 +50,6 @@ class NodeEntry:
         self.bit = 0
         self.images: tuple[Image, ...] = ()
         self.occupants: dict[str, Occupant] = {}
-        self.cells: list[Cell | None] = [None, None, None, None]
-        self.cpus, self.memory, self.counted = Gauge(), Gauge(), 0
         self.generic_free: Generic = ()
         self.read(node)
 
@@ -65,20 +58,20 @@ class NodeEntry:
         self.node = node
         self.health = node.health
         self.slots = node.slots
-        self.cpus.total = node.capacity.nano_cpus
-        self.memory.total = node.capacity.memory_bytes
+        self.cpu_total = node.capacity.nano_cpus
+        self.memory_total = node.capacity.memory_bytes
         self.generic_total = node.capacity.generic
         self.read_totals(node)
 
     def read_totals(self, node: Node) -> None:
         """Take what is reserved from the node's record."""
-        self.cpus.used = node.reserved.nano_cpus
-        self.memory.used = node.reserved.memory_bytes
+        self.cpu_used = node.reserved.nano_cpus
+        self.memory_used = node.reserved.memory_bytes
         self.generic_used = node.reserved.generic
         self.containers = node.containers
 
     def facts(self) -> NodeFacts:
         """The node as filters read it one by one, with its totals as they are now."""
-        reserved = Resources(self.cpus.used, self.memory.used, self.generic_used)
+        reserved = Resources(self.cpu_used, self.memory_used, self.generic_used)
         node = replace(self.node, reserved=reserved, containers=self.containers)
         return NodeFacts(node, tuple(self.occupants.values()), self.images, self.host_name)

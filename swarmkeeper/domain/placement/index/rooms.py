@@ -33,25 +33,21 @@ class Rooms:
     def add(self, entry: NodeEntry) -> None:
         """A node has come."""
         self._entries[entry] = None
-        self.cpus.add(entry.cpus, entry.bit)
-        self.memory.add(entry.memory, entry.bit)
+        self.cpus.add(entry.position, entry.bit, entry.cpu_total, entry.cpu_used)
+        self.memory.add(entry.position, entry.bit, entry.memory_total, entry.memory_used)
         self._add_generic(entry)
 
     def remove(self, entry: NodeEntry) -> None:
         """A node has gone, or is about to change."""
         del self._entries[entry]
-        self.cpus.remove(entry.cpus, entry.bit)
-        self.memory.remove(entry.memory, entry.bit)
+        self.cpus.remove(entry.position, entry.bit)
+        self.memory.remove(entry.position, entry.bit)
         self._remove_generic(entry)
 
     def follow(self, entry: NodeEntry) -> None:
-        """A node has reserved more or less than before."""
-        bit = entry.bit
-        self.cpus.follow(entry.cpus, bit)
-        self.memory.follow(entry.memory, bit)
-        if entry.generic_used or entry.generic_free:
-            self._remove_generic(entry)
-            self._add_generic(entry)
+        """A node's generic resources have been reserved or given back."""
+        self._remove_generic(entry)
+        self._add_generic(entry)
 
     def fitting(self, wanted: Resources, among: int) -> int:
         """Those of `among` that have room for a reservation."""
@@ -70,9 +66,10 @@ class Rooms:
         """Whether a node that had room for a reservation has room for one more after `taken` alike."""
         copies = taken + 1
         if self._scored:
-            if wanted.nano_cpus and wanted.nano_cpus * copies > self.cpus.left(entry.cpus):
+            cpus, memory = self.cpus.capacities[entry.position], self.memory.capacities[entry.position]
+            if wanted.nano_cpus and cpus and entry.cpu_used + wanted.nano_cpus * copies > cpus.limit:
                 return False
-            if wanted.memory_bytes and wanted.memory_bytes * copies > self.memory.left(entry.memory):
+            if wanted.memory_bytes and memory and entry.memory_used + wanted.memory_bytes * copies > memory.limit:
                 return False
         free = dict(entry.generic_free)
         return all(amount * copies <= free[kind] for kind, amount in wanted.generic if amount > 0)

@@ -78,8 +78,8 @@ class Roster:
 
     def change(self, entry: NodeEntry, by: Resources, times: int, containers: int) -> None:
         """A node holds so many times this much more; both numbers may be negative."""
-        entry.cpus.used += by.nano_cpus * times
-        entry.memory.used += by.memory_bytes * times
+        entry.cpu_used += by.nano_cpus * times
+        entry.memory_used += by.memory_bytes * times
         if by.generic:
             more = Resources(generic=tuple((kind, amount * times) for kind, amount in by.generic))
             entry.generic_used = (Resources(generic=entry.generic_used) + more).generic
@@ -91,9 +91,7 @@ class Roster:
         if self._stale:
             self._renumber()
         elif self._moved:
-            follow = self.totals.follow
-            for entry in self._moved:
-                follow(entry)
+            self.totals.follow(self._moved)
             self._moved.clear()
 
     def _renumber(self) -> None:
@@ -109,7 +107,6 @@ class Roster:
     def _append(self, entry: NodeEntry) -> None:
         entry.position = len(self.positions)
         entry.bit = 1 << entry.position
-        entry.cells = [None] * len(entry.cells)
         self.positions.append(entry)
         self.nodes.add(entry)
         self.totals.add(entry)

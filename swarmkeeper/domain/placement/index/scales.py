@@ -7,122 +7,159 @@ they carry. So levels need no request, and for a request the carries are a thres
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+
 from swarmkeeper.domain.placement.index.thresholds import AtLeast, MaskCell
 from swarmkeeper.domain.placement.strategies import FULL
 
 SIZES_KEPT = 1024
 """Distinct requested amounts with masks of their own. One more, and all are forgotten: a bound on memory."""
+STATES_KEPT = 4096
+"""Distinct used amounts of one capacity that are remembered; sums of the same sizes come again and again."""
 
 
-class Gauge:
-    """One resource of one node. All but `total` and `used` are what its scale has made of these."""
+class State:
+    """What follows from how much of a capacity is used; shared by the nodes that are alike in it.
 
-    __slots__ = ("capacity", "followed", "free", "level", "rest", "total", "used")
+    `reached` counts the thresholds that the rest reaches.
+    """
 
-    def __init__(self) -> None:
-        self.total = self.used = self.followed = self.level = self.rest = self.free = 0
-        self.capacity: Capacity | None = None
+    __slots__ = ("level", "reached", "rest", "used")
 
-    def percent(self, amount: int) -> int:
-        """How full it would be with so much more, truncated; 100 where nothing is requested."""
-        return (self.used + amount) * FULL // self.total if amount else FULL
+    def __init__(self, used: int, level: int, rest: int, reached: int) -> None:
+        self.used = used
+        self.level = level
+        self.rest = rest
+        self.reached = reached
 
 
 class Capacity:
-    """The nodes that have the same total of a resource."""
+    """A total of a resource, and the nodes that have it. `limit` is what may be used of it at most."""
 
-    __slots__ = ("gauges", "rests", "total")
+    __slots__ = ("limit", "positions", "rests", "states", "total")
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, limit: int) -> None:
         self.total = total
-        self.gauges: dict[Gauge, int] = {}
-        """Each with its node's bit."""
+        self.limit = limit
+        self.positions: set[int] = set()
         self.rests = AtLeast()
+        self.states: dict[int, State] = {}
+        """By what is used; those of all its nodes are among them."""
 
-    def share(self, amount: int) -> tuple[int, MaskCell]:
-        """The level of a requested amount, and the nodes whose rests make it carry."""
-        level, rest = divmod(amount * FULL, self.total)
-        rests = ((bit, gauge.rest) for gauge, bit in self.gauges.items())
-        return level, self.rests.watch(self.total - rest, rests)
+    def state(self, used: int) -> State:
+        """What follows from so much being used."""
+        state = self.states.get(used)
+        if state is None:
+            level, rest = divmod(used * FULL, self.total) if self.total > 0 else (0, 0)
+            state = self.states[used] = State(used, level, rest, bisect_right(self.rests.amounts, rest))
+        return state
 
 
 class Scale:
-    """One resource of all nodes. Free is what one reservation may have, see `Rooms`."""
+    """One resource of all nodes, by their positions.
 
-    __slots__ = ("_exact", "_gauges", "capacities", "free")
+    Under `exact` no more may be used than there is. Otherwise the limit is what the truncated score takes for 100,
+    and no single request may have more than the whole node: as classic Swarm.
+    """
+
+    __slots__ = ("_by_total", "_exact", "_free", "_totals", "capacities", "states")
 
     def __init__(self, *, exact: bool) -> None:
         self._exact = exact
-        self._gauges: dict[Gauge, int] = {}
-        self.capacities: dict[int, Capacity] = {}
-        self.free = AtLeast()
+        self._by_total: dict[int, Capacity] = {}
+        self._free = AtLeast()
+        self._totals = AtLeast()
+        self.capacities: list[Capacity | None] = []
+        """Of each position; None where there is no node."""
+        self.states: list[State] = []
 
-    def add(self, gauge: Gauge, bit: int) -> None:
+    def add(self, position: int, bit: int, total: int, used: int) -> None:
         """A node has come."""
-        self._gauges[gauge] = bit
-        gauge.followed = gauge.used
-        gauge.free = self._one_may_have(gauge)
-        self.free.toggle(bit, gauge.free)
-        if gauge.total <= 0:
-            return  # it scores for no request
-        capacity = self.capacities.get(gauge.total)
+        capacity = self._by_total.get(total)
         if capacity is None:
-            capacity = self.capacities[gauge.total] = Capacity(gauge.total)
-        gauge.capacity = capacity
-        gauge.level, gauge.rest = divmod(gauge.used * FULL, gauge.total)
-        capacity.gauges[gauge] = bit
-        capacity.rests.toggle(bit, gauge.rest)
+            limit = total if self._exact else ((FULL + 1) * total - 1) // FULL
+            capacity = self._by_total[total] = Capacity(total, limit)
+        state = capacity.state(used)
+        while len(self.states) <= position:
+            self.capacities.append(None)
+            self.states.append(state)
+        self.capacities[position], self.states[position] = capacity, state
+        capacity.positions.add(position)
+        self._toggle(capacity, state, bit)
 
-    def remove(self, gauge: Gauge, bit: int) -> None:
+    def remove(self, position: int, bit: int) -> None:
         """A node has gone, or its total is about to change."""
-        del self._gauges[gauge]
-        self.free.toggle(bit, gauge.free)
-        capacity = gauge.capacity
+        capacity = self.capacities[position]
         if capacity is None:
             return
-        gauge.capacity = None
-        capacity.rests.toggle(bit, gauge.rest)
-        del capacity.gauges[gauge]
-        if not capacity.gauges:
-            del self.capacities[capacity.total]
+        self.capacities[position] = None
+        capacity.positions.remove(position)
+        self._toggle(capacity, self.states[position], bit)
+        if not capacity.positions:
+            del self._by_total[capacity.total]
 
-    def follow(self, gauge: Gauge, bit: int) -> None:
+    def follow(self, position: int, bit: int, used: int) -> None:
         """A node may have reserved more or less than before."""
-        used, total = gauge.used, gauge.total
-        if used == gauge.followed:
+        before, capacity = self.states[position], self.capacities[position]
+        if used == before.used or capacity is None:
             return
-        gauge.followed = used
-        before, free = gauge.free, total - used if self._exact else self._one_may_have(gauge)
-        gauge.free = free
-        plenty = self.free.highest
-        if before < plenty or free < plenty:
-            self.free.moved(bit, before, free)
-        capacity = gauge.capacity
-        if capacity is not None:
-            gauge.level, rest = divmod(used * FULL, total)
-            capacity.rests.moved(bit, gauge.rest, rest)
-            gauge.rest = rest
+        state = capacity.states.get(used) or self._new_state(capacity, used)
+        self.states[position] = state
+        plenty = capacity.limit - self._free.highest
+        if used > plenty or before.used > plenty:
+            self._free.moved(bit, capacity.limit - before.used, capacity.limit - used)
+        first, last = before.reached, state.reached
+        if first != last:
+            cells = capacity.rests.cells
+            for cell in cells[first:last] if first < last else cells[last:first]:
+                cell[0] ^= bit
 
     def having(self, amount: int) -> int:
         """The nodes that have so much free."""
-        cell = self.free.get(amount)
+        cell = self._free.get(amount)
         if cell is None:
-            if len(self.free) >= SIZES_KEPT:
-                self.free.forget()
-            cell = self.free.watch(amount, ((bit, gauge.free) for gauge, bit in self._gauges.items()))
-        return cell[0]
+            if len(self._free) >= SIZES_KEPT:
+                self._free.forget()
+                self._totals.forget()
+            cell = self._free.watch(amount, self._values(lambda capacity, state: capacity.limit - state.used))
+        return cell[0] if self._exact else cell[0] & self._having_in_all(amount)
 
-    def left(self, gauge: Gauge) -> int:
-        """What may yet be reserved: exactly, or until the truncated score exceeds 100."""
-        if self._exact:
-            return gauge.total - gauge.used
-        return ((FULL + 1) * gauge.total - 1) // FULL - gauge.used
+    def share(self, capacity: Capacity, amount: int) -> tuple[int, MaskCell]:
+        """The level of a requested amount on a capacity, and the nodes of it that carry."""
+        level, rest = divmod(amount * FULL, capacity.total)
+        carry = capacity.total - rest
+        cell = capacity.rests.get(carry)
+        if cell is None:
+            rests = [(1 << position, self.states[position].rest) for position in capacity.positions]
+            cell = capacity.rests.watch(carry, rests)
+            for state in capacity.states.values():
+                state.reached += state.rest >= carry
+        return level, cell
 
     def forget(self) -> None:
         """Forget the amounts that were requested."""
-        for capacity in self.capacities.values():
+        for capacity in self._by_total.values():
             capacity.rests.forget()
+            for state in capacity.states.values():
+                state.reached = 0
 
-    def _one_may_have(self, gauge: Gauge) -> int:
-        """Classic Swarm's score never gives one request more than the whole node."""
-        return self.left(gauge) if self._exact else min(self.left(gauge), gauge.total)
+    def _toggle(self, capacity: Capacity, state: State, bit: int) -> None:
+        self._free.toggle(bit, capacity.limit - state.used)
+        self._totals.toggle(bit, capacity.total)
+        for cell in capacity.rests.cells[: state.reached]:
+            cell[0] ^= bit
+
+    def _new_state(self, capacity: Capacity, used: int) -> State:
+        if len(capacity.states) >= STATES_KEPT:
+            in_use = (self.states[position] for position in capacity.positions)
+            capacity.states = {state.used: state for state in in_use}
+        return capacity.state(used)
+
+    def _having_in_all(self, amount: int) -> int:
+        return self._totals.watch(amount, self._values(lambda capacity, state: capacity.total))[0]
+
+    def _values(self, value: Callable[[Capacity, State], int]) -> Iterator[tuple[int, int]]:
+        for position, (capacity, state) in enumerate(zip(self.capacities, self.states, strict=True)):
+            if capacity is not None:
+                yield 1 << position, value(capacity, state)

@@ -19,18 +19,18 @@ class AtLeast:
     nodes there are.
     """
 
-    __slots__ = ("_amounts", "_by_amount", "_cells", "highest")
+    __slots__ = ("_by_amount", "amounts", "cells", "highest")
 
     def __init__(self) -> None:
-        self._amounts: list[int] = []
-        self._cells: list[MaskCell] = []
-        """In the order of the amounts."""
+        self.amounts: list[int] = []
+        self.cells: list[MaskCell] = []
+        """The masks in the order of the amounts."""
         self._by_amount: dict[int, MaskCell] = {}
         self.highest = LOWEST
         """The highest amount: between values that are no lower, nothing moves."""
 
     def __len__(self) -> int:
-        return len(self._amounts)
+        return len(self.amounts)
 
     def get(self, amount: int) -> MaskCell | None:
         """The mask for `amount`, if it is watched."""
@@ -41,27 +41,27 @@ class AtLeast:
         cell = self._by_amount.get(amount)
         if cell is None:
             cell = self._by_amount[amount] = [sum(bit for bit, value in values if value >= amount)]
-            at = bisect_left(self._amounts, amount)
-            self._amounts.insert(at, amount)
-            self._cells.insert(at, cell)
-            self.highest = self._amounts[-1]
+            at = bisect_left(self.amounts, amount)
+            self.amounts.insert(at, amount)
+            self.cells.insert(at, cell)
+            self.highest = self.amounts[-1]
         return cell
 
     def moved(self, bit: int, before: int, after: int) -> None:
         """A node's value has changed."""
-        first, last = bisect_right(self._amounts, before), bisect_right(self._amounts, after)
+        first, last = bisect_right(self.amounts, before), bisect_right(self.amounts, after)
         if first != last:
-            for cell in self._cells[first:last] if first < last else self._cells[last:first]:
+            for cell in self.cells[first:last] if first < last else self.cells[last:first]:
                 cell[0] ^= bit
 
     def toggle(self, bit: int, value: int) -> None:
         """A node with this value has been added, or one that had it removed."""
-        for cell in self._cells[: bisect_right(self._amounts, value)]:
+        for cell in self.cells[: bisect_right(self.amounts, value)]:
             cell[0] ^= bit
 
     def forget(self) -> None:
         """Watch nothing any more: masks that were handed out are void."""
-        self._amounts.clear()
-        self._cells.clear()
+        self.amounts.clear()
+        self.cells.clear()
         self._by_amount.clear()
         self.highest = LOWEST

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from swarmkeeper.domain.model import Resources
 from swarmkeeper.domain.placement.index.counts import ByContainers
 from swarmkeeper.domain.placement.index.entries import NodeEntry
@@ -52,8 +54,7 @@ class Totals:
         self._entries[entry] = None
         self.rooms.add(entry)
         self._by_containers.add(entry)
-        if entry.slots is None or entry.containers < entry.slots:
-            self.with_slot |= entry.bit
+        self._follow_slots(entry)
         if self.groups is not None:
             self.groups.add(entry)
         for order in self._orders.values():
@@ -70,17 +71,20 @@ class Totals:
         if self.groups is not None:
             self.groups.remove(entry)
 
-    def follow(self, entry: NodeEntry) -> None:
-        """A node's entry says other totals than before."""
-        self.rooms.follow(entry)
-        if entry.slots is not None:
-            if entry.containers < entry.slots:
-                self.with_slot |= entry.bit
-            else:
-                self.with_slot &= ~entry.bit
-        if self.groups is not None:
-            self.groups.follow(entry)
-        self._log.append(entry)
+    def follow(self, entries: Iterable[NodeEntry]) -> None:
+        """These nodes' entries say other totals than before."""
+        cpus, memory, groups = self.rooms.cpus, self.rooms.memory, self.groups
+        for entry in entries:
+            position, bit = entry.position, entry.bit
+            cpus.follow(position, bit, entry.cpu_used)
+            memory.follow(position, bit, entry.memory_used)
+            if entry.generic_used or entry.generic_free:
+                self.rooms.follow(entry)
+            if entry.slots is not None:
+                self._follow_slots(entry)
+            if groups is not None:
+                groups.follow(entry)
+        self._log.extend(entries)
         if len(self._log) > LOG_KEPT:
             self._trim()
 
@@ -99,13 +103,22 @@ class Totals:
     def by_containers(self) -> ByContainers:
         """The nodes by the number of their containers."""
         if self._counted < len(self._log):
-            for entry in self._log[self._counted :]:
-                self._by_containers.follow(entry)
+            self._by_containers.follow(self._log[self._counted :])
             self._counted = len(self._log)
         return self._by_containers
 
+    def _follow_slots(self, entry: NodeEntry) -> None:
+        if entry.slots is None or entry.containers < entry.slots:
+            self.with_slot |= entry.bit
+        else:
+            self.with_slot &= ~entry.bit
+
     def _new_order(self, wanted: Resources) -> ByWeight:
-        order = ByWeight(self._strategy, of_cpus=bool(wanted.nano_cpus), of_memory=bool(wanted.memory_bytes))
+        order = ByWeight(
+            self._strategy,
+            self.rooms.cpus if wanted.nano_cpus else None,
+            self.rooms.memory if wanted.memory_bytes else None,
+        )
         for entry in self._entries:
             order.add(entry)
         order.followed = len(self._log)
@@ -121,15 +134,10 @@ class Totals:
             if order.followed:
                 self._catch_up(order)
             else:
-                self._drop(slot)
+                del self._orders[slot]
             order.followed = 0
         self._log.clear()
         self._counted = 0
-
-    def _drop(self, slot: int) -> None:
-        del self._orders[slot]
-        for entry in self._entries:
-            entry.cells[slot] = None
 
     def _forget_sizes(self) -> None:
         for order in self._orders.values():

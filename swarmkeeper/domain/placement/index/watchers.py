@@ -21,8 +21,9 @@ class Watcher(Holders):
     def __init__(self, value: str, matches: Matcher) -> None:
         super().__init__()
         self.value = value
-        self.matches = matches
         self.prefix = literal_prefix(value)
+        self.matches = has_one_line if value == f"{self.prefix}*" else matches
+        """Asked of texts that have the prefix only."""
 
 
 class Watchers:
@@ -78,6 +79,11 @@ class Watchers:
 
     def _measure(self) -> None:
         self.lengths = tuple({len(prefix) for prefix in self._by_prefix})
+
+
+def has_one_line(text: str) -> bool:
+    """What `prefix*` asks of a text that has the prefix: its `.*` matches no line break."""
+    return "\n" not in text
 
 
 def literal_prefix(value: str) -> str:

@@ -6,7 +6,7 @@ and one for each resource that carries. The best weight is therefore found in th
 node, or in one of the two after it.
 
 Lowest is best throughout. Where a strategy prefers the highest weight, levels are negated, and what adds one is
-the absence of a carry. Nodes of the same capacities form a class; a decision looks at each class once.
+the absence of a carry. Nodes of the same capacities and health form a class; a decision looks at each class once.
 """
 
 from __future__ import annotations
@@ -16,25 +16,27 @@ from collections.abc import Iterable
 
 from swarmkeeper.domain.model import Resources
 from swarmkeeper.domain.placement.index.entries import NodeEntry
-from swarmkeeper.domain.placement.index.scales import Capacity
+from swarmkeeper.domain.placement.index.scales import Capacity, Scale
 from swarmkeeper.domain.placement.index.thresholds import MaskCell
 from swarmkeeper.domain.placement.strategies import FULL, Strategy
 
 Plan = tuple[list[int], dict[int, int], int, MaskCell, MaskCell]
-"""What a decision of one size needs of one class: levels, buckets, what the size adds to a level, and the nodes on
-which CPU and memory carry."""
+"""What a decision of one size needs of one class: levels, buckets, what is added to a level, and the nodes on which
+CPU and memory carry."""
 NOT_ASKED: tuple[int, MaskCell] = (FULL, [0])
 """A resource that is not requested scores 100 on every node and never carries."""
+ClassKey = tuple[Capacity | None, Capacity | None, int]
 
 
 class NodeClass:
-    """Nodes of the same capacities in buckets by level; `levels` lists those that occur, ascending."""
+    """Nodes alike in buckets by level; `levels` lists those that occur, ascending. `share` is their health's."""
 
-    __slots__ = ("buckets", "cpus", "levels", "memory", "size")
+    __slots__ = ("buckets", "cpus", "levels", "memory", "share", "size")
 
-    def __init__(self, cpus: Capacity | None, memory: Capacity | None) -> None:
+    def __init__(self, cpus: Capacity | None, memory: Capacity | None, share: int) -> None:
         self.cpus = cpus
         self.memory = memory
+        self.share = share
         self.levels: list[int] = []
         self.buckets: dict[int, int] = {}
         self.size = 0
@@ -56,107 +58,83 @@ class NodeClass:
         del self.buckets[level]
         del self.levels[bisect_left(self.levels, level)]
 
-    def move(self, bit: int, before: int, level: int) -> None:
-        """A node has come to this level from another one."""
-        buckets = self.buckets
-        left = buckets[before] ^ bit
-        if left and level in buckets:
-            buckets[before] = left
-            buckets[level] |= bit
-        else:
-            self.remove(before, bit)
-            self.add(level, bit)
-
-    def plan(self, sign: int, nano_cpus: int, memory_bytes: int) -> Plan:
-        """What a request of this size means here."""
-        cpu_level, cpus_carry = self.cpus.share(nano_cpus) if self.cpus else NOT_ASKED
-        memory_level, memory_carries = self.memory.share(memory_bytes) if self.memory else NOT_ASKED
-        added = cpu_level + memory_level
-        if sign < 0:  # -weight = -levels - 2, and one more for each resource that does not carry
-            added = -added - 2
-        return (self.levels, self.buckets, added, cpus_carry, memory_carries)
-
-
-class Cell:
-    """Where a node stands in an order."""
-
-    __slots__ = ("level", "nodes")
-
-    def __init__(self, nodes: NodeClass, level: int) -> None:
-        self.nodes = nodes
-        self.level = level
+    def can_hold(self, nano_cpus: int, memory_bytes: int) -> bool:
+        """Whether an empty node could hold so much."""
+        if self.cpus is not None and nano_cpus > self.cpus.total:
+            return False
+        return self.memory is None or memory_bytes <= self.memory.total
 
 
 class ByWeight:
     """The order of nodes for requests that ask for the same kinds of resources: CPU, memory, both or neither.
 
-    `slot` says which of an entry's cells belongs to this order, `followed` how much of the totals' log it knows, and
-    `planned` how many plans it has made since it was told to forget them.
+    `followed` is how much of the totals' log it knows, and `planned` how many plans it has made since it was told to
+    forget them.
     """
 
-    __slots__ = (
-        "_classes",
-        "_cpus",
-        "_health",
-        "_inverted",
-        "_memory",
-        "_plans",
-        "_sign",
-        "followed",
-        "planned",
-        "slot",
-    )
+    __slots__ = ("_classes", "_cpus", "_levels", "_memory", "_nodes", "_plans", "_strategy", "followed", "planned")
 
-    def __init__(self, strategy: Strategy, *, of_cpus: bool, of_memory: bool) -> None:
-        self.slot = of_cpus + 2 * of_memory
+    def __init__(self, strategy: Strategy, cpus: Scale | None, memory: Scale | None) -> None:
         self.followed = 0
         self.planned = 0
-        self._sign = strategy.sign
-        self._inverted = -1 if strategy.sign < 0 else 0
-        self._health = strategy.sign * strategy.health_factor
-        self._cpus = strategy.sign if of_cpus else 0
-        self._memory = strategy.sign if of_memory else 0
-        self._classes: dict[tuple[Capacity | None, Capacity | None], NodeClass] = {}
+        self._strategy = strategy
+        self._cpus = cpus
+        self._memory = memory
+        self._classes: dict[ClassKey, NodeClass] = {}
         self._plans: dict[tuple[int, int], list[Plan]] = {}
+        self._nodes: list[NodeClass | None] = []
+        """The class of each position; None where there is no node."""
+        self._levels: list[int] = []
 
     def add(self, entry: NodeEntry) -> None:
         """A node has come; one that has nothing of what is asked for is never eligible and stays out."""
-        cpus = entry.cpus.capacity if self._cpus else None
-        memory = entry.memory.capacity if self._memory else None
-        if (self._cpus and cpus is None) or (self._memory and memory is None):
+        position = entry.position
+        while len(self._nodes) <= position:
+            self._nodes.append(None)
+            self._levels.append(0)
+        cpus = self._cpus.capacities[position] if self._cpus else None
+        memory = self._memory.capacities[position] if self._memory else None
+        if (cpus and cpus.total <= 0) or (memory and memory.total <= 0):
             return
-        nodes = self._classes.get((cpus, memory))
+        share = self._strategy.health_factor * entry.health
+        nodes = self._classes.get((cpus, memory, share))
         if nodes is None:
-            nodes = self._classes[cpus, memory] = NodeClass(cpus, memory)
+            nodes = self._classes[cpus, memory, share] = NodeClass(cpus, memory, share)
             self._plans.clear()
         nodes.size += 1
-        level = self._cpus * entry.cpus.level + self._memory * entry.memory.level + self._health * entry.health
+        self._nodes[position] = nodes
+        self._levels[position] = level = self._level(position)
         nodes.add(level, entry.bit)
-        entry.cells[self.slot] = Cell(nodes, level)
 
     def remove(self, entry: NodeEntry) -> None:
         """A node has gone, or its capacity is about to change."""
-        cell = entry.cells[self.slot]
-        if cell is None:
+        nodes = self._nodes[entry.position]
+        if nodes is None:
             return
-        entry.cells[self.slot] = None
-        nodes = cell.nodes
-        nodes.remove(cell.level, entry.bit)
+        self._nodes[entry.position] = None
+        nodes.remove(self._levels[entry.position], entry.bit)
         nodes.size -= 1
         if not nodes.size:
-            del self._classes[nodes.cpus, nodes.memory]
+            del self._classes[nodes.cpus, nodes.memory, nodes.share]
             self._plans.clear()
 
     def follow(self, entries: Iterable[NodeEntry]) -> None:
         """These nodes may stand at another level than before, or be gone since."""
-        slot, cpus, memory, health = self.slot, self._cpus, self._memory, self._health
+        all_nodes, levels, level_of = self._nodes, self._levels, self._level
         for entry in entries:
-            cell = entry.cells[slot]
-            if cell is not None:
-                level = cpus * entry.cpus.level + memory * entry.memory.level + health * entry.health
-                if level != cell.level:
-                    cell.nodes.move(entry.bit, cell.level, level)
-                    cell.level = level
+            position = entry.position
+            nodes, before, level = all_nodes[position], levels[position], level_of(position)
+            if level == before or nodes is None:
+                continue
+            levels[position] = level
+            bit, buckets = entry.bit, nodes.buckets
+            left = buckets[before] ^ bit
+            if left and level in buckets:  # else a level comes into use, or falls out of it
+                buckets[before] = left
+                buckets[level] |= bit
+            else:
+                nodes.remove(before, bit)
+                nodes.add(level, bit)
 
     def forget(self) -> None:
         """Forget the plans: the masks that they speak of are void."""
@@ -169,9 +147,9 @@ class ByWeight:
         The mask is 0, and the weight means nothing, when none is eligible.
         """
         winners = best = 0
-        inverted = self._inverted
-        for plan in self._plans.get((nano_cpus, memory_bytes)) or self._plans_for(nano_cpus, memory_bytes):
-            levels, buckets, added, cpus_carry, memory_carries = plan
+        sign = self._strategy.sign
+        plans = self._plans.get((nano_cpus, memory_bytes)) or self._plans_for(nano_cpus, memory_bytes)
+        for levels, buckets, added, cpus_carry, memory_carries in plans:
             for level in levels:
                 first = buckets[level] & eligible
                 if first:
@@ -181,35 +159,51 @@ class ByWeight:
             weight = level + added
             if winners and weight > best:
                 continue
-            one, other = cpus_carry[0] ^ inverted, memory_carries[0] ^ inverted
-            tied = first & ~(one | other)
+            one, other = cpus_carry[0], memory_carries[0]
+            least = ~(one | other) if sign > 0 else one & other
+            tied = first & least
             if not tied:
                 weight += 1
                 second = buckets.get(level + 1, 0) & eligible
-                tied = (first & (one ^ other)) | (second & ~(one | other))
-            if not tied:  # then all of `first` have both
-                weight += 1
-                third = buckets.get(level + 2, 0) & eligible
-                tied = first | (second & (one ^ other)) | (third & ~(one | other))
+                tied = (first & (one ^ other)) | (second & least)
+                if not tied:  # then all of `first` weigh two more
+                    weight += 1
+                    third = buckets.get(level + 2, 0) & eligible
+                    tied = first | (second & (one ^ other)) | (third & least)
             if not winners or weight < best:
                 winners, best = tied, weight
             elif weight == best:
                 winners |= tied
-        return winners, best * self._sign
+        return winners, best * sign
+
+    def _level(self, position: int) -> int:
+        level = self._cpus.states[position].level if self._cpus is not None else 0
+        if self._memory is not None:
+            level += self._memory.states[position].level
+        return level * self._strategy.sign
 
     def _plans_for(self, nano_cpus: int, memory_bytes: int) -> list[Plan]:
         self.planned += 1
-        plans = self._plans[nano_cpus, memory_bytes] = [
-            each.plan(self._sign, nano_cpus, memory_bytes)
-            for each in self._classes.values()
-            if (each.cpus is None or nano_cpus <= each.cpus.total)
-            and (each.memory is None or memory_bytes <= each.memory.total)
-        ]
+        able = (each for each in self._classes.values() if each.can_hold(nano_cpus, memory_bytes))
+        plans = self._plans[nano_cpus, memory_bytes] = [self._plan(each, nano_cpus, memory_bytes) for each in able]
         return plans
+
+    def _plan(self, nodes: NodeClass, nano_cpus: int, memory_bytes: int) -> Plan:
+        cpu_level, cpus_carry = self._cpus.share(nodes.cpus, nano_cpus) if self._cpus and nodes.cpus else NOT_ASKED
+        memory_level, memory_carries = NOT_ASKED
+        if self._memory and nodes.memory:
+            memory_level, memory_carries = self._memory.share(nodes.memory, memory_bytes)
+        added = cpu_level + memory_level + nodes.share
+        if self._strategy.sign < 0:  # -weight = -levels - 2, and one more for each resource that does not carry
+            added = -added - 2
+        return (nodes.levels, nodes.buckets, added, cpus_carry, memory_carries)
 
 
 def weight_of(entry: NodeEntry, strategy: Strategy, wanted: Resources, taken: int = 0) -> int:
     """The node's weight for a request that it has room for, after `taken` others of the same size."""
     copies = taken + 1
-    cpus = entry.cpus.percent(wanted.nano_cpus * copies)
-    return cpus + entry.memory.percent(wanted.memory_bytes * copies) + strategy.health_factor * entry.health
+    weight = strategy.health_factor * entry.health
+    cpus, memory = wanted.nano_cpus, wanted.memory_bytes
+    weight += (entry.cpu_used + cpus * copies) * FULL // entry.cpu_total if cpus else FULL
+    weight += (entry.memory_used + memory * copies) * FULL // entry.memory_total if memory else FULL
+    return weight
