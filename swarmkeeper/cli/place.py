@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json as json_lines
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from swarmkeeper.cli import output, place_report
+from swarmkeeper.cli.requests import WrongArgument, memory_bytes
+from swarmkeeper.domain.model import Request
 from swarmkeeper.domain.placement.expressions import InvalidExpression
+from swarmkeeper.domain.placement.facts import NodeFacts
 from swarmkeeper.domain.placement.options import PlacementOptions
 from swarmkeeper.domain.placement.scheduler import decide
 from swarmkeeper.domain.placement.strategies import STRATEGIES
@@ -17,7 +21,9 @@ from swarmkeeper.edge.cases import cases_in, decide_case
 from swarmkeeper.edge.clusters import BadFile
 from swarmkeeper.edge.patterns import compile_re2
 from swarmkeeper.edge.questions import read_cluster, read_request
+from swarmkeeper.edge.settings import PlacementSettings
 
+DEFAULT_MEMORY = f"{PlacementSettings().default_memory // 2**20}MiB"
 NAMES = tuple(strategy.name for strategy in STRATEGIES)
 
 
@@ -50,6 +56,12 @@ ImagesOption = Annotated[bool, typer.Option("--prefer-local-images", help="Among
 ProtocolOption = Annotated[bool, typer.Option("--ports-by-protocol", help="53/udp and 53/tcp don't clash.")]
 ClassicOption = Annotated[bool, typer.Option("--classic", help="Truncated scores decide on room, as in classic Swarm.")]
 StoppedOption = Annotated[bool, typer.Option("--ignore-stopped", help="Leave stopped containers out.")]
+MemoryOption = Annotated[
+    str,
+    typer.Option(
+        "--default-memory", metavar="SIZE", help="What a Docker body without a memory limit reserves, as in a fleet."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON; for cases, a line each.")]
 
 
@@ -64,6 +76,7 @@ def place(
     ports_by_protocol: ProtocolOption = False,
     classic: ClassicOption = False,
     ignore_stopped: StoppedOption = False,
+    default_memory: MemoryOption = DEFAULT_MEMORY,
     json: JsonOption = False,
 ) -> None:
     """Say offline where a container would go, and why not elsewhere.
@@ -83,11 +96,15 @@ def place(
                 balance_over=balance_over,
                 prefer_local_images=prefer_local_images,
             )
-            _place_one(cluster, request, options, seed, count_stopped=not ignore_stopped, as_json=json)
+            nodes = read_cluster(cluster, count_stopped=not ignore_stopped)
+            wanted = read_request(request, default_memory_bytes=memory_bytes(default_memory))
+            _place_one(wanted, nodes, options, seed, as_json=json)
         else:
             raise typer.BadParameter("give either --cases, or --cluster and --request")
-    except BadFile as error:
+    except (BadFile, WrongArgument) as error:
         output.fail(str(error))
+    except InvalidExpression as error:
+        output.fail(f"{request}: {error}")
 
 
 def _place_cases(path: Path, *, count_stopped: bool, as_json: bool) -> None:
@@ -100,14 +117,9 @@ def _place_cases(path: Path, *, count_stopped: bool, as_json: bool) -> None:
 
 
 def _place_one(
-    cluster: Path, request: Path, options: PlacementOptions, seed: int | None, *, count_stopped: bool, as_json: bool
+    wanted: Request, nodes: Sequence[NodeFacts], options: PlacementOptions, seed: int | None, *, as_json: bool
 ) -> None:
-    nodes = read_cluster(cluster, count_stopped=count_stopped)
-    wanted = read_request(request)
-    try:
-        decision = decide(wanted, nodes, options, seed=seed)
-    except InvalidExpression as error:
-        output.fail(f"{request}: {error}")
+    decision = decide(wanted, nodes, options, seed=seed)
     if as_json:
         output.print_json(place_report.as_json(decision, nodes))
     else:

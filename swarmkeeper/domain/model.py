@@ -56,7 +56,7 @@ class Resources:
 
     def __str__(self) -> str:
         generic = "".join(f", {amount} {kind}" for kind, amount in self.generic)
-        return f"{self.nano_cpus / NANO_CPUS_PER_CPU:g} CPUs and {self.memory_bytes / 2**20:g} MiB{generic}"
+        return f"{self.nano_cpus / NANO_CPUS_PER_CPU:g} CPUs and {round(self.memory_bytes / 2**20, 2):.12g} MiB{generic}"
 
 
 def _summed(

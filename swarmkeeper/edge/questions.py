@@ -31,15 +31,16 @@ def read_cluster(path: Path, *, count_stopped: bool = True) -> list[NodeFacts]:
     return [node.facts(count_stopped=count_stopped) for node in cluster.nodes]
 
 
-def read_request(path: Path) -> Request:
+def read_request(path: Path, *, default_memory_bytes: int = 0) -> Request:
     """A request in the conformance data's format, or Docker's create body. Raises BadFile naming the field.
 
-    Docker's fields begin with a capital, the others' don't.
+    Docker's fields begin with a capital, the others' don't. A body without a memory limit reserves the default,
+    as in a fleet.
     """
     content = _object_in(path)
     try:
         if any(key[:1].isupper() for key in content):
-            return _from_docker(CreateBody.model_validate({"Name": "request", **content}))
+            return _from_docker(CreateBody.model_validate({"Name": "request", **content}), default_memory_bytes)
         return RequestEntry.model_validate_json(json.dumps(content)).request()
     except ValidationError as error:
         raise bad_file(error, str(path)) from error
@@ -57,14 +58,14 @@ def _object_in(path: Path) -> dict[str, object]:
     return content
 
 
-def _from_docker(body: CreateBody) -> Request:
+def _from_docker(body: CreateBody, default_memory_bytes: int) -> Request:
     """What placement reads of the body; whether a fleet would admit it is not asked."""
     host = body.HostConfig
     gpus = sum(each.Count for each in host.DeviceRequests)
     return Request(
         name=ContainerName(body.Name),
         image=body.Image,
-        reservation=Resources.of(host.NanoCpus, host.Memory, {GPU: gpus}),
+        reservation=Resources.of(host.NanoCpus, host.Memory or default_memory_bytes, {GPU: gpus}),
         rules=take_out(body, compile_re2).rules,
         labels=body.Labels,
     )

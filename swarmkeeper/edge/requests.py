@@ -37,6 +37,10 @@ OWN_LABELS = frozenset({MOVABLE_LABEL, TENANT_LABEL, EXPIRES_LABEL, TTL_LABEL, I
 """Of the labels that begin as ours do, those that a tenant may set; the others are written by the engines' adapter."""
 MEMORY_BYTES_MIN = 6 * 2**20
 """Docker's own least memory limit."""
+LABELS_BYTES_MAX = 16 * 1024
+"""Of all labels together: every view of the fleet carries them."""
+BODY_BYTES_MAX = 256 * 1024
+"""What one record of the table holds beside the rest."""
 GPU = "gpu"
 LINK = re.compile(r"([^:]+)(:[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62})?")
 VOLUMES_FROM = re.compile(r"([^:]+)(:(ro|rw))?")
@@ -105,6 +109,7 @@ def _parsed(body: object) -> CreateBody:
 
 def _check(body: CreateBody, network: str) -> None:
     _check_name(body.Name)
+    _check_size(body)
     for label in body.Labels:
         if label.startswith("swarmkeeper.") and label not in OWN_LABELS:
             raise InvalidInput(f"Labels.{label}", "is set by the fleet itself")
@@ -115,6 +120,14 @@ def _check(body: CreateBody, network: str) -> None:
         raise InvalidInput("HostConfig.Memory", f"is below Docker's least, {MEMORY_BYTES_MIN} bytes")
     if any(GPU not in capabilities for each in body.HostConfig.DeviceRequests for capabilities in each.Capabilities):
         raise InvalidInput("HostConfig.DeviceRequests.0.Capabilities", "only GPUs may be requested")
+
+
+def _check_size(body: CreateBody) -> None:
+    labels = sum(len(text.encode()) for pair in body.Labels.items() for text in pair)
+    if labels > LABELS_BYTES_MAX:
+        raise InvalidInput("Labels", f"are {labels} bytes in all, more than {LABELS_BYTES_MAX}")
+    if len(body.model_dump_json(exclude_defaults=True).encode()) > BODY_BYTES_MAX:
+        raise InvalidInput("request", f"is larger than {BODY_BYTES_MAX} bytes")
 
 
 def _check_name(name: str) -> None:

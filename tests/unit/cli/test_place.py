@@ -78,6 +78,14 @@ def test_dockers_create_body_is_a_request_too(ask: Any) -> None:
     assert json.loads(done.stdout)["node"] == "i-2"
 
 
+def test_a_docker_body_without_a_memory_limit_reserves_the_fleets_default(ask: Any) -> None:
+    cluster = {"nodes": [a_node(1, containers=[{"id": "c", "name": "c", "memory": 800 * MIB}])]}
+    refused = ask({"Image": "nginx"}, cluster=cluster)
+    assert refused.exit_code == 1
+    assert "256 MiB" in refused.stdout
+    assert ask({"Image": "nginx"}, "--default-memory", "128MiB", cluster=cluster).exit_code == 0
+
+
 def test_when_no_node_fits_it_says_why_and_fails(ask: Any) -> None:
     done = ask({"name": "huge", "cpus": 3, "env": ["constraint:disk==~ssd"]})
     assert done.exit_code == 1

@@ -75,6 +75,8 @@ def test_the_same_body_in_another_order_is_the_same_request() -> None:
             "HostConfig.DeviceRequests.0.Capabilities",
             id="other accelerators",
         ),
+        pytest.param({"Labels": {"a": "x" * 16_384}}, "Labels", id="labels without end"),
+        pytest.param({"Env": ["A=" + "x" * 100_000] * 3}, "request", id="more than a record holds"),
         pytest.param({"HostConfig": {"Binds": ["/:/host"]}}, "HostConfig.Binds", id="host mount"),
         pytest.param(
             {"HostConfig": {"Binds": ["/var/run/docker.sock:/s"]}}, "HostConfig.Binds", id="the engine's socket"
