@@ -37,7 +37,18 @@ AffinityOption = Annotated[
 ]
 PublishOption = Annotated[
     list[str] | None,
-    typer.Option("--publish", "-p", help="[ADDRESS:]HOST:CONTAINER[/udp], where the fleet allows host ports."),
+    typer.Option("--publish", "-p", help=r"\[\[IP:]HOST:]CONTAINER\[/udp], where the fleet allows host ports."),
+]
+VolumeOption = Annotated[
+    list[str] | None,
+    typer.Option("--volume", "-v", help=r"NAME:/PATH\[:ro], a named volume on the container's node; may be repeated."),
+]
+VolumesFromOption = Annotated[
+    list[str] | None,
+    typer.Option("--volumes-from", help=r"NAME\[:ro], on whose node it is placed; may be repeated."),
+]
+NetworkOption = Annotated[
+    str, typer.Option(help="container:NAME, to share another's network, instead of the fleet's; host, where allowed.")
 ]
 TenantOption = Annotated[str | None, typer.Option(help="The tenant it is for.")]
 MovableOption = Annotated[bool, typer.Option("--movable", help="May be moved to another node when its node leaves.")]

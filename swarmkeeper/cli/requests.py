@@ -63,6 +63,9 @@ def create_body(
     constraints: Sequence[str] = (),
     affinities: Sequence[str] = (),
     publish: Sequence[str] = (),
+    volumes: Sequence[str] = (),
+    volumes_from: Sequence[str] = (),
+    network: str = "",
     tenant: str | None = None,
     lifetime: Mapping[str, str | None] | None = None,
     movable: bool = False,
@@ -82,6 +85,12 @@ def create_body(
     host: dict[str, object] = {"NanoCpus": nano_cpus(cpus), "Memory": memory_bytes(memory)}
     if publish:
         host["PortBindings"] = port_bindings(publish)
+    if volumes:
+        host["Binds"] = list(volumes)
+    if volumes_from:
+        host["VolumesFrom"] = list(volumes_from)
+    if network:
+        host["NetworkMode"] = network
     if gpus:
         host["DeviceRequests"] = [{"Count": gpus, "Capabilities": [["gpu"]]}]
     body: dict[str, object] = {

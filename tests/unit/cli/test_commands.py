@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from local import starter
 from swarmkeeper.cli import local_cloud
 from swarmkeeper.cli.main import app
+
+
+def _commands(command: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    yield path
+    for name, below in getattr(command, "commands", {}).items():
+        yield from _commands(below, (*path, name))
+
+
+@pytest.mark.parametrize("path", list(_commands(get_command(app))), ids=" ".join)
+def test_every_command_explains_itself(path: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, [*path, "--help"])
+    assert done.exit_code == 0, done.exception
+    assert "Usage:" in done.stdout
+
+
+def test_a_published_ports_syntax_is_shown_as_it_is_typed() -> None:
+    assert "[[IP:]HOST:]CONTAINER[/udp]" in CliRunner().invoke(app, ["run", "--help"]).stdout
 
 
 def test_unknown_engines_are_wrong_usage() -> None:

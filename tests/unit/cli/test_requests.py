@@ -73,6 +73,17 @@ def test_without_a_command_the_image_keeps_its_own() -> None:
     assert "Cmd" not in create_body("web", "nginx")
 
 
+def test_volumes_and_anothers_network_are_dockers_own_fields() -> None:
+    body = create_body("side", "x", volumes=["data:/d:ro"], volumes_from=["web"], network="container:web")
+    assert body["HostConfig"] == {
+        "NanoCpus": 0,
+        "Memory": 0,
+        "Binds": ["data:/d:ro"],
+        "VolumesFrom": ["web"],
+        "NetworkMode": "container:web",
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "port", "binding"),
     [
