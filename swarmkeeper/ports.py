@@ -26,6 +26,8 @@ from swarmkeeper.domain.model import (
     Role,
     Usage,
 )
+from swarmkeeper.domain.scaling.decision import ScalingDecision
+from swarmkeeper.domain.scaling.history import StoredDecision
 from swarmkeeper.domain.scaling.state import ScalingState
 
 RESERVATION_LEASE_S = 60.0
@@ -343,6 +345,24 @@ class Fleet(Protocol):
         """vCPUs and memory of an instance type."""
 
 
+class DecisionLog(Protocol):
+    """What was decided about the pools' sizes in the last 30 days; nothing decides from it."""
+
+    def record(self, decision: ScalingDecision, *, at: float) -> None:
+        """Keep the decision; the same one of the same moment again is harmless."""
+
+    def decisions(
+        self, pool: PoolName | None, *, since: float, limit: int, after: str = ""
+    ) -> tuple[tuple[StoredDecision, ...], str]:
+        """At most `limit` decisions since that time, newest first, and what to give as `after` for those that follow.
+
+        A pool of None stands for all. "" says that none follow. Raises InvalidInput when `after` is no position.
+        """
+
+    def decision(self, decision_id: str) -> StoredDecision | None:
+        """One decision; None for an id that is unknown, expired or none of ours."""
+
+
 class Alarms(Protocol):
     """CloudWatch alarms as they stand."""
 
@@ -514,6 +534,8 @@ class Event(StrEnum):
     INVENTORY_DUE = "Inventory Due"
     CONTAINER_ENDED = "Container Ended"
     """From a node's own agent: something of the fleet's has died there or was removed."""
+    CAPACITY_NEEDED = "Capacity Needed"
+    """Something waits for a node, or has taken room that the headroom counts with: at most one in some seconds."""
     CONTAINER_EXPIRED = "Container Expired"
     """For whoever listens: its time was up, and it is gone."""
     CONTAINER_REFUSED = "Container Refused"

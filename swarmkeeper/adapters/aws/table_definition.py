@@ -1,4 +1,4 @@
-"""The fleet's table as the template declares it, for stores that are made without one: tests and benchmarks."""
+"""The fleet's tables as the template declares them, for stores that are made without one: tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -41,5 +41,18 @@ def create_table(client: DynamoDBClient, name: str) -> None:
                 ],
                 "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(CHANGE_ATTRIBUTES)},
             },
+        ],
+    )
+
+
+def create_history_table(client: DynamoDBClient, name: str) -> None:
+    """Create the table of the scaler's decisions."""
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "S"},
         ],
     )
