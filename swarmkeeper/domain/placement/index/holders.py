@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from swarmkeeper.domain.placement.index.entries import NodeEntry
+from swarmkeeper.domain.placement.index.masks import mask_of
 
 
 class Order:
@@ -47,9 +48,6 @@ class Holders:
     def mask(self, order: Order) -> int:
         """The nodes that have it; positions must not be stale."""
         if self._made != order.number:
-            mask = 0
-            for entry in self.counts:
-                mask |= entry.bit
-            self._mask = mask
+            self._mask = mask_of([entry.position for entry in self.counts])
             self._made = order.number
         return self._mask

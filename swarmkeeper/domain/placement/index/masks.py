@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 
 def positions(mask: int) -> Iterator[int]:
@@ -12,6 +12,16 @@ def positions(mask: int) -> Iterator[int]:
     while at >= 0:
         yield at
         at = digits.find("1", at + 1)
+
+
+def mask_of(positions: Sequence[int]) -> int:
+    """The mask with these bits, in any order."""
+    if not positions:
+        return 0
+    octets = bytearray((max(positions) >> 3) + 1)  # a bit added to an integer would copy all of it
+    for at in positions:
+        octets[at >> 3] |= 1 << (at & 7)
+    return int.from_bytes(octets, "little")
 
 
 def lowest(mask: int) -> int:

@@ -80,7 +80,7 @@ class Rooms:
             return 0
         if len(free) >= SIZES_KEPT:
             free.forget()
-        return free.watch(amount, ((each.bit, dict(each.generic_free).get(kind, 0)) for each in self._entries))[0]
+        return free.watch(amount, ((each.position, dict(each.generic_free).get(kind, 0)) for each in self._entries))[0]
 
     def _add_generic(self, entry: NodeEntry) -> None:
         free = Resources(generic=entry.generic_total) - Resources(generic=entry.generic_used)

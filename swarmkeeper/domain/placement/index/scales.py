@@ -22,16 +22,17 @@ STATES_KEPT = 4096
 class State:
     """What follows from how much of a capacity is used; shared by the nodes that are alike in it.
 
-    `reached` counts the thresholds that the rest reaches.
+    `fitting` counts the watched amounts that are free, and `reached` those that the rest reaches.
     """
 
-    __slots__ = ("level", "reached", "rest", "used")
+    __slots__ = ("fitting", "free", "level", "reached", "rest", "used")
 
-    def __init__(self, used: int, level: int, rest: int, reached: int) -> None:
+    def __init__(self, used: int, free: int, level: int, rest: int) -> None:
         self.used = used
+        self.free = free
         self.level = level
         self.rest = rest
-        self.reached = reached
+        self.fitting = self.reached = 0
 
 
 class Capacity:
@@ -46,14 +47,6 @@ class Capacity:
         self.rests = AtLeast()
         self.states: dict[int, State] = {}
         """By what is used; those of all its nodes are among them."""
-
-    def state(self, used: int) -> State:
-        """What follows from so much being used."""
-        state = self.states.get(used)
-        if state is None:
-            level, rest = divmod(used * FULL, self.total) if self.total > 0 else (0, 0)
-            state = self.states[used] = State(used, level, rest, bisect_right(self.rests.amounts, rest))
-        return state
 
 
 class Scale:
@@ -80,7 +73,7 @@ class Scale:
         if capacity is None:
             limit = total if self._exact else ((FULL + 1) * total - 1) // FULL
             capacity = self._by_total[total] = Capacity(total, limit)
-        state = capacity.state(used)
+        state = self._state(capacity, used)
         while len(self.states) <= position:
             self.capacities.append(None)
             self.states.append(state)
@@ -104,11 +97,13 @@ class Scale:
         before, capacity = self.states[position], self.capacities[position]
         if used == before.used or capacity is None:
             return
-        state = capacity.states.get(used) or self._new_state(capacity, used)
+        state = capacity.states.get(used) or self._state(capacity, used)
         self.states[position] = state
-        plenty = capacity.limit - self._free.highest
-        if used > plenty or before.used > plenty:
-            self._free.moved(bit, capacity.limit - before.used, capacity.limit - used)
+        first, last = before.fitting, state.fitting
+        if first != last:
+            cells = self._free.cells
+            for cell in cells[first:last] if first < last else cells[last:first]:
+                cell[0] ^= bit
         first, last = before.reached, state.reached
         if first != last:
             cells = capacity.rests.cells
@@ -119,10 +114,7 @@ class Scale:
         """The nodes that have so much free."""
         cell = self._free.get(amount)
         if cell is None:
-            if len(self._free) >= SIZES_KEPT:
-                self._free.forget()
-                self._totals.forget()
-            cell = self._free.watch(amount, self._values(lambda capacity, state: capacity.limit - state.used))
+            cell = self._watch_free(amount)
         return cell[0] if self._exact else cell[0] & self._having_in_all(amount)
 
     def share(self, capacity: Capacity, amount: int) -> tuple[int, MaskCell]:
@@ -131,7 +123,7 @@ class Scale:
         carry = capacity.total - rest
         cell = capacity.rests.get(carry)
         if cell is None:
-            rests = [(1 << position, self.states[position].rest) for position in capacity.positions]
+            rests = [(position, self.states[position].rest) for position in capacity.positions]
             cell = capacity.rests.watch(carry, rests)
             for state in capacity.states.values():
                 state.reached += state.rest >= carry
@@ -145,16 +137,33 @@ class Scale:
                 state.reached = 0
 
     def _toggle(self, capacity: Capacity, state: State, bit: int) -> None:
-        self._free.toggle(bit, capacity.limit - state.used)
+        self._free.toggle(bit, state.free)
         self._totals.toggle(bit, capacity.total)
-        for cell in capacity.rests.cells[: state.reached]:
-            cell[0] ^= bit
+        capacity.rests.toggle(bit, state.rest)
 
-    def _new_state(self, capacity: Capacity, used: int) -> State:
-        if len(capacity.states) >= STATES_KEPT:
-            in_use = (self.states[position] for position in capacity.positions)
-            capacity.states = {state.used: state for state in in_use}
-        return capacity.state(used)
+    def _state(self, capacity: Capacity, used: int) -> State:
+        """What follows from so much of the capacity being used."""
+        state = capacity.states.get(used)
+        if state is None:
+            if len(capacity.states) >= STATES_KEPT:
+                in_use = (self.states[position] for position in capacity.positions)
+                capacity.states = {state.used: state for state in in_use}
+            level, rest = divmod(used * FULL, capacity.total) if capacity.total > 0 else (0, 0)
+            state = capacity.states[used] = State(used, capacity.limit - used, level, rest)
+            state.fitting = bisect_right(self._free.amounts, state.free)
+            state.reached = bisect_right(capacity.rests.amounts, rest)
+        return state
+
+    def _watch_free(self, amount: int) -> MaskCell:
+        every = [state for capacity in self._by_total.values() for state in capacity.states.values()]
+        if len(self._free) >= SIZES_KEPT:
+            self._free.forget()
+            self._totals.forget()
+            for state in every:
+                state.fitting = 0
+        for state in every:
+            state.fitting += state.free >= amount
+        return self._free.watch(amount, self._values(lambda capacity, state: state.free))
 
     def _having_in_all(self, amount: int) -> int:
         return self._totals.watch(amount, self._values(lambda capacity, state: capacity.total))[0]
@@ -162,4 +171,4 @@ class Scale:
     def _values(self, value: Callable[[Capacity, State], int]) -> Iterator[tuple[int, int]]:
         for position, (capacity, state) in enumerate(zip(self.capacities, self.states, strict=True)):
             if capacity is not None:
-                yield 1 << position, value(capacity, state)
+                yield position, value(capacity, state)

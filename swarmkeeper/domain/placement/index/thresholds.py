@@ -5,8 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
-LOWEST = -(2**127)
-"""Below every amount."""
+from swarmkeeper.domain.placement.index.masks import mask_of
 
 MaskCell = list[int]
 """A mask that changes, as the only item of a list: whoever holds the list sees the mask of now."""
@@ -15,19 +14,17 @@ MaskCell = list[int]
 class AtLeast:
     """A mask of nodes for each watched amount: those whose value is that amount or more.
 
-    A value that moves costs two binary searches and one bit for each watched amount in between, however many
-    nodes there are.
+    A value that moves changes one bit for each watched amount in between, however many nodes there are; who moves
+    it knows between which of the `cells` that is.
     """
 
-    __slots__ = ("_by_amount", "amounts", "cells", "highest")
+    __slots__ = ("_by_amount", "amounts", "cells")
 
     def __init__(self) -> None:
         self.amounts: list[int] = []
         self.cells: list[MaskCell] = []
         """The masks in the order of the amounts."""
         self._by_amount: dict[int, MaskCell] = {}
-        self.highest = LOWEST
-        """The highest amount: between values that are no lower, nothing moves."""
 
     def __len__(self) -> int:
         return len(self.amounts)
@@ -37,22 +34,14 @@ class AtLeast:
         return self._by_amount.get(amount)
 
     def watch(self, amount: int, values: Iterable[tuple[int, int]]) -> MaskCell:
-        """The mask for `amount`; computed from all nodes' (bit, value) when it is asked for the first time."""
+        """The mask for `amount`; computed from all nodes' (position, value) when it is asked for the first time."""
         cell = self._by_amount.get(amount)
         if cell is None:
-            cell = self._by_amount[amount] = [sum(bit for bit, value in values if value >= amount)]
+            cell = self._by_amount[amount] = [mask_of([at for at, value in values if value >= amount])]
             at = bisect_left(self.amounts, amount)
             self.amounts.insert(at, amount)
             self.cells.insert(at, cell)
-            self.highest = self.amounts[-1]
         return cell
-
-    def moved(self, bit: int, before: int, after: int) -> None:
-        """A node's value has changed."""
-        first, last = bisect_right(self.amounts, before), bisect_right(self.amounts, after)
-        if first != last:
-            for cell in self.cells[first:last] if first < last else self.cells[last:first]:
-                cell[0] ^= bit
 
     def toggle(self, bit: int, value: int) -> None:
         """A node with this value has been added, or one that had it removed."""
@@ -64,4 +53,3 @@ class AtLeast:
         self.amounts.clear()
         self.cells.clear()
         self._by_amount.clear()
-        self.highest = LOWEST
