@@ -56,7 +56,9 @@ class Resources:
 
     def __str__(self) -> str:
         generic = "".join(f", {amount} {kind}" for kind, amount in self.generic)
-        return f"{self.nano_cpus / NANO_CPUS_PER_CPU:g} CPUs and {round(self.memory_bytes / 2**20, 2):.12g} MiB{generic}"
+        return (
+            f"{self.nano_cpus / NANO_CPUS_PER_CPU:g} CPUs and {round(self.memory_bytes / 2**20, 2):.12g} MiB{generic}"
+        )
 
 
 def _summed(
@@ -135,6 +137,10 @@ class Node:
     reason: str = ""
     hook: Hook | None = None
     command: SentCommand | None = None
+    image_id: str = ""
+    """The machine image that it was launched from; "" when it is not known."""
+    protected: bool = False
+    """Whether people have asked that scaling never removes it."""
 
     @property
     def free(self) -> Resources:
@@ -309,7 +315,7 @@ class Pool:
     """One Auto Scaling group of like nodes, as configured.
 
     `node_capacity` is what one new node offers for reservations (smallest instance type, system reserve taken
-    off, overcommit applied).
+    off, overcommit applied). `price_per_hour` is one node's, in whatever currency the operator counts.
     """
 
     name: PoolName
@@ -320,3 +326,4 @@ class Pool:
     node_capacity: Resources
     slots: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    price_per_hour: float = 0.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from swarmkeeper.domain.model import ContainerName, NodeId, PoolName, Role
@@ -16,6 +17,9 @@ from swarmkeeper.domain.scaling.snapshot import Snapshot
 from swarmkeeper.domain.scaling.victims import victims
 
 __all__ = ["Direction", "ScalingDecision", "Snapshot", "decide_pool"]
+
+
+Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
 
 class Direction(StrEnum):
@@ -46,6 +50,12 @@ class ScalingDecision:
     unplaceable: tuple[tuple[ContainerName, Rejection], ...] = ()
     recheck_at: float | None = None
     trigger: str = ""
+    guards: tuple[Guard, ...] = ()
+    """All that capped the wish; `capped_by` is the first of them."""
+    dry_run: bool = False
+    """Whether this is decided and recorded only."""
+    inputs: Mapping[str, Json] = field(default_factory=dict)
+    """What it was decided from: counts, shares, floors, headroom, cost."""
 
     def to_log(self) -> dict[str, object]:
         """The decision as plain values, for one log line and for the table."""
@@ -61,6 +71,9 @@ class ScalingDecision:
             "reclaimed": [str(node) for node in self.reclaimed],
             "unplaceable": len(self.unplaceable),
             "recheck_at": self.recheck_at,
+            "guards": [guard.value for guard in self.guards],
+            "dry_run": self.dry_run,
+            "inputs": dict(self.inputs),
         }
 
 

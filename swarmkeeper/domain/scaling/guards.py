@@ -25,6 +25,14 @@ class Guard(StrEnum):
     """The group's Launch or Terminate process is suspended."""
     PENDING = "pending"
     """Nothing is removed while something waits that the pool could hold."""
+    BUDGET = "budget"
+    """The fleet's price per hour has a limit."""
+    UNAVAILABLE = "unavailable"
+    """A launch has failed lately, such as for want of capacity."""
+    REFRESH = "refresh"
+    """An instance refresh of the group runs: nothing is removed meanwhile."""
+    DRAINS = "drains"
+    """At most so many nodes are drained at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,19 @@ class Limits:
     """When to ask again where no guard knows a time of its own."""
     failed_retry_s: float = 900.0
     """How long a failed pool waits before one launch is tried again."""
+    additions_in_window: int | None = None
+    """At most so many nodes are bought within `additions_window_s`; None for no limit."""
+    additions_window_s: float = 300.0
+    removals_in_window: int | None = 1
+    """At most so many nodes are removed within `removals_window_s`; None for no limit."""
+    removals_share: float | None = None
+    """At most this share (0 to 1) of the nodes at the window's start, but one at least; None for no limit."""
+    removals_window_s: float = 300.0
+    drains_at_once: int = 5
+    budget_per_hour: float | None = None
+    """What all pools of workers together may cost; nothing that exceeds it is bought. None for no limit."""
+    unavailable_s: float = 600.0
+    """For how long a pool counts as unavailable after a failed launch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,16 @@ THRESHOLD_PRECISION = 10**6  # thresholds are decimals from a file: 0.8 must mea
 
 
 @dataclass(frozen=True, slots=True)
+class Consolidation:
+    """When several half-empty nodes are emptied into others: once that frees `min_gain` at least.
+
+    In price per hour where the pool has a price, in nodes where it has none.
+    """
+
+    min_gain: float
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Scaling as configured, with how containers will be placed. Shares are 0 to 1; a pool is kept below
     `reserved_high`."""
@@ -24,6 +34,12 @@ class Policy:
     reserved_low: float = 0.3
     headroom: Headroom = NO_HEADROOM
     limits: Limits = field(default_factory=Limits)
+    consolidation: Consolidation | None = None
+    """Whether nodes that are not under-used are emptied together too; None for never."""
+    max_node_age_s: float | None = None
+    """Nodes older than this are replaced; None for never."""
+    image_id: str | None = None
+    """The machine image that nodes shall have; those of another are replaced. None when any will do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,47 @@ from swarmkeeper.domain.model import Container, Node, NodeId, Pool, Request
 from swarmkeeper.domain.occupants import occupant_of
 from swarmkeeper.domain.placement.facts import NodeFacts
 from swarmkeeper.domain.scaling.demand import promised_nodes
+from swarmkeeper.domain.scaling.floors import Ceiling, Floor
 from swarmkeeper.domain.scaling.guards import GroupSize
 from swarmkeeper.domain.scaling.state import ScalingState
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSnapshot:
+    """A pool of workers and its group as observed.
+
+    `launched` counts the instances that the group lists and that are not ending; None when that is not known.
+    `protected` are nodes that the group would not end now, such as those in standby. `refreshing` says that an
+    instance refresh runs; `dry_run` that what is decided is not acted on.
+    """
+
+    pool: Pool
+    group_min: int
+    group_max: int
+    group_desired: int
+    state: ScalingState
+    suspended: frozenset[str] = frozenset()
+    refreshing: bool = False
+    protected: frozenset[NodeId] = frozenset()
+    floors: tuple[Floor, ...] = ()
+    ceilings: tuple[Ceiling, ...] = ()
+    dry_run: bool = False
+    launched: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSnapshot:
+    """All pools of workers with their nodes, and what waits; `trigger` says for the log who asked.
+
+    `nodes` are the workers of these pools. `containers_by_node` lists what stands on a node, moves towards it
+    included; a node that has containers and no entry counts as one whose containers can't be moved.
+    """
+
+    nodes: Sequence[Node]
+    containers_by_node: Mapping[NodeId, Sequence[Container]]
+    pending: Sequence[Request]
+    pools: tuple[PoolSnapshot, ...]
+    trigger: str = ""
 
 
 @dataclass(frozen=True, slots=True)

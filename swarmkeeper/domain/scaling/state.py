@@ -24,3 +24,9 @@ class ScalingState:
     """Set when too many launches in a row were abandoned; the pool is not grown while it stands."""
     last_decision: str = ""
     """The last decision as JSON, for people."""
+    bought: tuple[tuple[float, int], ...] = ()
+    """When how many nodes were bought: no more than the longest window needs, oldest first."""
+    removed: tuple[tuple[float, int], ...] = ()
+    """When how many nodes were sent away, likewise."""
+    unavailable_until: float | None = None
+    """Until when no launch is tried after one failed, such as for want of capacity."""
