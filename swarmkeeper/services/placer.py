@@ -32,6 +32,10 @@ SHUNNED_S = 30.0
 """How long an engine that refused a container is tried last by this process."""
 
 
+class Impossible(InvalidInput):
+    """No node that the fleet may ever have could hold the request."""
+
+
 class Placer:
     """Use cases of the placement function. Safe under any number of concurrent callers."""
 
@@ -64,17 +68,15 @@ class Placer:
         the same name, QuotaExceeded, InvalidInput when an expression or the engine refuses it, or no node could ever
         hold it.
         """
-        known = self._same(request)
-        if known is not None:
-            return self._go_on(known)
-        self._refuse_impossible(request)
+        # Most requests are new, so whether the name is in use is left to the reservation's own condition to find.
         try:
+            self._refuse_impossible(request)
             return self.place(request)
-        except NameTaken:
+        except (NameTaken, Impossible):
             known = self._same(request)
             if known is None:
                 raise
-            return known  # the same request came twice at once: the other call goes on with it
+            return self._go_on(known)
 
     def place(self, request: Request, *, pending: Container | None = None) -> Container:
         """Reserve and start; when an engine refuses, the next candidate is tried, up to a few, while there is time.
@@ -159,12 +161,12 @@ class Placer:
         return self.place(gone_on.request, pending=gone_on) if gone_on.state is ContainerState.PENDING else gone_on
 
     def _refuse_impossible(self, request: Request) -> None:
-        """Raise InvalidInput for a request that would wait for ever."""
+        """Raise Impossible for a request that would wait for ever."""
         if not why_never(request, self._pools, (), self._options):
             return
         # Nodes may be larger than their pool promises, or left over from one that is no longer configured.
         if why := why_never(request, self._pools, self._store.nodes(), self._options):
-            raise InvalidInput("request", f"no node could ever hold it: {why}")
+            raise Impossible("request", f"no node could ever hold it: {why}")
 
     def _shunned_now(self) -> frozenset[NodeId]:
         """Engines that have just failed: taken only when there is nothing else."""

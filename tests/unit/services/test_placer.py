@@ -12,6 +12,7 @@ from swarmkeeper.errors import Conflict, Contention, Declined, InvalidInput, Nam
 from swarmkeeper.ports import RESERVATION_LEASE_S, Command
 from swarmkeeper.services.reservations import Placed
 from tests.fakes import a_request
+from tests.fakes.builders import resources
 from tests.unit.services.world import IMAGE, World
 
 
@@ -44,6 +45,23 @@ def test_the_same_request_twice_is_one_container(world: World) -> None:
     assert world.placer.create(a_request("web-1")) == first
     assert world.engines.made == 1
     assert world.node("i-0a").containers == 1
+
+
+def test_a_new_request_costs_a_reservation_and_its_end_and_reads_nothing_of_its_own(world: World) -> None:
+    world.with_worker("i-0a")
+    placer = world.placer
+    placer.create(a_request("web-0"))
+    world.store.calls.clear()
+    placer.create(a_request("web-1"))
+    assert world.store.calls == {"reserve": 1, "confirm": 1}
+
+
+def test_a_request_that_is_there_is_known_again_when_its_pool_could_hold_no_other(world: World) -> None:
+    world.store.save_node(replace(world.with_worker("i-0a"), capacity=resources(64, 65_536)))
+    large = a_request("large", cpus=32)
+    first = world.placer.create(large)
+    world.store.save_node(replace(world.node("i-0a"), capacity=resources(2, 2048)))
+    assert world.placer.create(large) == first
 
 
 def test_another_request_of_the_same_name_is_refused(world: World) -> None:
