@@ -47,3 +47,16 @@ def deciding_floor(floors: Iterable[Floor]) -> Floor | None:
 def deciding_ceiling(ceilings: Iterable[Ceiling]) -> Ceiling | None:
     """The ceiling that decides: the highest, since each metric must agree before anything goes. None for none."""
     return max(ceilings, key=lambda ceiling: ceiling.nodes, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What schedules, metrics and the forecast ask of one pool now.
+
+    `silent` says, for people, which metrics had no opinion and why: one without data neither grows nor shrinks
+    anything.
+    """
+
+    floors: tuple[Floor, ...] = ()
+    ceilings: tuple[Ceiling, ...] = ()
+    silent: tuple[str, ...] = ()
