@@ -207,3 +207,15 @@ def test_an_index_without_nodes_chooses_none() -> None:
     options = plain_options()
     choice = ClusterIndex(options).choose(Wish(Resources()))
     assert (choice.node_id, choice.pass_, choice.rejections) == (None, 2, ())
+
+
+def test_a_generic_resource_that_was_all_reserved_can_be_had_again() -> None:
+    options = plain_options()
+    index, gpus = ClusterIndex(options), Resources(generic=(("gpu", 2),))
+    node = a_node()
+    index.put_node(replace(node, capacity=node.capacity + gpus))
+    asked = Wish(gpus)
+    key = index.hold(node.id, Occupant(ContainerName("held"), reservation=gpus))
+    assert index.choose(asked).node_id is None
+    index.drop(node.id, key)
+    assert index.choose(asked).node_id == node.id

@@ -78,7 +78,7 @@ class Totals:
             position, bit = entry.position, entry.bit
             cpus.follow(position, bit, entry.cpu_used)
             memory.follow(position, bit, entry.memory_used)
-            if entry.generic_used or entry.generic_free:
+            if entry.generic_total or entry.generic_used or entry.generic_free:
                 self.rooms.follow(entry)
             if entry.slots is not None:
                 self._follow_slots(entry)
