@@ -144,6 +144,7 @@ class Registrar:
             slots=plan.pool.slots,
             labels=dict(plan.pool.labels),
             hook=hook,
+            image_id="" if instance is None else instance.image_id,
         )
         try:
             self._store.add_node(node)

@@ -49,6 +49,8 @@ def node_item(node: Node) -> Item:
         "reason": text(node.reason),
         "hook": _hook_value(node.hook),
         "command": _command_value(node.command),
+        "image_id": text(node.image_id),
+        "protected": {"BOOL": node.protected},
     }
     item |= {f"{RESERVED_GENERIC}{kind}": number(amount) for kind, amount in node.reserved.generic}
     if node.state is not NodeState.GONE:
@@ -77,6 +79,9 @@ def node_from(item: Mapping[str, AttributeValueTypeDef]) -> Node:
         reason=item["reason"]["S"],
         hook=_hook_in(item["hook"]),
         command=_command_in(item["command"]),
+        # Nodes that joined under an older version don't have these two.
+        image_id=item["image_id"]["S"] if "image_id" in item else "",
+        protected="protected" in item and item["protected"]["BOOL"],
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from swarmkeeper.adapters.aws.items import Item, integer_in, number, optional_number, scaling_key, text
@@ -24,19 +24,39 @@ def scaling_item(state: ScalingState) -> Item:
         "failed_since": optional_number(state.failed_since),
         "abandoned_nodes": {"L": [text(node_id) for node_id in state.abandoned_nodes]},
         "last_decision": text(state.last_decision),
+        "bought": _changes(state.bought),
+        "removed": _changes(state.removed),
+        "unavailable_until": optional_number(state.unavailable_until),
     }
 
 
 def scaling_from(item: Mapping[str, AttributeValueTypeDef]) -> ScalingState:
-    recheck_at, failed_since = item["recheck_at"], item["failed_since"]
     return ScalingState(
         pool=PoolName(item["pk"]["S"].removeprefix("SCALING#")),
         version=integer_in(item, "version"),
         last_out_at=float(item["last_out_at"]["N"]),
         last_in_at=float(item["last_in_at"]["N"]),
-        recheck_at=float(recheck_at["N"]) if "N" in recheck_at else None,
+        recheck_at=_time_in(item, "recheck_at"),
         abandoned_in_a_row=integer_in(item, "abandoned_in_a_row"),
-        failed_since=float(failed_since["N"]) if "N" in failed_since else None,
+        failed_since=_time_in(item, "failed_since"),
         abandoned_nodes=tuple(NodeId(value["S"]) for value in item["abandoned_nodes"]["L"]),
         last_decision=item["last_decision"]["S"],
+        bought=_changes_in(item, "bought"),
+        removed=_changes_in(item, "removed"),
+        unavailable_until=_time_in(item, "unavailable_until"),
     )
+
+
+def _changes(changes: Sequence[tuple[float, int]]) -> AttributeValueTypeDef:
+    return {"L": [{"L": [number(at), number(nodes)]} for at, nodes in changes]}
+
+
+def _changes_in(item: Mapping[str, AttributeValueTypeDef], name: str) -> tuple[tuple[float, int], ...]:
+    """None where an older version wrote the item."""
+    pairs = [each["L"] for each in item[name]["L"]] if name in item else []
+    return tuple((float(at["N"]), int(nodes["N"])) for at, nodes in pairs)
+
+
+def _time_in(item: Mapping[str, AttributeValueTypeDef], name: str) -> float | None:
+    value = item.get(name, {})
+    return float(value["N"]) if "N" in value else None

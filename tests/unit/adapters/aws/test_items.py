@@ -51,6 +51,8 @@ NODE = Node(
     reason="why",
     hook=Hook("group", "join", "token", 12.5),
     command=SentCommand("id", "node-join", 13.5, attempt=2),
+    image_id="ami-1",
+    protected=True,
 )
 REQUEST = Request(
     name=ContainerName("web-1"),
@@ -108,6 +110,9 @@ SCALING = ScalingState(
     abandoned_nodes=(NodeId("i-0a"),),
     failed_since=6.5,
     last_decision="{}",
+    bought=((7.5, 2), (8.5, 1)),
+    removed=((9.5, 3),),
+    unavailable_until=10.5,
 )
 
 
@@ -124,6 +129,14 @@ def test_records_come_back_from_their_items() -> None:
     assert node_from(node_item(NODE)) == NODE
     assert container_from(container_item(CONTAINER)) == CONTAINER
     assert scaling_from(scaling_item(SCALING)) == SCALING
+
+
+def test_records_of_an_older_version_are_read() -> None:
+    node = {name: value for name, value in node_item(NODE).items() if name not in ("image_id", "protected")}
+    assert node_from(node) == replace(NODE, image_id="", protected=False)
+    new = ("bought", "removed", "unavailable_until")
+    scaling = {name: value for name, value in scaling_item(SCALING).items() if name not in new}
+    assert scaling_from(scaling) == replace(SCALING, bought=(), removed=(), unavailable_until=None)
 
 
 @pytest.mark.parametrize("occupant", [OCCUPANT, Occupant("web-2")], ids=["full", "by default"])
