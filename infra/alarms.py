@@ -43,7 +43,7 @@ class FleetAlarms(Construct):
         self._scaling("pending", "Containers wait for a node", self._metric("PendingContainers", None), above, 0, topic)
 
     def _shares(self, pool: str, settings: Settings, topic: sns.ITopic) -> None:
-        scaling = settings.scaling
+        scaling = settings.scaling_of(pool)
         reserved = self._metric("ReservedShare", pool)
         above = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
         below = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD

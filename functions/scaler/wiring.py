@@ -5,51 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from functions.scaler.triggers import TriggerRules
 from swarmkeeper.adapters.aws.alarms import CloudWatchAlarms
 from swarmkeeper.composition import Composition
-from swarmkeeper.domain.scaling.demand import Headroom
-from swarmkeeper.domain.scaling.guards import Limits
-from swarmkeeper.domain.scaling.policy import Policy
-from swarmkeeper.edge.placement import placement_options
-from swarmkeeper.edge.settings import Settings
+from swarmkeeper.domain.model import Role
+from swarmkeeper.edge.scaling import policy_of
+from swarmkeeper.ports import Clock, StateStore
 from swarmkeeper.services.scaler import Scaler
 
 
 @dataclass(frozen=True, slots=True)
 class Wired:
-    """The scaler and whose it is."""
+    """The scaler, what tells it whose a message is, and what a repetition is known by."""
 
     scaler: Scaler
-    fleet: str
+    rules: TriggerRules
+    store: StateStore
+    clock: Clock
 
 
 def build(environ: Mapping[str, str]) -> Wired:
     """Raises InvalidInput for a missing variable, Unavailable when AWS does not answer."""
     parts = Composition(environ, function="scaler")
+    alarms = CloudWatchAlarms(parts.cloudwatch, parts.variable("SWARMKEEPER_ALARM_ACTIONS").split(","))
     scaler = Scaler(
         fleet_name=parts.fleet_name,
         store=parts.store,
         fleet=parts.fleet,
         events=parts.events,
-        alarms=CloudWatchAlarms(parts.cloudwatch),
+        alarms=alarms,
         clock=parts.clock,
         pools=parts.pools,
-        policy=policy_of(parts.settings),
+        policy=policy_of(parts.settings, parts.settings.scaling),
     )
-    return Wired(scaler, parts.fleet_name)
-
-
-def policy_of(settings: Settings) -> Policy:
-    """The scaling part of the settings as the domain takes it."""
-    scaling = settings.scaling
-    return Policy(
-        options=placement_options(settings.placement),
-        reserved_high=scaling.reserved_high,
-        reserved_low=scaling.reserved_low,
-        headroom=Headroom(scaling.headroom.resources, scaling.headroom.containers),
-        limits=Limits(
-            out_cooldown_s=float(scaling.out_cooldown),
-            in_cooldown_s=float(scaling.in_cooldown),
-            max_removals=scaling.max_removals,
-        ),
-    )
+    workers = {pool.group: pool.name for pool in parts.pools if pool.role is Role.WORKER}
+    return Wired(scaler, TriggerRules(parts.fleet_name, alarms.owner, workers), parts.store, parts.clock)

@@ -39,6 +39,7 @@ def _plan(settings: Settings, name: str, pool: PoolSettings, type_capacity: Call
             node_capacity=Resources(),
             slots=pool.slots,
             labels=dict(pool.labels),
+            price_per_hour=pool.price,
         ),
         system_reserve=pool.system_reserve.resources,
         cpu_overcommit=overcommit.cpus,

@@ -13,7 +13,6 @@ from swarmkeeper.domain.model import Role
 from swarmkeeper.edge.quantities import Bytes, Seconds
 from swarmkeeper.edge.settings_admission import AdmissionSettings, TenantSettings
 from swarmkeeper.edge.settings_fields import (
-    AlarmPeriod,
     Amount,
     Count,
     Flag,
@@ -27,7 +26,6 @@ from swarmkeeper.edge.settings_fields import (
     Number,
     OverlayPool,
     OverlaySubnet,
-    Share,
     Strict,
     VpcRange,
     broken,
@@ -36,12 +34,14 @@ from swarmkeeper.edge.settings_rules import (
     Problem,
     address_ranges,
     architecture,
+    budget,
     overlay_size,
     pool_limits,
     pool_roles,
+    pool_scaling,
     router_port,
-    shares,
 )
+from swarmkeeper.edge.settings_scaling import PoolScaling, PoolScalingOverrides, ScalingSettings
 from swarmkeeper.errors import InvalidInput
 
 HOOK_CEILING_S = 48 * 3600
@@ -99,12 +99,6 @@ class PlacementSettings(Strict):
     """The memory limit, and reservation, of a container that asks for none; Docker's own least limit is 6 MiB."""
 
 
-class Headroom(Amount):
-    """Room kept free for requests to come."""
-
-    containers: Annotated[Count, Field(ge=0)] = 0
-
-
 class PoolSettings(Strict):
     """One Auto Scaling group of like nodes."""
 
@@ -121,6 +115,11 @@ class PoolSettings(Strict):
     """GPUs that a node offers for reservations."""
     admission: AdmissionSettings = AdmissionSettings()
     """What this pool allows beyond what the whole fleet does."""
+    price: Annotated[Number, Field(ge=0)] = 0.0
+    """What one node costs an hour, in whatever currency; the cheapest pool that fits is grown."""
+    purchase: Literal["on-demand", "spot"] = "on-demand"
+    scaling: PoolScalingOverrides = PoolScalingOverrides()
+    """What this pool has of its own where the fleet's scaling says otherwise."""
 
     @model_validator(mode="after")
     def _limits_make_sense(self) -> Self:
@@ -142,21 +141,6 @@ class PoolSettings(Strict):
     def leave_heartbeat_s(self) -> int:
         """The leave hook's heartbeat time-out: 100 of them outlast the drain twice; 5 minutes to 2 hours."""
         return min(7200, max(300, self.drain_limit * 2 // HOOK_HEARTBEATS))
-
-
-class ScalingSettings(Strict):
-    alarm_period: AlarmPeriod = 60
-    out_cooldown: Seconds = 60
-    in_cooldown: Seconds = 300
-    reserved_high: Share = 0.8
-    reserved_low: Share = 0.3
-    headroom: Headroom = Headroom()
-    max_removals: Annotated[Count, Field(ge=1, le=100)] = 1
-
-    @model_validator(mode="after")
-    def _low_is_below_high(self) -> Self:
-        broken(shares(self.reserved_low, self.reserved_high))
-        return self
 
 
 class ImageSettings(Strict):
@@ -182,6 +166,7 @@ class Settings(Strict):
     def _pools_fit_together(self) -> Self:
         broken((*pool_roles(self.pools.values()), *overlay_size(self.network.fleet_subnet, self.pools.values())))
         broken(router_port(self.network.router_port, self.admission, self.pools))
+        broken((*pool_scaling(self.scaling, self.pools), *budget(self.scaling, self.pools)))
         return self
 
     @classmethod
@@ -195,6 +180,10 @@ class Settings(Strict):
     def admission_of(self, pool: str) -> AdmissionSettings:
         """What a pool allows: the fleet's features and its own."""
         return self.admission.merged(self.pools[pool].admission)
+
+    def scaling_of(self, pool: str) -> PoolScaling:
+        """How a pool is scaled: the fleet's settings and its own."""
+        return self.pools[pool].scaling.over(self.scaling)
 
     def pools_of(self, role: Role) -> dict[str, PoolSettings]:
         """The pools of one role by name."""

@@ -13,6 +13,7 @@ from swarmkeeper.domain.model import Role
 if TYPE_CHECKING:
     from swarmkeeper.edge.settings import PoolSettings
     from swarmkeeper.edge.settings_admission import AdmissionSettings
+    from swarmkeeper.edge.settings_scaling import PoolScaling, ScalingSettings
 
 Path = tuple[str | int, ...]
 
@@ -46,6 +47,10 @@ def pool_limits(pool: PoolSettings) -> Iterator[Problem]:
             for limit, count in (("min", pool.min), ("max", pool.max))
             if count % 2 == 0
         )
+        if pool.purchase == "spot":
+            yield Problem(("purchase",), "spot: a manager that AWS takes back may cost the Swarm its quorum")
+        if pool.scaling.model_fields_set:
+            yield Problem(("scaling",), "managers are not sized by demand")
     if len({architecture(kind) for kind in pool.instance_types}) > 1:
         yield Problem(("instance_types",), "mixes x86_64 and arm64; one image can't start on both")
 
@@ -63,6 +68,47 @@ def shares(low: float, high: float) -> Iterator[Problem]:
     """The share at which a pool shrinks is below the one at which it grows."""
     if low >= high:
         yield Problem(("reserved_low",), f"{low:g} is not below reserved_high {high:g}")
+
+
+def pool_scaling(scaling: ScalingSettings, pools: Mapping[str, PoolSettings]) -> Iterator[Problem]:
+    """Each pool of workers with the fleet's settings and its own."""
+    for name, pool in pools.items():
+        if pool.role is Role.MANAGER:
+            continue
+        own: Path = ("pools", name, "scaling")
+        merged = pool.scaling.over(scaling)
+        for problem in (*shares(merged.reserved_low, merged.reserved_high), *_reachable(name, pool, merged)):
+            is_own = problem.path[0] in pool.scaling.model_fields_set or problem.path[0] == "reserved_low"
+            yield Problem(((*own, *problem.path) if is_own else ("scaling", *problem.path)), problem.text)
+
+
+def _reachable(name: str, pool: PoolSettings, scaling: PoolScaling) -> Iterator[Problem]:
+    """What is wished for may come true within the pool's limits."""
+    for index, schedule in enumerate(scaling.schedules):
+        if schedule.min > pool.max:
+            yield Problem(("schedules", index, "min"), f"{schedule.min} is above max {pool.max} of pool {name}")
+    headroom = scaling.arrival_headroom
+    for path, boot_time in (
+        (("arrival_headroom", "boot_time"), headroom.boot_time if headroom else 0),
+        (("forecast", "boot_time"), scaling.forecast.boot_time if scaling.forecast.enabled else 0),
+    ):
+        if boot_time > pool.launch_limit:
+            text = f"{boot_time}s is above the launch_limit of pool {name}, {pool.launch_limit}s, when it is given up"
+            yield Problem(path, text)
+
+
+def budget(scaling: ScalingSettings, pools: Mapping[str, PoolSettings]) -> Iterator[Problem]:
+    """A budget counts prices, and pays for the least of each pool."""
+    if scaling.budget_per_hour is None:
+        return
+    workers = {name: pool for name, pool in pools.items() if pool.role is Role.WORKER}
+    for name, pool in workers.items():
+        if not pool.price:
+            yield Problem(("pools", name, "price"), "is missing: scaling.budget_per_hour counts it")
+    least = sum(pool.min * pool.price for pool in workers.values())
+    if least > scaling.budget_per_hour:
+        text = f"{scaling.budget_per_hour:g} is below {least:g}, the price of the pools' min"
+        yield Problem(("scaling", "budget_per_hour"), text)
 
 
 def address_ranges(vpc_cidr: IPv4Network, overlay_pool: IPv4Network, fleet_subnet: IPv4Network) -> Iterator[Problem]:

@@ -20,16 +20,22 @@ MakeWorld = Callable[..., World]
 
 @pytest.fixture
 def make_world(tmp_path: Path) -> Iterator[MakeWorld]:
-    """Makes a cloud of the shipped profile; it is ended with the test."""
+    """Makes a cloud of the shipped profile, or of other settings; it is ended with the test."""
     with ExitStack() as ends:
 
-        def make(engines: str, *, agent_delay_s: float = 1.0, disturbance: Disturbance | None = None) -> World:
+        def make(
+            engines: str,
+            *,
+            agent_delay_s: float = 1.0,
+            disturbance: Disturbance | None = None,
+            settings: Path | None = None,
+        ) -> World:
             if engines == "real":
                 ends.callback(MachineLock.acquire(default_lock_path(), tmp_path).release)
                 remains.clean(tmp_path, print)
                 ends.callback(remains.clean, tmp_path, print)
             options = Options(
-                settings=project_root() / "swarmkeeper.demo.yaml",
+                settings=settings or project_root() / "swarmkeeper.demo.yaml",
                 state_dir=tmp_path,
                 engines=engines,
                 agent_delay_s=agent_delay_s,
