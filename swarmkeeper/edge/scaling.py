@@ -17,11 +17,22 @@ NO_IMAGES: Mapping[PoolName, str] = {}
 
 
 def policies(settings: Settings, images: Mapping[PoolName, str] = NO_IMAGES) -> Mapping[PoolName, Policy]:
-    """Each pool of workers' policy; `images` are what new nodes get, and a pool without one replaces no drifted node."""
+    """Each pool of workers' policy; `images` are what new nodes get: where none is known, no node counts as drifted."""
     return {
         PoolName(name): policy_of(settings, settings.scaling_of(name), images.get(PoolName(name)))
         for name in settings.pools_of(Role.WORKER)
     }
+
+
+def dry_run_pools(settings: Settings) -> frozenset[PoolName]:
+    """The pools for which decisions are only told."""
+    return frozenset(PoolName(name) for name in settings.pools_of(Role.WORKER) if settings.scaling_of(name).dry_run)
+
+
+def drift_pools(settings: Settings) -> frozenset[PoolName]:
+    """The pools whose nodes of an older machine image are replaced."""
+    workers = settings.pools_of(Role.WORKER)
+    return frozenset(PoolName(name) for name in workers if settings.scaling_of(name).replace_drifted)
 
 
 def policy_of(settings: Settings, scaling: PoolScaling, image_id: str | None = None) -> Policy:

@@ -10,7 +10,7 @@ import pytest
 from swarmkeeper.domain.model import PoolName, Resources
 from swarmkeeper.domain.scaling.policy import Consolidation
 from swarmkeeper.edge.pools import pool_plans
-from swarmkeeper.edge.scaling import policies
+from swarmkeeper.edge.scaling import drift_pools, dry_run_pools, policies
 from swarmkeeper.edge.settings import Settings, SettingsError, load_settings
 
 GOOD = """\
@@ -84,6 +84,11 @@ def test_the_domain_gets_each_pools_policy_and_no_managers(tmp_path: Path) -> No
 def test_the_budget_is_the_whole_fleets_in_every_pools_limits(tmp_path: Path) -> None:
     found = policies(loaded(tmp_path, "budget_per_hour: 1.5"))
     assert [policy.limits.budget_per_hour for policy in found.values()] == [1.5, 1.5]
+
+
+def test_the_pools_to_be_told_only_and_those_to_be_renewed_are_known(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, "replace_drifted: true", "scaling: {dry_run: true, replace_drifted: false}")
+    assert (dry_run_pools(settings), drift_pools(settings)) == (frozenset({BIG}), frozenset({SMALL}))
 
 
 def test_a_pools_price_reaches_the_domain(tmp_path: Path) -> None:
