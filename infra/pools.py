@@ -18,10 +18,19 @@ from infra.network import FleetNetwork
 from infra.node_role import node_role
 from swarmkeeper.domain.model import Role
 from swarmkeeper.edge.settings import PoolSettings
+from swarmkeeper.edge.settings_scaling import PoolScaling
 
 HERE = Path(__file__).parent
 STOCK_IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}"
 ROOT_DEVICE, ROOT_GB = "/dev/xvda", 50
+ON_DEMAND = {"onDemandAllocationStrategy": "prioritized", "onDemandPercentageAboveBaseCapacity": 100}
+"""The first type, in the order given, that AWS has."""
+SPOT = {
+    "onDemandBaseCapacity": 0,
+    "onDemandPercentageAboveBaseCapacity": 0,
+    "spotAllocationStrategy": "price-capacity-optimized",
+}
+"""Of all types the one that is least likely to be taken back, at a low price; AWS advises against `lowest-price`."""
 
 
 class NodePool(Construct):
@@ -36,10 +45,13 @@ class NodePool(Construct):
         network: FleetNetwork,
         *,
         projects_arn: str,
+        scaling: PoolScaling,
     ) -> None:
         super().__init__(scope, f"Pool-{pool}")
         self.pool = pool
         self._settings = settings
+        # For a price EC2 measures each minute instead of each five.
+        self._detailed_monitoring = settings.role is Role.WORKER and scaling.tracks_cpu_each_minute
         self._names = names
         self._network = network
         self.role = node_role(self, names, settings.role, projects_arn)
@@ -81,6 +93,7 @@ class NodePool(Construct):
                 }
             ],
             tag_specifications=[{"resourceType": "volume", "tags": tags}],
+            monitoring={"enabled": True} if self._detailed_monitoring else None,
             user_data=Fn.base64((HERE / "user_data.sh").read_text(encoding="utf-8")),
         )
         return ec2.CfnLaunchTemplate(
@@ -123,20 +136,16 @@ class NodePool(Construct):
         version = autoscaling.CfnAutoScalingGroup.LaunchTemplateSpecificationProperty(
             launch_template_id=template.ref, version=template.attr_latest_version_number
         )
-        types = self._settings.instance_types
-        if len(types) == 1:
+        types, on_spot = self._settings.instance_types, self._settings.purchase == "spot"
+        if len(types) == 1 and not on_spot:
             return {"launch_template": version}
-        # In the order given: on demand, the first type that AWS has.
         return {
             "mixed_instances_policy": {
                 "launchTemplate": {
                     "launchTemplateSpecification": version,
                     "overrides": [{"instanceType": kind} for kind in types],
                 },
-                "instancesDistribution": {
-                    "onDemandAllocationStrategy": "prioritized",
-                    "onDemandPercentageAboveBaseCapacity": 100,
-                },
+                "instancesDistribution": SPOT if on_spot else ON_DEMAND,
             }
         }
 

@@ -45,7 +45,15 @@ class FleetStack(Stack):
         wiring = Wiring(self, names, functions, tuple(settings.pools))
         alarms = FleetAlarms(self, settings, names, wiring)
         pools = [
-            NodePool(self, name, pool, names, network, projects_arn=documents.projects_arn)
+            NodePool(
+                self,
+                name,
+                pool,
+                names,
+                network,
+                projects_arn=documents.projects_arn,
+                scaling=settings.scaling_of(name),
+            )
             for name, pool in settings.pools.items()
         ]
         launch_after(pools, [network, state, documents, api, alarms, *wiring.serves_first_instance])

@@ -18,6 +18,8 @@ PERCENT = frozenset({"cpu_utilization", "memory_used"})
 NOT_CUSTOM: dict[str, object] = {"namespace": None, "name": None, "dimensions": {}, "statistic": "Average"}
 FIVE_MINUTE_DAYS = 63
 """How long CloudWatch keeps datapoints of five minutes: no forecast looks further back."""
+BASIC_MONITORING_S = 300
+"""How often EC2 measures instances without detailed monitoring."""
 DAY_S = 24 * 3600
 
 
@@ -186,6 +188,12 @@ class PoolScaling(Strict):
     tracking: Annotated[tuple[TrackingSettings, ...], Field(max_length=10)] = ()
     schedules: Annotated[tuple[ScheduleSettings, ...], Field(max_length=50)] = ()
     forecast: ForecastSettings = ForecastSettings()
+
+    @property
+    def tracks_cpu_each_minute(self) -> bool:
+        """Whether EC2's own CPU metric is looked at more often than EC2 measures without detailed monitoring."""
+        cpu = (each for each in self.tracking if each.metric == "cpu_utilization")
+        return any(each.period < BASIC_MONITORING_S for each in cpu)
 
 
 class PoolScalingOverrides(PoolScaling):
