@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Tags
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.names import METRICS_NAMESPACE, Names
+from infra.names import METRICS_NAMESPACE, POOL_TAG, Names
 from infra.wiring import Wiring
 from swarmkeeper.domain.model import Role
 from swarmkeeper.edge.settings import Settings
@@ -123,3 +123,6 @@ class FleetAlarms(Construct):
             treat_missing_data=missing,
         )
         alarm.add_alarm_action(actions.SnsAction(topic))
+        pool = (metric.dimensions or {}).get("Pool")
+        if pool:
+            Tags.of(alarm).add(POOL_TAG, str(pool))

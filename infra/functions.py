@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
@@ -40,6 +40,10 @@ PLANS = {
     # The next minute's run is the retry.
     "reconciler": Plan(timeout_s=55, calls_engines=True, retries=0),
 }
+
+
+READS_HISTORY = ("placement", "scaler")
+"""The scaler keeps its decisions, the HTTP API tells them."""
 
 
 class FleetFunctions(Construct):
@@ -99,7 +103,13 @@ class FleetFunctions(Construct):
         }
 
     def _environment(self, name: str) -> dict[str, str]:
+        own: dict[str, str] = {}
+        if name in READS_HISTORY:
+            own["SWARMKEEPER_HISTORY_TABLE"] = self._names.of("history")
+        if name == "scaler":
+            own["SWARMKEEPER_ALARM_ACTIONS"] = self._names.alarm_actions(Stack.of(self))
         return {
+            **own,
             "SWARMKEEPER_FLEET": self._names.fleet,
             "SWARMKEEPER_TABLE": self._names.of("state"),
             "SWARMKEEPER_SETTINGS_PARAMETER": self._names.settings_parameter,

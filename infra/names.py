@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from aws_cdk import ArnFormat, Stack
 
+from swarmkeeper.domain.scaling import alarm_owner
+
 METRICS_NAMESPACE = "Swarmkeeper"
-FLEET_TAG = "swarmkeeper:fleet"
-POOL_TAG = "swarmkeeper:pool"
+FLEET_TAG, POOL_TAG = alarm_owner.FLEET_TAG, alarm_owner.POOL_TAG
 JOIN_HOOK = "join"
 LEAVE_HOOK = "leave"
 FUNCTIONS = ("placement", "scaler", "registrar", "reconciler")
@@ -62,6 +63,17 @@ class Names:
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
             resource_name=f"*:autoScalingGroupName/{self.group(pool)}",
         )
+
+    def alarm_actions(self, stack: Stack) -> str:
+        """What an alarm may do to wake the scaler, as ARNs: publish to its topic, or invoke it."""
+        topic = stack.format_arn(service="sns", resource=self.of("alarms"))
+        function = stack.format_arn(
+            service="lambda",
+            resource="function",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            resource_name=self.of("scaler"),
+        )
+        return f"{topic},{function}"
 
     def document_arn(self, stack: Stack, document: str) -> str:
         return stack.format_arn(service="ssm", resource="document", resource_name=self.of(document))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Stack
+from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
@@ -28,7 +28,7 @@ FLEET_LOOK = (
 )
 """Reading that AWS can't narrow to single resources; so are the two below."""
 COMMAND_LOOK = ("ssm:GetCommandInvocation",)
-ALARM_LOOK = ("cloudwatch:DescribeAlarms",)
+SCALING_LOOK = ("autoscaling:DescribeInstanceRefreshes", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData")
 
 
 class Grants:
@@ -64,13 +64,19 @@ class Grants:
         )
 
     def _placement(self, function: lambda_.Function) -> None:
+        allow(function, ["dynamodb:GetItem", "dynamodb:Query"], [self._state.history.table_arn])
         self._send_commands(function, ["node-pull"])
 
     def _reconciler(self, function: lambda_.Function) -> None:
         allow(function, FLEET_LOOK, ["*"])
 
     def _scaler(self, function: lambda_.Function) -> None:
-        allow(function, [*FLEET_LOOK, *ALARM_LOOK], ["*"])
+        allow(function, [*FLEET_LOOK, *SCALING_LOOK], ["*"])
+        alarms = self._stack.format_arn(
+            service="cloudwatch", resource="alarm", arn_format=ArnFormat.COLON_RESOURCE_NAME, resource_name="*"
+        )
+        allow(function, ["cloudwatch:ListTagsForResource"], [alarms])
+        allow(function, ["dynamodb:PutItem", "dynamodb:Query"], [self._state.history.table_arn])
         allow(function, ["autoscaling:SetDesiredCapacity"], self._groups)
 
     def _registrar(self, function: lambda_.Function) -> None:

@@ -16,6 +16,7 @@ from infra.pools import NodePool, launch_after, suspend_rebalancing
 from infra.projects import compose_projects
 from infra.state import FleetState
 from infra.wiring import Wiring
+from swarmkeeper.domain.model import Role
 from swarmkeeper.edge.settings import Settings
 
 IMAGE_PATTERN = "[a-z0-9][A-Za-z0-9._:/-]{0,300}@sha256:[0-9a-f]{64}"
@@ -42,7 +43,7 @@ class FleetStack(Stack):
         functions = FleetFunctions(self, names, network)
         Grants(self, names, state, tuple(settings.pools)).give(functions.by_name)
         api = FleetApi(self, names, functions.by_name["placement"])
-        wiring = Wiring(self, names, functions, tuple(settings.pools))
+        wiring = Wiring(self, names, functions, tuple(settings.pools), tuple(settings.pools_of(Role.WORKER)))
         alarms = FleetAlarms(self, settings, names, wiring)
         pools = [
             NodePool(

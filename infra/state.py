@@ -1,4 +1,4 @@
-"""What the fleet remembers: its table, settings and secrets."""
+"""What the fleet remembers: its tables, settings and secrets."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ CLIENTS = ("placement", "registrar", "reconciler")
 
 
 class FleetState(Construct):
-    """The table, the settings as the functions read them, and secrets without a value."""
+    """The tables, the settings as the functions read them, and secrets without a value."""
 
     def __init__(self, scope: Construct, settings: Settings, names: Names) -> None:
         super().__init__(scope, "State")
         self.table = self._table(names)
+        self.history = self._history(names)
         self.settings = ssm.CfnParameter(
             self,
             "Settings",
@@ -67,6 +68,19 @@ class FleetState(Construct):
             non_key_attributes=list(CHANGE_ATTRIBUTES),
         )
         return table
+
+    def _history(self, names: Names) -> dynamodb.Table:
+        """The scaler's decisions, 30 days of them: no state, so it goes with the stack."""
+        return dynamodb.Table(
+            self,
+            "History",
+            table_name=names.of("history"),
+            partition_key=_text("pk"),
+            sort_key=_text("sk"),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            time_to_live_attribute="expires_at",
+            removal_policy=RemovalPolicy.DESTROY,
+        )
 
     def _secret(self, names: Names, name: str, description: str) -> secretsmanager.CfnSecret:
         logical = name.title().replace("/", "")

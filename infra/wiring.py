@@ -16,7 +16,7 @@ from constructs import Construct, IConstruct
 
 from infra.functions import FleetFunctions, dead_letter_queue
 from infra.names import Names
-from swarmkeeper.edge.events import COMMAND_CHANGED, ENDED, LAUNCH_ACTION, TERMINATE_ACTION
+from swarmkeeper.edge.events import COMMAND_CHANGED, ENDED, LAUNCH_ACTION, LAUNCH_FAILED, TERMINATE_ACTION
 from swarmkeeper.ports import Event
 
 MAX_RECEIVES = 60
@@ -26,7 +26,9 @@ MAX_RECEIVES = 60
 class Wiring(Construct):
     """The registrar's queue, the alarms' topic, the operators' topic, and all rules."""
 
-    def __init__(self, scope: Construct, names: Names, functions: FleetFunctions, pools: Sequence[str]) -> None:
+    def __init__(
+        self, scope: Construct, names: Names, functions: FleetFunctions, pools: Sequence[str], workers: Sequence[str]
+    ) -> None:
         super().__init__(scope, "Wiring")
         self._names = names
         self._functions = functions
@@ -36,6 +38,7 @@ class Wiring(Construct):
         self.operators = self._topic("operators")
         self._alarms_wake_the_scaler()
         self._hooks_and_commands(pools)
+        self._failed_launches(workers)
         self._own_events()
         self._schedules()
 
@@ -80,6 +83,12 @@ class Wiring(Construct):
         self.alarms.add_subscription(
             subscriptions.LambdaSubscription(scaler, dead_letter_queue=self.dead_letters["scaler"])
         )
+        # People's own alarms may also have the function as their action.
+        scaler.add_permission(
+            "InvokedByAlarms",
+            principal=iam.ServicePrincipal("lambda.alarms.cloudwatch.amazonaws.com"),
+            source_account=Stack.of(self).account,
+        )
 
     def _hooks_and_commands(self, pools: Sequence[str]) -> None:
         groups = [self._names.group(pool) for pool in pools]
@@ -92,6 +101,15 @@ class Wiring(Construct):
         self._rule("commands", self._commands("node-csr", "node-join", "node-leave"), "registrar")
         self._rule("pulls", self._commands("node-pull"), "placement")
 
+    def _failed_launches(self, workers: Sequence[str]) -> None:
+        """A group that can't launch tells it, and another pool may."""
+        failed = events.EventPattern(
+            source=["aws.autoscaling"],
+            detail_type=[LAUNCH_FAILED],
+            detail={"AutoScalingGroupName": [self._names.group(pool) for pool in workers]},
+        )
+        self._rule("launch-failures", failed, "scaler")
+
     def _commands(self, *documents: str) -> events.EventPattern:
         detail = {"document-name": [self._names.of(name) for name in documents], "status": sorted(ENDED)}
         return events.EventPattern(source=["aws.ssm"], detail_type=[COMMAND_CHANGED], detail=detail)
@@ -101,7 +119,7 @@ class Wiring(Construct):
         self._rule("placement-events", own, "placement")
         self._rule("node-events", self._from(self._names.node_event_source, Event.CONTAINER_ENDED), "placement")
         self._rule("registrar-events", self._own(Event.NODE_DRAINING, Event.MEMBERSHIP_CHECK), "registrar")
-        self._rule("scaler-events", self._own(Event.LAUNCH_ABANDONED), "scaler")
+        self._rule("scaler-events", self._own(Event.LAUNCH_ABANDONED, Event.CAPACITY_NEEDED), "scaler")
 
     def _own(self, *kinds: Event) -> events.EventPattern:
         return self._from(self._names.event_source, *kinds)

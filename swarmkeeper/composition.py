@@ -14,6 +14,7 @@ import boto3
 from swarmkeeper.adapters.aws.clients import AwsClients, config
 from swarmkeeper.adapters.aws.clock import SystemClock
 from swarmkeeper.adapters.aws.commands import RunCommands
+from swarmkeeper.adapters.aws.decision_records import DynamoDecisions
 from swarmkeeper.adapters.aws.events import EventBus
 from swarmkeeper.adapters.aws.fleet import AutoScalingFleet
 from swarmkeeper.adapters.aws.metrics import emit_engine_call
@@ -94,6 +95,10 @@ class Composition:
     @cached_property
     def store(self) -> DynamoStore:
         return DynamoStore(self.clients.dynamodb, self.variable("SWARMKEEPER_TABLE"))
+
+    @cached_property
+    def history(self) -> DynamoDecisions:
+        return DynamoDecisions(self.clients.dynamodb, self.variable("SWARMKEEPER_HISTORY_TABLE"))
 
     @cached_property
     def view(self) -> FleetView:

@@ -367,7 +367,10 @@ class Alarms(Protocol):
     """CloudWatch alarms as they stand."""
 
     def in_alarm(self, fleet: str) -> frozenset[PoolName | None]:
-        """Pools of the fleet with an alarm in ALARM; None stands for an alarm of the whole fleet."""
+        """Pools of the fleet with an alarm in ALARM that wakes the scaler; None stands for one of the whole fleet.
+
+        Composite alarms and metric maths are among them when their tags, or their metrics' dimensions, say whose.
+        """
 
 
 class Command(StrEnum):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from swarmkeeper.edge.alarms import AlarmChange, change_in_detail
+from swarmkeeper.edge.checked import checked
 from swarmkeeper.errors import InvalidInput
 from swarmkeeper.ports import Event
 
@@ -16,10 +17,11 @@ LAUNCH_ACTION = "EC2 Instance-launch Lifecycle Action"
 TERMINATE_ACTION = "EC2 Instance-terminate Lifecycle Action"
 COMMAND_CHANGED = "EC2 Command Invocation Status-change Notification"
 SCHEDULED = "Scheduled Event"
+LAUNCH_FAILED = "EC2 Instance Launch Unsuccessful"
+ALARM_CHANGED = "CloudWatch Alarm State Change"
 ENDED = frozenset({"Success", "Failed", "TimedOut", "Cancelled", "Undeliverable", "Terminated"})
 """Systems Manager's final states of an invocation."""
 
-Model = TypeVar("Model", bound=BaseModel)
 InstanceId = Annotated[str, StringConstraints(pattern=r"^i-[0-9a-f]{8,17}$")]
 
 
@@ -53,6 +55,18 @@ class CommandDetail(_Detail):
         return self.status == "Success"
 
 
+class LaunchFailureDetail(_Detail):
+    """Auto Scaling's word on a launch that came to nothing; there may be no instance.
+
+    The status is `Failed`, or `Cancelled` for one that was given up while it waited on its hook.
+    """
+
+    group: str = Field(alias="AutoScalingGroupName")
+    status: str = Field(default="Failed", alias="StatusCode")
+    message: str = Field(default="", alias="StatusMessage")
+    instance_id: str = Field(default="", alias="EC2InstanceId")
+
+
 class OwnDetail(_Detail):
     """Ours; which keys stand depends on the detail type."""
 
@@ -71,48 +85,28 @@ class BusEvent(BaseModel):
     source: str
     detail_type: str = Field(alias="detail-type")
     time: datetime
+    resources: tuple[str, ...] = ()
     detail: dict[str, Any] = {}
 
     def lifecycle(self) -> LifecycleDetail:
-        return _checked(LifecycleDetail, self.detail, "detail")
+        return checked(LifecycleDetail, self.detail, "detail")
 
     def command(self) -> CommandDetail:
-        return _checked(CommandDetail, self.detail, "detail")
+        return checked(CommandDetail, self.detail, "detail")
+
+    def launch_failure(self) -> LaunchFailureDetail:
+        return checked(LaunchFailureDetail, self.detail, "detail")
+
+    def alarm(self) -> AlarmChange:
+        return change_in_detail(self.detail, self.resources)
 
     def own(self, fleet: str) -> OwnDetail | None:
         """Our own event's detail; None for another fleet's."""
-        detail = _checked(OwnDetail, self.detail, "detail")
+        detail = checked(OwnDetail, self.detail, "detail")
         return detail if detail.fleet == fleet else None
 
     def is_own(self, *events: Event) -> bool:
         return self.detail_type in {event.value for event in events}
-
-
-class AlarmDimension(_Detail):
-    """A dimension of an alarm's metric."""
-
-    name: str
-    value: str
-
-
-class AlarmTrigger(_Detail):
-    """What an alarm watches; absent parts are left empty (metric maths has no single metric)."""
-
-    namespace: str = Field(default="", alias="Namespace")
-    metric: str = Field(default="", alias="MetricName")
-    dimensions: tuple[AlarmDimension, ...] = Field(default=(), alias="Dimensions")
-
-
-class Alarm(_Detail):
-    """CloudWatch's message to the topic."""
-
-    name: str = Field(alias="AlarmName")
-    state: Literal["ALARM", "OK", "INSUFFICIENT_DATA"] = Field(alias="NewStateValue")
-    changed_at: str = Field(default="", alias="StateChangeTime")
-    trigger: AlarmTrigger = Field(default=AlarmTrigger(), alias="Trigger")
-
-    def dimension(self, name: str) -> str | None:
-        return next((each.value for each in self.trigger.dimensions if each.name == name), None)
 
 
 class Notification(_Detail):
@@ -122,17 +116,10 @@ class Notification(_Detail):
     message: str = Field(alias="Message")
     subject: str | None = Field(default=None, alias="Subject")
 
-    def alarm(self) -> Alarm | None:
-        """The alarm that it tells of; None for a message that is no alarm's (a test notification, say)."""
-        try:
-            return Alarm.model_validate_json(self.message)
-        except ValidationError:
-            return None
-
 
 def bus_event(event: object) -> BusEvent:
     """An EventBridge event. Raises InvalidInput that names the field."""
-    return _checked(BusEvent, event, "event")
+    return checked(BusEvent, event, "event")
 
 
 def bus_event_in(text: str) -> BusEvent:
@@ -143,21 +130,6 @@ def bus_event_in(text: str) -> BusEvent:
         raise InvalidInput("body", "is not JSON") from error
 
 
-def notifications(event: Mapping[str, Any]) -> tuple[Notification, ...]:
-    """The SNS records of an event. Raises InvalidInput that names the field."""
-    records = event.get("Records")
-    if not isinstance(records, list):
-        raise InvalidInput("Records", "is not a list")
-    return tuple(
-        _checked(Notification, record.get("Sns") if isinstance(record, dict) else None, f"Records.{position}.Sns")
-        for position, record in enumerate(records)
-    )
-
-
-def _checked(model: type[Model], value: object, where: str) -> Model:
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        path = ".".join([where, *(str(part) for part in first["loc"])])
-        raise InvalidInput(path, str(first["msg"])) from error
+def notification(record: object) -> Notification:
+    """One SNS record of an event. Raises InvalidInput that names the field."""
+    return checked(Notification, record.get("Sns") if isinstance(record, dict) else None, "Sns")

@@ -49,6 +49,10 @@ class Scaler:
         """
         return tuple(self._decide_one(each, trigger) for each in self._pools if pool in (None, each.name))
 
+    def launch_failed(self, pool: PoolName, message: str, *, instance_id: str = "") -> tuple[ScalingDecision, ...]:
+        """The pool's group could not launch: decide for the whole fleet again."""
+        return self.decide(f"launch failed in {pool}: {message}")
+
     def recheck(self) -> tuple[ScalingDecision, ...]:
         """Decide for the pools whose recheck is due or that have an alarm in ALARM (alarms fire only once)."""
         alarmed = self._alarms.in_alarm(self._fleet_name)

@@ -68,7 +68,7 @@ def test_an_instance_that_nobody_vouched_for_never_serves(template: Template, gr
         ("AWS::Lambda::Function", {"FunctionName": "demo-registrar"}),
         ("AWS::Lambda::EventSourceMapping", {}),
         ("AWS::SSM::Document", {"Name": "demo-node-join"}),
-        ("AWS::DynamoDB::Table", {}),
+        ("AWS::DynamoDB::Table", {"TableName": "demo-state"}),
         ("AWS::SSM::Parameter", {}),
         ("AWS::SecretsManager::Secret", {"Name": "demo/ca"}),
     ],
@@ -95,8 +95,8 @@ def test_the_first_instances_role_has_its_permissions_before_it_starts(template:
 
 
 def test_the_table_outlives_the_stack_and_can_be_restored(template: Template) -> None:
-    table = template.one("AWS::DynamoDB::Table")
-    assert template.kept(template.name_of("AWS::DynamoDB::Table")) == "RetainExceptOnCreate"
+    table = template.one("AWS::DynamoDB::Table", TableName="demo-state")
+    assert template.kept(template.name_of("AWS::DynamoDB::Table", TableName="demo-state")) == "RetainExceptOnCreate"
     assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 

@@ -79,6 +79,37 @@ def test_a_group_is_changed_by_one_function_only(template: Template, action: str
     assert not any(template.may(role, action, f"{GROUP}/someone-elses") for role in template.roles())
 
 
+@pytest.mark.parametrize(
+    ("action", "holders"),
+    [
+        ("dynamodb:PutItem", {"scaler"}),
+        ("dynamodb:Query", {"placement", "scaler"}),
+        ("dynamodb:GetItem", {"placement"}),
+        ("dynamodb:DeleteItem", set()),
+    ],
+)
+def test_decisions_are_kept_by_the_scaler_and_told_by_placement(
+    template: Template, action: str, holders: set[str]
+) -> None:
+    table = f"<{template.name_of('AWS::DynamoDB::Table', TableName='demo-history')}.Arn>"
+    roles = {name: template.role_of_function(f"demo-{name}") for name in FUNCTIONS}
+    assert {name for name, role in roles.items() if template.may(role, action, table)} == holders
+
+
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("autoscaling:DescribeInstanceRefreshes", "*"),
+        ("cloudwatch:DescribeAlarms", "*"),
+        ("cloudwatch:GetMetricData", "*"),
+        ("cloudwatch:ListTagsForResource", "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:any"),
+    ],
+)
+def test_the_scaler_alone_looks_at_alarms_metrics_and_refreshes(template: Template, action: str, resource: str) -> None:
+    roles = {name: template.role_of_function(f"demo-{name}") for name in FUNCTIONS}
+    assert {name for name, role in roles.items() if template.may(role, action, resource)} == {"scaler"}
+
+
 def test_commands_go_to_the_fleets_own_instances_only(template: Template) -> None:
     instance = "arn:aws:ec2:eu-central-1:123456789012:instance/i-0"
     sending = [

@@ -35,6 +35,11 @@ REACHED = {
     "node_draining": {"registrar"},
     "membership_check": {"registrar"},
     "launch_abandoned": {"scaler"},
+    "capacity_needed": {"scaler"},
+    "launch_unsuccessful": {"scaler"},
+    "launch_cancelled": {"scaler"},
+    "foreign_launch_unsuccessful": set(),
+    "alarm_changed": set(),
     "other_fleets_node_ready": set(),
     "schedule": set(),
 }
@@ -161,10 +166,35 @@ def test_a_function_is_told_where_its_state_is(template: Template, function: str
     variables = found["Environment"]["Variables"]
     assert found["Handler"] == f"functions.{function}.handler.handler"
     assert variables["SWARMKEEPER_FLEET"] == "demo"
-    assert variables["SWARMKEEPER_TABLE"] == template.one("AWS::DynamoDB::Table")["TableName"]
+    assert variables["SWARMKEEPER_TABLE"] == template.one("AWS::DynamoDB::Table", TableName="demo-state")["TableName"]
     assert variables["SWARMKEEPER_SETTINGS_PARAMETER"] == template.one("AWS::SSM::Parameter")["Name"]
     assert ("SWARMKEEPER_QUEUE_URL" in variables) == (function == "registrar")
     assert ("VpcConfig" in found) == (function != "scaler")
+    assert ("SWARMKEEPER_HISTORY_TABLE" in variables) == (function in ("placement", "scaler"))
+
+
+def test_the_scaler_knows_which_alarms_act_on_it(template: Template) -> None:
+    variables = template.one("AWS::Lambda::Function", FunctionName="demo-scaler")["Environment"]["Variables"]
+    topic, function = variables["SWARMKEEPER_ALARM_ACTIONS"].split(",")
+    assert topic == "arn:aws:sns:eu-central-1:123456789012:demo-alarms"
+    assert function == "arn:aws:lambda:eu-central-1:123456789012:function:demo-scaler"
+
+
+def test_alarms_of_this_account_may_invoke_the_scaler(template: Template) -> None:
+    alarms = "lambda.alarms.cloudwatch.amazonaws.com"
+    permission = template.one("AWS::Lambda::Permission", Principal=alarms)
+    assert owner(template, permission["FunctionName"]) == "scaler"
+    assert permission["SourceAccount"] == "123456789012"
+
+
+@pytest.mark.parametrize(
+    ("alarm", "pool"),
+    [("demo-pending", None), ("demo-workers-reserved-high", "workers"), ("demo-managers-failed", "managers")],
+)
+def test_an_alarm_says_by_its_tags_whose_it_is(template: Template, alarm: str, pool: str | None) -> None:
+    listed = template.one("AWS::CloudWatch::Alarm", AlarmName=alarm)["Tags"]
+    tags = {each["Key"]: each["Value"] for each in listed}
+    assert (tags["swarmkeeper:fleet"], tags.get("swarmkeeper:pool")) == ("demo", pool)
 
 
 @pytest.mark.parametrize("pool", ["managers", "workers"])

@@ -7,14 +7,13 @@ import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from swarmkeeper.domain.model import PoolName
 
 KEPT_S = 30 * 24 * 3600.0
 """How long a decision can be looked up."""
-ID = re.compile(r"\d{8}T\d{9}Z-(?P<pool>[a-z][a-z0-9-]{0,29})-[0-9a-f]{8}")
-LAST_TIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+ID = re.compile(r"\d{13}-[a-z][a-z0-9-]{0,29}-[0-9a-f]{8}")
+LAST_MS = 10**13 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +36,8 @@ def stored(pool: PoolName, facts: Mapping[str, object], *, at: float) -> StoredD
 
 
 def moment(at: float) -> str:
-    """A time as ids begin with it, to the millisecond, such as `20261124T101500250Z`; bounded to what ids can hold."""
-    whole_ms = int(min(max(at, 0.0), LAST_TIME) * 1000)
-    return f"{datetime.fromtimestamp(whole_ms // 1000, UTC):%Y%m%dT%H%M%S}{whole_ms % 1000:03d}Z"
+    """A time as ids begin with it: milliseconds since the epoch, as wide for every time from 1970 to 2286."""
+    return f"{min(max(int(at * 1000), 0), LAST_MS):013d}"
 
 
 def is_decision_id(text: str) -> bool:
