@@ -39,6 +39,7 @@ from swarmkeeper.edge.settings_rules import (
     pool_limits,
     pool_roles,
     pool_scaling,
+    prices,
     router_port,
 )
 from swarmkeeper.edge.settings_scaling import PoolScaling, PoolScalingOverrides, ScalingSettings
@@ -166,7 +167,8 @@ class Settings(Strict):
     def _pools_fit_together(self) -> Self:
         broken((*pool_roles(self.pools.values()), *overlay_size(self.network.fleet_subnet, self.pools.values())))
         broken(router_port(self.network.router_port, self.admission, self.pools))
-        broken((*pool_scaling(self.scaling, self.pools), *budget(self.scaling, self.pools)))
+        broken(pool_scaling(self.scaling, self.pools))
+        broken((*prices(self.scaling, self.pools), *budget(self.scaling, self.pools)))
         return self
 
     @classmethod

@@ -97,16 +97,21 @@ def _reachable(name: str, pool: PoolSettings, scaling: PoolScaling) -> Iterator[
             yield Problem(path, text)
 
 
-def budget(scaling: ScalingSettings, pools: Mapping[str, PoolSettings]) -> Iterator[Problem]:
-    """A budget counts prices, and pays for the least of each pool."""
-    if scaling.budget_per_hour is None:
-        return
+def prices(scaling: ScalingSettings, pools: Mapping[str, PoolSettings]) -> Iterator[Problem]:
+    """Every pool of workers has a price or none has: one without would always be the cheapest."""
     workers = {name: pool for name, pool in pools.items() if pool.role is Role.WORKER}
+    why = "scaling.budget_per_hour counts it" if scaling.budget_per_hour is not None else "another pool has one"
+    if scaling.budget_per_hour is None and not any(pool.price for pool in workers.values()):
+        return
     for name, pool in workers.items():
         if not pool.price:
-            yield Problem(("pools", name, "price"), "is missing: scaling.budget_per_hour counts it")
-    least = sum(pool.min * pool.price for pool in workers.values())
-    if least > scaling.budget_per_hour:
+            yield Problem(("pools", name, "price"), f"is missing: {why}")
+
+
+def budget(scaling: ScalingSettings, pools: Mapping[str, PoolSettings]) -> Iterator[Problem]:
+    """A budget pays for the least of each pool."""
+    least = sum(pool.min * pool.price for pool in pools.values() if pool.role is Role.WORKER)
+    if scaling.budget_per_hour is not None and least > scaling.budget_per_hour:
         text = f"{scaling.budget_per_hour:g} is below {least:g}, the price of the pools' min"
         yield Problem(("scaling", "budget_per_hour"), text)
 

@@ -57,6 +57,10 @@ class ArrivalHeadroomSettings(Strict):
     """How long a node takes from the purchase until it serves."""
     memory: Annotated[Seconds, Field(ge=60, le=7 * DAY_S)] = 3600
     """For how long a peak of arrivals is remembered, less and less of it."""
+    percent: Annotated[Count, Field(ge=1, le=1000)] = 120
+    """How much of that peak is kept free."""
+    spare_nodes: Annotated[Count, Field(ge=0, le=100)] = 1
+    """Nodes go only while so many more than that are free, or they would be bought and sold by turns."""
 
 
 class MaxAdditions(Strict):
@@ -174,7 +178,7 @@ class PoolScaling(Strict):
     reserved_low: Share = 0.3
     headroom: Headroom = Headroom()
     arrival_headroom: ArrivalHeadroomSettings | None = None
-    out_cooldown: Annotated[Seconds, Field(le=DAY_S)] = 60
+    out_cooldown: Annotated[Seconds, Field(le=DAY_S)] = 10
     in_cooldown: Annotated[Seconds, Field(le=DAY_S)] = 300
     max_additions: MaxAdditions | None = None
     max_removals: MaxRemovals = MaxRemovals(share=0.1)
@@ -214,6 +218,8 @@ class ScalingSettings(PoolScaling):
     """The fleet's scaling settings."""
 
     alarm_period: AlarmPeriod = 60
+    capacity_events: Flag = True
+    """Whether placement wakes the scaler itself when something has to wait, ahead of the alarm."""
     budget_per_hour: Annotated[Number, Field(gt=0)] | None = None
     """What all pools of workers together may cost, in the unit of the pools' price."""
 

@@ -169,8 +169,19 @@ def test_a_pools_wrong_scaling_part_is_refused_at_the_pool(
     assert any(expected in line for line in caught.value.lines), caught.value.lines
 
 
-def test_a_budget_without_prices_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "swarmkeeper.yaml"
-    path.write_text(GOOD.replace("    price: 0.1\n", "") + "  budget_per_hour: 5.0\n", encoding="utf-8")
-    with pytest.raises(SettingsError, match=r"pools\.small\.price: is missing: scaling\.budget_per_hour counts it"):
+@pytest.mark.parametrize(
+    ("unpriced", "more", "expected"),
+    [
+        pytest.param(("    price: 0.1\n",), "", r"pools\.small\.price: is missing: another pool has one", id="one of two"),
+        pytest.param(("    price: 0.1\n", "    price: 0.2\n"), "  budget_per_hour: 5.0\n", r"pools\.big\.price: is missing: scaling\.budget_per_hour counts it", id="none, and a budget"),
+    ],
+)  # fmt: skip
+def test_every_pool_of_workers_has_a_price_or_none_has(
+    tmp_path: Path, unpriced: tuple[str, ...], more: str, expected: str
+) -> None:
+    path, text = tmp_path / "swarmkeeper.yaml", GOOD + more
+    for line in unpriced:
+        text = text.replace(line, "")
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError, match=expected):
         load_settings(path)
