@@ -29,6 +29,7 @@ from swarmkeeper.domain.model import (
 from swarmkeeper.domain.scaling.decision import ScalingDecision
 from swarmkeeper.domain.scaling.history import StoredDecision
 from swarmkeeper.domain.scaling.state import ScalingState
+from swarmkeeper.domain.scaling.tracking import Datapoint
 
 RESERVATION_LEASE_S = 60.0
 """How long whoever reserved has the container to itself: longer than any function that starts containers may run."""
@@ -371,6 +372,24 @@ class Alarms(Protocol):
 
         Composite alarms and metric maths are among them when their tags, or their metrics' dimensions, say whose.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class MetricQuery:
+    """One metric of CloudWatch, one value a period; `statistic` is CloudWatch's word, e.g. `Average`."""
+
+    namespace: str
+    name: str
+    dimensions: tuple[tuple[str, str], ...]
+    statistic: str
+    period_s: int
+
+
+class Measures(Protocol):
+    """CloudWatch's metrics."""
+
+    def series(self, queries: Sequence[MetricQuery], *, start: float, end: float) -> tuple[tuple[Datapoint, ...], ...]:
+        """Each query's datapoints from `start` on and before `end`, oldest first; empty for what nobody measured."""
 
 
 class Command(StrEnum):
