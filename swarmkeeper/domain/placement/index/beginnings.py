@@ -2,83 +2,122 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 
-SHORT = 4
-LONG = 12
+from swarmkeeper.domain.placement.index.holders import Held
 
-Several = dict[str, str | set[str]]
-"""Texts by a beginning; a text that is alone in its beginning, as most are, needs no set."""
+MANY = 2048
+"""So many texts are still looked at one by one; more are divided."""
+STEP = 4
+"""Characters after what all have in common by which they are then told apart."""
+
+Texts = Mapping[str, Held]
+"""Texts, and who has each."""
+
+
+class Group:
+    """Texts that begin alike: texts of its own until it is divided, then parts by their first `length` characters.
+
+    All texts begin with `shared`; perhaps with more, since those that shortened it may have gone.
+    """
+
+    __slots__ = ("length", "parts", "shared", "texts")
+
+    def __init__(self, shared: str) -> None:
+        self.shared = shared
+        self.texts: dict[str, Held] = {}
+        self.parts: dict[str, Group] | None = None
+        self.length = 0
+
+    def put(self, text: str, held: Held) -> None:
+        """Add a text to one that is not divided."""
+        self.texts[text] = held
+        if not text.startswith(self.shared):
+            self.shared = common(self.shared, text)
+
+    def divide(self) -> None:
+        """Put the texts into parts."""
+        parts: dict[str, Group] = {}
+        self.length = len(self.shared) + STEP
+        for text, held in self.texts.items():
+            key = text[: self.length]
+            part = parts.get(key)
+            if part is None:
+                part = parts[key] = Group(text)
+            part.put(text, held)
+        self.parts, self.texts = parts, {}
 
 
 class Beginnings:
-    """Distinct texts by their first twelve characters, and those beginnings by their first four.
+    """Distinct texts in groups that begin alike, with who has each.
 
     A prefix then leads to the texts that have it past few others, be it an id's first characters or a tenant's
-    part of all its names. Adding and removing cost about as much as a dictionary's.
+    part of all its names; and where the prefix is the beginning of a whole group, none of them is looked at. Adding
+    and removing cost about as much as a few dictionaries'.
     """
 
-    __slots__ = ("_long", "_short")
+    __slots__ = ("_all", "_broken")
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        self._long: Several = {}
-        self._short: Several = {}
-        for text in texts:
-            self.add(text)
+    def __init__(self, texts: Texts) -> None:
+        self._all = Group("")
+        self._broken = 0
+        for text, held in texts.items():
+            self.put(text, held)
 
-    def add(self, text: str) -> None:
-        """A text that was not there has come."""
-        head = text[:LONG]
-        if head not in self._long:
-            _put(self._short, head[:SHORT], head)
-        _put(self._long, head, text)
+    @property
+    def all_in_one_line(self) -> bool:
+        """Whether no text has a line break, which `.` doesn't match."""
+        return not self._broken
+
+    def put(self, text: str, held: Held) -> None:
+        """A text has come, or others than before have it."""
+        group = self._all
+        while group.parts is not None:
+            key = text[: group.length]
+            part = group.parts.get(key)
+            if part is None:
+                part = group.parts[key] = Group(text)
+            group = part
+        if "\n" in text and text not in group.texts:
+            self._broken += 1
+        group.put(text, held)
+        if len(group.texts) > MANY:
+            group.divide()
 
     def remove(self, text: str) -> None:
         """A text has gone."""
-        head = text[:LONG]
-        _take(self._long, head, text)
-        if head not in self._long:
-            _take(self._short, head[:SHORT], head)
+        group, above = self._all, []
+        while group.parts is not None:
+            key = text[: group.length]
+            above.append((group.parts, key))
+            group = group.parts[key]
+        del group.texts[text]
+        self._broken -= "\n" in text
+        empty = not group.texts
+        while empty and above:  # a group without texts is no group
+            parts, key = above.pop()
+            del parts[key]
+            empty = not parts
 
-    def having(self, prefix: str) -> Iterator[str]:
-        """The texts that begin with the prefix, in no particular order."""
-        for head in self._heads(prefix):
-            for text in _all(self._long, head):
-                if text.startswith(prefix):
-                    yield text
-
-    def _heads(self, prefix: str) -> Iterator[str]:
-        if len(prefix) >= LONG:
-            yield prefix[:LONG]
-            return
-        shorts = (
-            (prefix[:SHORT],) if len(prefix) >= SHORT else [each for each in self._short if each.startswith(prefix)]
-        )
-        for short in shorts:
-            for head in _all(self._short, short):
-                if head.startswith(prefix):
-                    yield head
-
-
-def _put(several: Several, beginning: str, text: str) -> None:
-    alike = several.get(beginning)
-    if alike is None:
-        several[beginning] = text
-    elif isinstance(alike, set):
-        alike.add(text)
-    else:
-        several[beginning] = {alike, text}
+    def having(self, prefix: str) -> Iterator[Texts]:
+        """The texts that begin with the prefix, in some mappings and in no particular order."""
+        groups = [self._all]
+        while groups:
+            group = groups.pop()
+            if group.parts is None:
+                covered = group.shared.startswith(prefix)
+                yield (
+                    group.texts
+                    if covered
+                    else {text: held for text, held in group.texts.items() if text.startswith(prefix)}
+                )
+            elif len(prefix) < group.length:
+                groups += [part for key, part in group.parts.items() if key.startswith(prefix)]
+            elif prefix[: group.length] in group.parts:
+                groups.append(group.parts[prefix[: group.length]])
 
 
-def _take(several: Several, beginning: str, text: str) -> None:
-    alike = several[beginning]
-    if isinstance(alike, set):
-        alike.discard(text)
-        if alike:
-            return
-    del several[beginning]
-
-
-def _all(several: Several, beginning: str) -> Iterable[str]:
-    alike = several.get(beginning, ())
-    return (alike,) if isinstance(alike, str) else alike
+def common(one: str, other: str) -> str:
+    """The beginning that both have."""
+    alike = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return one[:alike]

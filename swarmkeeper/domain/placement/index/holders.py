@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from swarmkeeper.domain.placement.index.entries import NodeEntry
 from swarmkeeper.domain.placement.index.masks import mask_of
 
@@ -25,13 +28,13 @@ class Holders:
         self._mask = 0
         self._made = -1
 
-    def add(self, entry: NodeEntry, times: int = 1) -> None:
-        """A node has it once more, or `times` more."""
+    def add(self, entry: NodeEntry) -> None:
+        """A node has it once more."""
         counts = self.counts
         if entry in counts:
-            counts[entry] += times
+            counts[entry] += 1
             return
-        counts[entry] = times
+        counts[entry] = 1
         if self._made >= 0:
             self._mask |= entry.bit
 
@@ -51,3 +54,19 @@ class Holders:
             self._mask = mask_of([entry.position for entry in self.counts])
             self._made = order.number
         return self._mask
+
+
+Held = NodeEntry | Holders
+"""Who has a text: most are on one node only, which then stands for itself."""
+
+
+def counted(several: Sequence[Held]) -> dict[NodeEntry, int]:
+    """The nodes that have some of several texts, each with how often."""
+    alone = [each for each in several if isinstance(each, NodeEntry)]
+    counts = dict(Counter(alone))
+    if len(alone) < len(several):
+        for each in several:
+            if isinstance(each, Holders):
+                for entry, times in each.counts.items():
+                    counts[entry] = counts.get(entry, 0) + times
+    return counts

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from swarmkeeper.domain.placement.expressions import PLAIN, Expression
 from swarmkeeper.domain.placement.index.beginnings import Beginnings
 from swarmkeeper.domain.placement.index.entries import NodeEntry
-from swarmkeeper.domain.placement.index.holders import Holders, Order
-from swarmkeeper.domain.placement.index.watchers import Watcher, Watchers
+from swarmkeeper.domain.placement.index.holders import Held, Holders, Order, counted
+from swarmkeeper.domain.placement.index.watchers import Watcher, Watchers, has_one_line
 
 
 class TextIndex:
@@ -22,7 +22,7 @@ class TextIndex:
 
     def __init__(self, order: Order) -> None:
         self._order = order
-        self._texts: dict[str, NodeEntry | Holders] = {}
+        self._texts: dict[str, Held] = {}
         self._beginnings: Beginnings | None = None
         self._watchers = Watchers()
 
@@ -33,13 +33,15 @@ class TextIndex:
         if held is None:
             texts[text] = entry
             if self._beginnings is not None:
-                self._beginnings.add(text)
+                self._beginnings.put(text, entry)
         elif isinstance(held, Holders):
             held.add(entry)
         else:
             several = texts[text] = Holders()
             several.add(held)
             several.add(entry)
+            if self._beginnings is not None:
+                self._beginnings.put(text, several)
         if self._watchers.lengths:
             self._watchers.add(text, entry)
 
@@ -84,20 +86,23 @@ class TextIndex:
 
     def beginning(self, prefix: str) -> Iterator[NodeEntry]:
         """The nodes that have a text with this prefix; some of them several times."""
+        for group in self._begun().having(prefix):
+            for text in group:
+                yield from self.holders(text)
+
+    def _begun(self) -> Beginnings:
         if self._beginnings is None:
             self._beginnings = Beginnings(self._texts)
-        for text in self._beginnings.having(prefix):
-            yield from self.holders(text)
+        return self._beginnings
 
     def _watch(self, expression: Expression) -> Watcher:
         watcher = Watcher(expression.value, expression.matcher)
-        if watcher.prefix and self._beginnings is None:
-            self._beginnings = Beginnings(self._texts)
-        begun = self._beginnings.having(watcher.prefix) if self._beginnings and watcher.prefix else iter(self._texts)
-        for text in begun:
-            if watcher.matches(text):
-                for entry, times in self.holders(text).items():
-                    watcher.add(entry, times)
+        groups = self._begun().having(watcher.prefix) if watcher.prefix else (self._texts,)
+        takes_all = watcher.matches is has_one_line and self._begun().all_in_one_line
+        found: list[Held] = []
+        for group in groups:
+            found += group.values() if takes_all else [group[text] for text in group if watcher.matches(text)]
+        watcher.counts = counted(found)
         self._watchers.keep(watcher)
         return watcher
 
