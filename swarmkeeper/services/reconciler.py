@@ -7,8 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import Container, ContainerState, Node, NodeId, Pool, PoolName, Role
-from swarmkeeper.domain.scaling.policy import reserved_share
+from swarmkeeper.domain.model import (
+    NO_RESOURCES,
+    Container,
+    ContainerState,
+    Node,
+    NodeId,
+    Pool,
+    PoolName,
+    Resources,
+    Role,
+)
+from swarmkeeper.domain.scaling.policy import usage
 from swarmkeeper.ports import Clock, Event, Events, Fleet, StateStore, Swarm
 
 WAITING = frozenset({"Pending:Wait", "Terminating:Wait"})
@@ -19,7 +29,10 @@ TICK_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class PoolFigures:
-    """A pool as it stands; `reserved_share` is 0 to 1, None while the pool has no ready node."""
+    """A pool's nodes in service; `reserved_share` is 0 to 1, None while there are none.
+
+    `reserved` is what their containers hold, `offered` what they offer for reservations, all together.
+    """
 
     pool: PoolName
     ready_nodes: int
@@ -27,6 +40,8 @@ class PoolFigures:
     reserved_share: float | None
     has_failed: bool = False
     """Too many launches in a row were abandoned; the pool is not grown."""
+    reserved: Resources = NO_RESOURCES
+    offered: Resources = NO_RESOURCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +141,15 @@ class Reconciler:
 
     def _figures(self, pool: Pool, nodes: Sequence[Node]) -> PoolFigures:
         ready = [node for node in nodes if node.pool == pool.name and node.state is NodeState.READY]
+        totals = usage(ready)
         return PoolFigures(
             pool=pool.name,
             ready_nodes=len(ready),
-            containers=sum(node.containers for node in ready),
-            reserved_share=reserved_share(ready) if ready else None,
+            containers=totals.containers,
+            reserved_share=totals.share if ready else None,
             has_failed=self._store.scaling(pool.name).failed_since is not None,
+            reserved=totals.reserved,
+            offered=totals.capacity,
         )
 
     def _publish(self, event: Event, key: str, values: Sequence[str]) -> None:

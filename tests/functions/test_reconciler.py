@@ -49,6 +49,21 @@ def test_the_fleets_figures_are_emitted_for_its_alarms(world: World, capsys: pyt
     assert found["workers.PoolFailed"] == [0.0]
 
 
+def test_what_a_pool_holds_and_offers_is_kept_for_the_forecast(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = world.with_worker("i-0a")
+    for number in range(3):
+        world.placer.create(a_request(f"web-{number}", cpus=0.25, memory_mib=128))
+    reconciler.handler(recorded("schedule"), Context())
+    found = figures(capsys.readouterr().out)
+    assert found["workers.ReservedCpus"] == [0.75]
+    assert found["workers.ReservedMemory"] == [3 * 128 * 2**20]
+    assert found["workers.ReservedContainers"] == [3.0]
+    assert found["workers.OfferedCpus"] == [node.capacity.nano_cpus / 10**9]
+    assert found["workers.OfferedMemory"] == [node.capacity.memory_bytes]
+
+
 def test_a_pool_without_nodes_has_no_share(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     reconciler.handler(recorded("schedule"), Context())
     assert "workers.ReservedShare" not in figures(capsys.readouterr().out)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from aws_lambda_powertools.metrics import MetricResolution, MetricUnit, single_metric
 
+from swarmkeeper.domain.model import NANO_CPUS_PER_CPU
 from swarmkeeper.services.reconciler import FleetFigures, PoolFigures
 
 NAMESPACE = "Swarmkeeper"
+RESERVED_CPUS, RESERVED_MEMORY, RESERVED_CONTAINERS = "ReservedCpus", "ReservedMemory", "ReservedContainers"
+"""What a pool holds; the forecast reads them again after weeks."""
 NO_SERVICE = ""
 """Else even a single metric gets POWERTOOLS_SERVICE_NAME as a dimension, and no alarm would match it."""
 
@@ -19,7 +22,7 @@ def emit_figures(figures: FleetFigures, fleet: str) -> None:
     """Print the metrics in the embedded format; CloudWatch reads them from the log."""
     emit_pending(fleet, figures.pending)
     _fleet_metric(fleet, "OldestPendingAge", figures.oldest_pending_s, MetricUnit.Seconds)
-    _fleet_metric(fleet, "ReservedContainers", sum(pool.containers for pool in figures.pools))
+    _fleet_metric(fleet, RESERVED_CONTAINERS, sum(pool.containers for pool in figures.pools))
     for pool in figures.pools:
         _pool_metrics(fleet, pool)
 
@@ -47,6 +50,11 @@ def _pool_metrics(fleet: str, pool: PoolFigures) -> None:
     values: list[tuple[str, MetricUnit, float]] = [
         ("ReadyNodes", MetricUnit.Count, pool.ready_nodes),
         ("PoolFailed", MetricUnit.Count, int(pool.has_failed)),
+        (RESERVED_CPUS, MetricUnit.Count, pool.reserved.nano_cpus / NANO_CPUS_PER_CPU),
+        (RESERVED_MEMORY, MetricUnit.Bytes, pool.reserved.memory_bytes),
+        (RESERVED_CONTAINERS, MetricUnit.Count, pool.containers),
+        ("OfferedCpus", MetricUnit.Count, pool.offered.nano_cpus / NANO_CPUS_PER_CPU),
+        ("OfferedMemory", MetricUnit.Bytes, pool.offered.memory_bytes),
     ]
     if pool.reserved_share is not None:
         values.append(("ReservedShare", MetricUnit.NoUnit, pool.reserved_share))

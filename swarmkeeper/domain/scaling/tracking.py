@@ -74,12 +74,13 @@ def tracked(points: Sequence[Datapoint], band: Band, present_since: Sequence[flo
 
     Each datapoint counts with the nodes that were there when its period began, so that what was just bought is not
     bought again. Only periods that have ended are looked at. Within the band the floor keeps what the highest of
-    the last datapoints needs: else scale-in by demand would take what the metric asks for a minute later.
+    the last datapoints needs: else scale-in by demand would take what the metric asks for a minute later. Without
+    data the nodes that are there stay.
     """
-    loads = _loads(points, band, present_since, now)
+    loads, present = _loads(points, band, present_since, now), len(present_since)
     if not loads:
-        return Bounds(silent=(f"{band.metric}: no datapoint in the last {band.stale_s:.0f} s",))
-    latest, present = loads[-1], len(present_since)
+        return unknown(band, present, f"{band.metric}: no datapoint in the last {band.stale_s:.0f} s")
+    latest = loads[-1]
     if latest.value > band.high:
         reason = (
             f"{band.metric} {latest.value:g} is above {band.high:g}: {latest.nodes} nodes bring it to {band.target:g}"
@@ -92,6 +93,13 @@ def tracked(points: Sequence[Datapoint], band: Band, present_since: Sequence[flo
     if band.scale_in and needed < present and _is_calm(row, band):
         return Bounds(floors, (Ceiling(needed, Source.TRACKING, reason),))
     return Bounds(floors)
+
+
+def unknown(band: Band, present: int, reason: str) -> Bounds:
+    """Nothing is bought for a metric that is not known, and nothing goes, if it is one that the pool shrinks by."""
+    if not band.scale_in or not present:
+        return Bounds(silent=(reason,))
+    return Bounds((Floor(present, Source.TRACKING, f"{reason}: what is there stays"),), silent=(reason,))
 
 
 def _loads(points: Sequence[Datapoint], band: Band, present_since: Sequence[float], now: float) -> list[_Load]:

@@ -69,8 +69,14 @@ def test_a_metric_that_must_not_shrink_the_pool_offers_nothing() -> None:
         pytest.param([Datapoint(NOW - 60, math.nan)], id="not a number"),
     ],
 )
-def test_without_data_there_is_no_opinion_and_the_reason_is_told(points: list[Datapoint]) -> None:
+def test_without_data_nothing_is_bought_nothing_goes_and_the_reason_is_told(points: list[Datapoint]) -> None:
     bounds = tracked(points, CPU, FIVE, NOW)
+    assert nodes(bounds) == (5, None)
+    assert bounds.silent == ("cpu: no datapoint in the last 180 s",)
+
+
+def test_without_data_a_metric_that_must_not_shrink_the_pool_keeps_nothing() -> None:
+    bounds = tracked([], Band.around("cpu", 70, 0.1, 60, 3, scale_in=False), FIVE, NOW)
     assert (bounds.floors, bounds.ceilings) == ((), ())
     assert bounds.silent == ("cpu: no datapoint in the last 180 s",)
 
