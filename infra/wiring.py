@@ -18,13 +18,18 @@ from infra.functions import FleetFunctions, dead_letter_queue
 from infra.names import Names
 from swarmkeeper.edge.events import COMMAND_CHANGED, ENDED, LAUNCH_ACTION, LAUNCH_FAILED, TERMINATE_ACTION
 from swarmkeeper.ports import Event
+from swarmkeeper.services.needs import NEED_DELAY_S
 
 MAX_RECEIVES = 60
 """The handler brings a message that must wait back after 5 to 30 seconds: 60 of them last some 25 minutes."""
 
 
+NEED_RECEIVES = 3
+"""What a need asks for is asked again by the schedule, so it isn't tried for long."""
+
+
 class Wiring(Construct):
-    """The registrar's queue, the alarms' topic, the operators' topic, and all rules."""
+    """The queues of the registrar and of needs, the alarms' topic, the operators' topic, and all rules."""
 
     def __init__(
         self, scope: Construct, names: Names, functions: FleetFunctions, pools: Sequence[str], workers: Sequence[str]
@@ -40,6 +45,7 @@ class Wiring(Construct):
         self._hooks_and_commands(pools)
         self._failed_launches(workers)
         self._own_events()
+        self._needs()
         self._schedules()
 
     @property
@@ -119,7 +125,27 @@ class Wiring(Construct):
         self._rule("placement-events", own, "placement")
         self._rule("node-events", self._from(self._names.node_event_source, Event.CONTAINER_ENDED), "placement")
         self._rule("registrar-events", self._own(Event.NODE_DRAINING, Event.MEMBERSHIP_CHECK), "registrar")
-        self._rule("scaler-events", self._own(Event.LAUNCH_ABANDONED, Event.CAPACITY_NEEDED), "scaler")
+        self._rule("scaler-events", self._own(Event.LAUNCH_ABANDONED), "scaler")
+
+    def _needs(self) -> None:
+        """Needs wait a moment, so that a burst is seen whole: after the first purchase comes the cooldown."""
+        queue = sqs.Queue(
+            self,
+            "CapacityQueue",
+            queue_name=self._names.of("capacity"),
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            delivery_delay=Duration.seconds(NEED_DELAY_S),
+            visibility_timeout=Duration.seconds(90),
+            retention_period=Duration.hours(1),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters["scaler"], max_receive_count=NEED_RECEIVES),
+        )
+        scaler = self._functions.by_name["scaler"]
+        scaler.add_event_source(sources.SqsEventSource(queue, batch_size=10, report_batch_item_failures=True))
+        rule = events.Rule(
+            self, "capacity", rule_name=self._names.of("capacity"), event_pattern=self._own(Event.CAPACITY_NEEDED)
+        )
+        rule.add_target(targets.SqsQueue(queue, dead_letter_queue=self.dead_letters["scaler"]))
 
     def _own(self, *kinds: Event) -> events.EventPattern:
         return self._from(self._names.event_source, *kinds)

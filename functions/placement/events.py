@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from functions.placement.needs import Needs
 from swarmkeeper.adapters.aws.metrics import emit_pending
-from swarmkeeper.domain.model import ContainerName, NodeId
+from swarmkeeper.domain.model import ContainerName, ContainerState, NodeId
 from swarmkeeper.edge.events import COMMAND_CHANGED, BusEvent
 from swarmkeeper.edge.states import State
 from swarmkeeper.errors import InvalidInput
@@ -18,11 +19,14 @@ from swarmkeeper.services.pulls import Puller
 class PlacementEvents:
     """Dispatch over the use cases; emits the pending metric itself whenever the number may have changed."""
 
-    def __init__(self, *, fleet: str, pending: PendingQueue, puller: Puller, inventory: Inventory) -> None:
+    def __init__(
+        self, *, fleet: str, pending: PendingQueue, puller: Puller, inventory: Inventory, needs: Needs
+    ) -> None:
         self._fleet = fleet
         self._pending = pending
         self._puller = puller
         self._inventory = inventory
+        self._needs = needs
 
     def take(self, event: BusEvent) -> dict[str, Any]:
         """Serve an event; foreign ones are harmless. Raises what the event source should retry."""
@@ -61,6 +65,8 @@ class PlacementEvents:
     def _retried(self) -> int:
         still_pending = len(self._pending.retry())
         emit_pending(self._fleet, still_pending)
+        if still_pending:
+            self._needs.after(ContainerState.PENDING)
         return still_pending
 
     def _command_ended(self, event: BusEvent) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+from functions.placement.needs import Needs
 from swarmkeeper.adapters.aws.metrics import emit_pending
 from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Node, Request
 from swarmkeeper.domain.placement.scheduler import Decision
@@ -34,6 +35,7 @@ class Operations:
         engines: Engines,
         admission: Admission,
         tenants: TenantSettings,
+        needs: Needs,
         fleet: str,
     ) -> None:
         self._placer = placer
@@ -43,18 +45,20 @@ class Operations:
         self._engines = engines
         self._admission = admission
         self._tenants = tenants
+        self._needs = needs
         self._fleet = fleet
 
     def scope_of(self, caller_arn: str) -> Scope:
         return scope_of(caller_arn, self._tenants)
 
     def create(self, body: object, *, scope: Scope = EVERYONE, token: str = "") -> Container:
-        """Place and start; tells the pending metric when it has to wait. Raises SwarmkeeperError."""
+        """Place and start; tells the metric and the scaler when it has to wait. Raises SwarmkeeperError."""
         request = self._admission.admit(body, scope=scope, request_id=token)
         self._acceptance.check(request, meaning_of(body) if token else "")
         container = self._placer.create(request)
         if container.state is ContainerState.PENDING:
             emit_pending(self._fleet, self._placer.pending_count())
+        self._needs.after(container.state)
         return container
 
     def explain(self, body: object, *, scope: Scope = EVERYONE) -> Decision:

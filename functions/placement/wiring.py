@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from functions.placement.api import PlacementApi
 from functions.placement.events import PlacementEvents
 from functions.placement.http import HttpApi
+from functions.placement.needs import Needs, telling_states
 from functions.placement.operations import Operations
 from swarmkeeper.composition import NETWORK, Composition, pause
 from swarmkeeper.edge.pools import admission_of
 from swarmkeeper.services.acceptance import Acceptance
 from swarmkeeper.services.inventory import Inventory
+from swarmkeeper.services.needs import CapacityNeeds
 from swarmkeeper.services.pending import PendingQueue
 from swarmkeeper.services.placer import Placer
 from swarmkeeper.services.reservations import Reserver
@@ -51,15 +53,24 @@ def build(environ: Mapping[str, str]) -> Wired:
         options=parts.placement_options,
         quota_of=parts.settings.tenants.quota_of,
     )
-    operations = _operations(parts, placer)
+    needs = _needs(parts)
+    operations = _operations(parts, placer, needs)
     return Wired(
         PlacementApi(operations),
         HttpApi(operations),
-        _events(parts, placer, reserver),
+        _events(parts, placer, reserver, needs),
     )
 
 
-def _operations(parts: Composition, placer: Placer) -> Operations:
+def _needs(parts: Composition) -> Needs:
+    """Told when something waits; where headroom follows arrivals, when something is placed too."""
+    tell = CapacityNeeds(
+        fleet_name=parts.fleet_name, store=parts.store, events=parts.events, clock=parts.clock, random=parts.random
+    ).tell
+    return Needs(tell, telling_states(parts.settings))
+
+
+def _operations(parts: Composition, placer: Placer, needs: Needs) -> Operations:
     settings = parts.settings
     return Operations(
         placer=placer,
@@ -68,11 +79,12 @@ def _operations(parts: Composition, placer: Placer) -> Operations:
         engines=parts.engines,
         admission=admission_of(settings, NETWORK),
         tenants=settings.tenants,
+        needs=needs,
         fleet=parts.fleet_name,
     )
 
 
-def _events(parts: Composition, placer: Placer, reserver: Reserver) -> PlacementEvents:
+def _events(parts: Composition, placer: Placer, reserver: Reserver, needs: Needs) -> PlacementEvents:
     pending = PendingQueue(
         fleet_name=parts.fleet_name,
         store=parts.store,
@@ -84,4 +96,6 @@ def _events(parts: Composition, placer: Placer, reserver: Reserver) -> Placement
     inventory = Inventory(
         store=parts.store, engines=parts.engines, clock=parts.clock, quota_of=parts.settings.tenants.quota_of
     )
-    return PlacementEvents(fleet=parts.fleet_name, pending=pending, puller=parts.puller, inventory=inventory)
+    return PlacementEvents(
+        fleet=parts.fleet_name, pending=pending, puller=parts.puller, inventory=inventory, needs=needs
+    )

@@ -10,7 +10,15 @@ from typing import Any
 from swarmkeeper.domain.model import PoolName
 from swarmkeeper.domain.scaling.alarm_owner import NOBODY, AlarmOwner, owner_by_dimensions
 from swarmkeeper.edge.alarms import AlarmChange, AlarmState, change_in_action, change_in_message, is_alarm_action
-from swarmkeeper.edge.events import ALARM_CHANGED, LAUNCH_FAILED, SCHEDULED, BusEvent, bus_event, notification
+from swarmkeeper.edge.events import (
+    ALARM_CHANGED,
+    LAUNCH_FAILED,
+    SCHEDULED,
+    BusEvent,
+    bus_event,
+    bus_event_in,
+    notification,
+)
 from swarmkeeper.errors import InvalidInput
 from swarmkeeper.ports import Event
 
@@ -29,21 +37,26 @@ class Todo(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One of the messages that an invocation brings; `cause` is its id."""
+    """One of the messages that an invocation brings; `cause` is its id, `receipt` what a queue knows it by."""
 
     cause: str
     content: Content
+    receipt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """`reason` says why nothing is done, or what the launch failed of; `instance_id` is the launch's, if it had one."""
+    """`reason` says why nothing is done, or what the launch failed of; `instance_id` is the launch's, if it had one.
+
+    `at` is when the launch failed.
+    """
 
     name: str
     todo: Todo
     pool: PoolName | None = None
     reason: str = ""
     instance_id: str = ""
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +121,12 @@ class TriggerRules:
             return Trigger(LAUNCH_FAILED, Todo.NOTHING, reason=f"{detail.group} is no group of this fleet's workers")
         if detail.status != "Failed":
             return Trigger(LAUNCH_FAILED, Todo.NOTHING, pool, f"the launch was {detail.status}: {detail.message}")
-        return Trigger(LAUNCH_FAILED, Todo.NOTE_LAUNCH_FAILURE, pool, detail.message, detail.instance_id)
+        at = event.time.timestamp()
+        return Trigger(LAUNCH_FAILED, Todo.NOTE_LAUNCH_FAILURE, pool, detail.message, detail.instance_id, at)
 
 
 def messages_in(event: Mapping[str, Any]) -> tuple[Heard, ...]:
-    """What an invocation brings: a topic's records, an alarm's own call, or an event of the bus.
+    """What an invocation brings: a topic's or queue's records, an alarm's own call, or an event of the bus.
 
     One that is malformed stands among the others with the reason.
     """
@@ -131,9 +145,30 @@ def messages_in(event: Mapping[str, Any]) -> tuple[Heard, ...]:
         return (Heard("", f"malformed: {error}"),)
 
 
-def _in_record(record: object) -> Heard:
+def is_batch(event: Mapping[str, Any]) -> bool:
+    """Whether a queue brings it, which wants to know which messages are to come again."""
+    records = event.get("Records")
+    return isinstance(records, list) and any(_is_queued(record) for record in records)
+
+
+def _is_queued(record: object) -> bool:
+    return isinstance(record, dict) and record.get("eventSource") == "aws:sqs"
+
+
+def _in_record(record: Any) -> Heard:
+    if _is_queued(record):
+        return _in_queue(str(record.get("messageId")), record.get("body"))
     try:
         message = notification(record)
     except InvalidInput as error:
         return Heard("", f"malformed: {error}")
     return Heard(message.id, change_in_message(message.message) or "it is not an alarm's message")
+
+
+def _in_queue(receipt: str, body: object) -> Heard:
+    """An event of the bus that has waited in the queue."""
+    try:
+        event = bus_event_in(str(body))
+    except InvalidInput as error:
+        return Heard("", f"malformed: {error}", receipt)
+    return Heard(event.id, event, receipt)

@@ -10,18 +10,15 @@ from swarmkeeper.adapters.aws.alarms import CloudWatchAlarms
 from swarmkeeper.composition import Composition
 from swarmkeeper.domain.model import Role
 from swarmkeeper.edge.scaling import policy_of
-from swarmkeeper.ports import Clock, StateStore
 from swarmkeeper.services.scaler import Scaler
 
 
 @dataclass(frozen=True, slots=True)
 class Wired:
-    """The scaler, what tells it whose a message is, and what a repetition is known by."""
+    """The scaler, and what tells it whose a message is."""
 
     scaler: Scaler
     rules: TriggerRules
-    store: StateStore
-    clock: Clock
 
 
 def build(environ: Mapping[str, str]) -> Wired:
@@ -39,4 +36,4 @@ def build(environ: Mapping[str, str]) -> Wired:
         policy=policy_of(parts.settings, parts.settings.scaling),
     )
     workers = {pool.group: pool.name for pool in parts.pools if pool.role is Role.WORKER}
-    return Wired(scaler, TriggerRules(parts.fleet_name, alarms.owner, workers), parts.store, parts.clock)
+    return Wired(scaler, TriggerRules(parts.fleet_name, alarms.owner, workers))

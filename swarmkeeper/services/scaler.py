@@ -49,7 +49,9 @@ class Scaler:
         """
         return tuple(self._decide_one(each, trigger) for each in self._pools if pool in (None, each.name))
 
-    def launch_failed(self, pool: PoolName, message: str, *, instance_id: str = "") -> tuple[ScalingDecision, ...]:
+    def launch_failed(
+        self, pool: PoolName, message: str, *, instance_id: str = "", at: float = 0.0
+    ) -> tuple[ScalingDecision, ...]:
         """The pool's group could not launch: decide for the whole fleet again."""
         return self.decide(f"launch failed in {pool}: {message}")
 

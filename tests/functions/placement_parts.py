@@ -8,8 +8,10 @@ from typing import Any
 from functions.placement.api import PlacementApi
 from functions.placement.events import PlacementEvents
 from functions.placement.http import HttpApi
+from functions.placement.needs import Needs
 from functions.placement.operations import Operations
 from functions.placement.wiring import Wired
+from swarmkeeper.domain.model import ContainerState
 from swarmkeeper.edge.requests import Admission
 from swarmkeeper.edge.settings_admission import AdmissionSettings, TenantSettings
 from swarmkeeper.services.acceptance import Acceptance
@@ -25,6 +27,7 @@ def wired_over(
     tenant_settings = TenantSettings.model_validate(tenants or {})
     pools = {"workers": AdmissionSettings.model_validate(admission or {})}
     world.quota_of = tenant_settings.quota_of
+    needs = Needs(world.needs.tell, frozenset({ContainerState.PENDING}))
     operations = Operations(
         placer=world.placer,
         acceptance=Acceptance(world.store, world.clock),
@@ -32,7 +35,10 @@ def wired_over(
         engines=world.engines,
         admission=Admission("fleet", DEFAULT_MEMORY_BYTES, pools),
         tenants=tenant_settings,
+        needs=needs,
         fleet=FLEET,
     )
-    events = PlacementEvents(fleet=FLEET, pending=world.pending, puller=world.puller, inventory=world.inventory)
+    events = PlacementEvents(
+        fleet=FLEET, pending=world.pending, puller=world.puller, inventory=world.inventory, needs=needs
+    )
     return Wired(PlacementApi(operations), HttpApi(operations), events)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from functions.placement import handler as placement
+from functions.placement.needs import telling_states
 from swarmkeeper.domain.model import ContainerName, ContainerState
-from swarmkeeper.errors import InvalidInput
-from swarmkeeper.ports import CommandStatus
+from swarmkeeper.edge.settings import Settings, load_settings
+from swarmkeeper.errors import Contention, InvalidInput, SwarmkeeperError, Unavailable
+from swarmkeeper.ports import CommandStatus, Event
+from swarmkeeper.services.needs import NEED_WINDOW_S
 from tests.functions.placement_parts import wired_over
 from tests.functions.recorded import Context, recorded
 from tests.unit.services.world import IMAGE, World
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -55,6 +61,48 @@ def test_create_without_room_answers_202_with_the_reason_and_emits_the_pending_m
     (directive,) = metric["_aws"]["CloudWatchMetrics"]
     assert directive["Dimensions"] == [["Fleet"]]
     assert directive["Metrics"][0]["StorageResolution"] == 1
+
+
+def test_a_request_that_waits_tells_the_scaler_at_once(world: World) -> None:
+    create()
+    create("web-2")
+    assert world.events.of(Event.CAPACITY_NEEDED) == [{"fleet": "demo"}]
+
+
+def test_a_request_that_is_placed_tells_the_scaler_nothing(world: World) -> None:
+    world.with_worker("i-0a")
+    create()
+    assert world.events.of(Event.CAPACITY_NEEDED) == []
+
+
+def test_what_still_waits_after_a_retry_tells_the_scaler_again(world: World) -> None:
+    create()
+    world.clock.advance(NEED_WINDOW_S)
+    placement.handler(recorded("pending_retry"), Context())
+    assert len(world.events.of(Event.CAPACITY_NEEDED)) == 2
+
+
+@pytest.mark.parametrize("fault", [Unavailable("no answer"), Contention("two writers met")])
+def test_a_need_that_cannot_be_told_does_not_fail_the_request(world: World, fault: SwarmkeeperError) -> None:
+    world.events.fail("publish", fault)
+    assert create()["status"] == 202
+    assert world.container().state is ContainerState.PENDING
+
+
+@pytest.mark.parametrize(
+    ("scaling", "states"),
+    [
+        pytest.param({}, {"pending"}, id="by default, when it waits"),
+        pytest.param({"capacity_events": False}, set(), id="turned off"),
+        pytest.param(
+            {"arrival_headroom": {}}, {"pending", "reserved", "running"}, id="headroom that follows arrivals: always"
+        ),
+    ],
+)
+def test_the_settings_say_what_tells_the_scaler(scaling: dict[str, Any], states: set[str]) -> None:
+    given = load_settings(ROOT / "swarmkeeper.demo.yaml").model_dump(mode="json")
+    given["scaling"] = scaling
+    assert {state.value for state in telling_states(Settings.model_validate(given))} == states
 
 
 @pytest.mark.parametrize(

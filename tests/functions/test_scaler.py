@@ -15,9 +15,8 @@ from swarmkeeper.domain.model import PoolName
 from swarmkeeper.domain.scaling.alarm_owner import NOBODY, AlarmOwner
 from swarmkeeper.domain.scaling.decision import ScalingDecision
 from swarmkeeper.errors import Unavailable
-from tests.fakes import FakeStateStore, FixedClock
 from tests.fakes.faults import Fallible, can_fail
-from tests.functions.recorded import Context, recorded
+from tests.functions.recorded import Context, in_queue, recorded
 
 WORKERS = PoolName("workers")
 ARN = "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:"
@@ -156,66 +155,75 @@ class FakeScaler(Fallible):
         return ()
 
     @can_fail
-    def launch_failed(self, pool: PoolName, message: str, *, instance_id: str = "") -> tuple[ScalingDecision, ...]:
-        self.asked.append(("launch failed", pool))
+    def launch_failed(
+        self, pool: PoolName, message: str, *, instance_id: str = "", at: float = 0.0
+    ) -> tuple[ScalingDecision, ...]:
+        self.asked.append((f"launch failed at {at:.0f}", pool))
         return ()
 
 
 @pytest.fixture
 def scaler(monkeypatch: pytest.MonkeyPatch) -> FakeScaler:
     fake = FakeScaler()
-    wired = Wired(fake, rules(), FakeStateStore(), FixedClock())  # type: ignore[arg-type]  # as much of it as is used
+    wired = Wired(fake, rules())  # type: ignore[arg-type]  # as much of it as is used
     monkeypatch.setattr(scaler_function, "wired", lambda: wired)
     return fake
 
 
-def context(request_id: str = "request-1") -> Context:
-    made = Context()
-    made._aws_request_id = request_id
-    return made
-
-
 def test_every_record_is_acted_upon_though_one_is_broken(scaler: FakeScaler) -> None:
-    scaler_function.handler(recorded("alarm_several_records"), context())
+    scaler_function.handler(recorded("alarm_several_records"), Context())
     assert scaler.asked == [("alarm demo-pending", None), ("alarm demo-workers-reserved-low", WORKERS)]
 
 
 def test_a_record_that_fails_comes_again_and_the_others_are_not_lost(scaler: FakeScaler) -> None:
     scaler.fail("decide", Unavailable("no answer"))
     with pytest.raises(Unavailable):
-        scaler_function.handler(recorded("alarm_several_records"), context())
+        scaler_function.handler(recorded("alarm_several_records"), Context())
     assert scaler.asked == [("alarm demo-workers-reserved-low", WORKERS)]
-    scaler_function.handler(recorded("alarm_several_records"), context())
+    scaler_function.handler(recorded("alarm_several_records"), Context())
     assert ("alarm demo-pending", None) in scaler.asked
 
 
 def test_several_failures_are_all_told(scaler: FakeScaler) -> None:
     scaler.fail("decide", Unavailable("no answer"), times=2)
     with pytest.raises(ExceptionGroup) as raised:
-        scaler_function.handler(recorded("alarm_several_records"), context())
+        scaler_function.handler(recorded("alarm_several_records"), Context())
     assert len(raised.value.exceptions) == 2
 
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_what_asks_for_nothing_is_not_retried(scaler: FakeScaler, name: str) -> None:
-    scaler_function.handler(recorded(name), context())
+    scaler_function.handler(recorded(name), Context())
     assert scaler.asked == []
 
 
-def test_a_failed_launch_told_twice_is_noted_once(scaler: FakeScaler) -> None:
-    scaler_function.handler(recorded("launch_unsuccessful"), context("request-1"))
-    scaler_function.handler(recorded("launch_unsuccessful"), context("request-2"))
-    assert scaler.asked == [("launch failed", WORKERS)]
+def test_a_failed_launch_told_twice_is_noted_by_the_same_time(scaler: FakeScaler) -> None:
+    for _ in range(2):
+        scaler_function.handler(recorded("launch_unsuccessful"), Context())
+    assert scaler.asked == [("launch failed at 1772366412", WORKERS)] * 2
 
 
-def test_a_failed_launch_that_could_not_be_noted_is_noted_by_the_retry(scaler: FakeScaler) -> None:
-    scaler.fail("launch_failed", Unavailable("no answer"))
-    with pytest.raises(Unavailable):
-        scaler_function.handler(recorded("launch_unsuccessful"), context())
-    scaler_function.handler(recorded("launch_unsuccessful"), context())
-    assert scaler.asked == [("launch failed", WORKERS)]
+def test_what_several_messages_ask_for_alike_is_done_once(scaler: FakeScaler) -> None:
+    event = recorded("alarm_pending")
+    event["Records"] *= 3
+    scaler_function.handler(event, Context())
+    assert scaler.asked == [("alarm demo-pending", None)]
+
+
+def test_needs_that_waited_in_the_queue_are_one_decision(scaler: FakeScaler) -> None:
+    needs = in_queue(recorded("capacity_needed"), recorded("capacity_needed"))
+    assert scaler_function.handler(needs, Context()) == {"batchItemFailures": []}
+    assert scaler.asked == [("Capacity Needed", None)]
+
+
+def test_a_message_of_the_queue_that_fails_comes_again_alone(scaler: FakeScaler) -> None:
+    scaler.fail("decide", Unavailable("no answer"))
+    batch = in_queue("no JSON", recorded("capacity_needed"), recorded("launch_abandoned"))
+    answer = scaler_function.handler(batch, Context())
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "message-2"}]}
+    assert scaler.asked == [("Launch Abandoned", WORKERS)]
 
 
 def test_the_schedule_asks_for_rechecks(scaler: FakeScaler) -> None:
-    scaler_function.handler(recorded("schedule"), context())
+    scaler_function.handler(recorded("schedule"), Context())
     assert scaler.asked == [("recheck", None)]

@@ -42,13 +42,13 @@ class Template:
         found = {name: body for name, body in self._resources.items() if body["Type"] == kind}
         return {name: flat(body.get("Properties", {})) for name, body in found.items()}
 
-    def one(self, kind: str, **wanted: str) -> dict[str, Any]:
+    def one(self, kind: str, **wanted: object) -> dict[str, Any]:
         """The properties of the one resource of that type with these properties."""
         found = [each for each in self.of_type(kind).values() if all(each.get(k) == v for k, v in wanted.items())]
         assert len(found) == 1, f"{len(found)} of {kind} {wanted}"
         return found[0]
 
-    def name_of(self, kind: str, **wanted: str) -> str:
+    def name_of(self, kind: str, **wanted: object) -> str:
         """The logical id of that one resource."""
         properties = self.one(kind, **wanted)
         return next(name for name, each in self.of_type(kind).items() if each == properties)

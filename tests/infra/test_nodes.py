@@ -66,7 +66,7 @@ def test_an_instance_that_nobody_vouched_for_never_serves(template: Template, gr
         ("AWS::Events::Rule", {"Name": "demo-commands"}),
         ("AWS::SQS::Queue", {"QueueName": "demo-registrar"}),
         ("AWS::Lambda::Function", {"FunctionName": "demo-registrar"}),
-        ("AWS::Lambda::EventSourceMapping", {}),
+        ("AWS::Lambda::EventSourceMapping", {"ScalingConfig": {"MaximumConcurrency": 10}}),
         ("AWS::SSM::Document", {"Name": "demo-node-join"}),
         ("AWS::DynamoDB::Table", {"TableName": "demo-state"}),
         ("AWS::SSM::Parameter", {}),
@@ -74,7 +74,7 @@ def test_an_instance_that_nobody_vouched_for_never_serves(template: Template, gr
     ],
 )
 def test_the_first_instance_meets_all_that_serves_it(
-    template: Template, group: str, kind: str, wanted: dict[str, str]
+    template: Template, group: str, kind: str, wanted: dict[str, Any]
 ) -> None:
     name = template.name_of("AWS::AutoScaling::AutoScalingGroup", AutoScalingGroupName=group)
     assert template.name_of(kind, **wanted) in template.waits_for(name)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from local.aws.patterns import matches
+from swarmkeeper.services.needs import NEED_WINDOW_S
 from tests.infra.template import Template
 
 EVENTS = Path(__file__).parents[1] / "functions" / "events"
@@ -35,7 +36,7 @@ REACHED = {
     "node_draining": {"registrar"},
     "membership_check": {"registrar"},
     "launch_abandoned": {"scaler"},
-    "capacity_needed": {"scaler"},
+    "capacity_needed": {"capacity"},
     "launch_unsuccessful": {"scaler"},
     "launch_cancelled": {"scaler"},
     "foreign_launch_unsuccessful": set(),
@@ -61,7 +62,7 @@ def targets_of(template: Template, happened: dict[str, Any]) -> set[str]:
 
 
 def owner(template: Template, arn: str) -> str:
-    """The function behind a target; the registrar's queue stands for the registrar."""
+    """The function behind a target, or the queue: the registrar's stands for the registrar."""
     name = arn.strip("<>").partition(".")[0]
     named = template.of_type("AWS::Lambda::Function") | template.of_type("AWS::SQS::Queue")
     return str(named[name].get("FunctionName") or named[name]["QueueName"]).removeprefix("demo-")
@@ -102,10 +103,22 @@ def test_a_message_is_tried_for_an_hour_and_then_kept(template: Template) -> Non
 
 
 def test_the_registrar_answers_for_each_message_of_a_batch(template: Template) -> None:
-    (mapping,) = template.of_type("AWS::Lambda::EventSourceMapping").values()
+    queue = template.name_of("AWS::SQS::Queue", QueueName="demo-registrar")
+    mapping = template.one("AWS::Lambda::EventSourceMapping", EventSourceArn=f"<{queue}.Arn>")
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["BatchSize"] == 1  # a slow step must not hold up another node
-    assert mapping["EventSourceArn"] == f"<{template.name_of('AWS::SQS::Queue', QueueName='demo-registrar')}.Arn>"
+
+
+def test_needs_wait_until_a_burst_is_there_and_reach_the_scaler(template: Template) -> None:
+    queue = template.one("AWS::SQS::Queue", QueueName="demo-capacity")
+    name = template.name_of("AWS::SQS::Queue", QueueName="demo-capacity")
+    mapping = template.one("AWS::Lambda::EventSourceMapping", EventSourceArn=f"<{name}.Arn>")
+    assert owner(template, mapping["FunctionName"]) == "scaler"
+    assert (mapping["BatchSize"], mapping["FunctionResponseTypes"]) == (10, ["ReportBatchItemFailures"])
+    assert queue["DelaySeconds"] >= NEED_WINDOW_S
+    assert queue["VisibilityTimeout"] > template.one("AWS::Lambda::Function", FunctionName="demo-scaler")["Timeout"]
+    kept = template.name_of("AWS::SQS::Queue", QueueName="demo-scaler-dlq")
+    assert queue["RedrivePolicy"] == {"deadLetterTargetArn": f"<{kept}.Arn>", "maxReceiveCount": 3}
 
 
 @pytest.mark.parametrize(("function", "retries"), [("placement", 2), ("scaler", 2), ("reconciler", 0)])

@@ -114,6 +114,16 @@ def test_a_batching_window_gathers_messages(account: Account, pollers: QueuePoll
     assert len(call["event"]["Records"]) == 3
 
 
+def test_a_queues_delay_is_kept_before_a_message_is_received(account: Account, pollers: QueuePollers) -> None:
+    url, arn = account.queue("q", DelaySeconds="1")
+    account.add()
+    connect(account, arn)
+    account.server.client("sqs").send_message(QueueUrl=url, MessageBody="hello")
+    (record,) = account.wait_for_calls(1)[0]["event"]["Records"]
+    times = record["attributes"]
+    assert int(times["ApproximateFirstReceiveTimestamp"]) - int(times["SentTimestamp"]) >= 1000
+
+
 def test_a_mapping_that_was_deleted_receives_nothing(account: Account, pollers: QueuePollers) -> None:
     url, arn = account.queue("q")
     account.add()

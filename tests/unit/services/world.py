@@ -28,6 +28,7 @@ from swarmkeeper.services.inventory import Inventory
 from swarmkeeper.services.joiner import Joiner, RegistrarSettings
 from swarmkeeper.services.lifetimes import Lifetimes
 from swarmkeeper.services.mover import Mover
+from swarmkeeper.services.needs import CapacityNeeds
 from swarmkeeper.services.pending import PendingQueue
 from swarmkeeper.services.placer import Placer
 from swarmkeeper.services.pulls import Puller
@@ -168,6 +169,10 @@ class World:
             events=self.events,
             clock=self.clock,
         )
+
+    @property
+    def needs(self) -> CapacityNeeds:
+        return CapacityNeeds(fleet_name=FLEET, store=self.store, events=self.events, clock=self.clock, random=Random(7))
 
     @property
     def inventory(self) -> Inventory:
