@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from swarmkeeper import __version__
-from swarmkeeper.cli import bench, containers, demo_command, local_cloud, place
+from swarmkeeper.cli import bench, containers, demo_command, local_cloud, place, simulate
 
 app = typer.Typer(
     name="swarmkeeper",
@@ -24,6 +24,7 @@ app.command("nodes")(containers.nodes)
 app.command("logs")(containers.logs)
 app.command("explain")(containers.explain)
 app.command("place")(place.place)
+app.command("simulate")(simulate.simulate)
 
 
 @app.command("version")

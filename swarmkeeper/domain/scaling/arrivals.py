@@ -82,14 +82,24 @@ def nodes_missing(peak: ArrivalPeak, nodes: Sequence[Node], pool: Pool, headroom
     `nodes` are the pool's ready, joining and promised ones, with all that is pending on them. 0 when not even an
     empty node has a slot.
     """
-    return nodes_for(slots_wanted(peak, headroom) - free_slots(nodes, peak.size), slots_of(pool, peak.size))
+    return missing_beside(free_slots(nodes, peak.size), peak, pool, headroom)
 
 
 def nodes_spare(peak: ArrivalPeak, nodes: Sequence[Node], pool: Pool, headroom: ArrivalHeadroom) -> int:
     """How many empty nodes of the pool may go; the nodes are those of `nodes_missing`."""
+    return spare_beside(free_slots(nodes, peak.size), len(nodes), peak, pool, headroom)
+
+
+def missing_beside(slots: int, peak: ArrivalPeak, pool: Pool, headroom: ArrivalHeadroom) -> int:
+    """As `nodes_missing`, where the free slots have been counted."""
+    return nodes_for(slots_wanted(peak, headroom) - slots, slots_of(pool, peak.size))
+
+
+def spare_beside(slots: int, nodes: int, peak: ArrivalPeak, pool: Pool, headroom: ArrivalHeadroom) -> int:
+    """As `nodes_spare`, where the free slots of so many nodes have been counted."""
     of_one = slots_of(pool, peak.size)
-    surplus = free_slots(nodes, peak.size) - slots_wanted(peak, headroom)
-    return len(nodes) if of_one == 0 else max(0, surplus // of_one - headroom.spare_nodes)
+    surplus = slots - slots_wanted(peak, headroom)
+    return nodes if of_one == 0 else max(0, surplus // of_one - headroom.spare_nodes)
 
 
 def slots_of(pool: Pool, size: Resources) -> int:

@@ -1,0 +1,1 @@
+"""What `swarmkeeper simulate` reads from its options and shows."""

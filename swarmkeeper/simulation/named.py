@@ -1,0 +1,60 @@
+"""The policies by the names that people give."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from swarmkeeper.domain.scaling.arrivals import ArrivalHeadroom
+from swarmkeeper.errors import InvalidInput
+from swarmkeeper.simulation.model import PoolModel
+from swarmkeeper.simulation.policies.base import Policy
+from swarmkeeper.simulation.policies.fixed import Fixed
+from swarmkeeper.simulation.policies.ours import Ours
+from swarmkeeper.simulation.policies.step import StepScaling
+from swarmkeeper.simulation.policies.tracking import TargetTracking
+
+OURS = "ours"
+STEP_BINPACK, STEP_SPREAD = "step-binpack", "step-spread"
+FIXED = "fixed"
+DEFAULTS = (OURS, STEP_BINPACK, STEP_SPREAD, "tracking-80", "tracking-95", "tracking-100", FIXED)
+FAMILIES = {"step": (STEP_BINPACK, STEP_SPREAD), "tracking": ("tracking-80", "tracking-95", "tracking-100")}
+TRACKING = re.compile(r"tracking-([1-9][0-9]?|100)")
+FIXED_SHARE = 0.9
+"""How full a fleet of fixed size is at the highest demand."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPolicy:
+    """A policy with the strategy that places for it; `first_nodes` are there when the replay begins."""
+
+    name: str
+    policy: Policy
+    strategy: str
+    first_nodes: int = 1
+
+
+def names_in(given: Sequence[str]) -> tuple[str, ...]:
+    """The policies that are meant, each once; all of them when none is given. Raises InvalidInput."""
+    names = [each for name in given or DEFAULTS for each in FAMILIES.get(name, (name,))]
+    for name in names:
+        if name not in DEFAULTS and not TRACKING.fullmatch(name):
+            raise InvalidInput("policy", f"{name!r} is none of {', '.join(DEFAULTS)}; tracking takes any 1 to 100")
+    return tuple(dict.fromkeys(names))
+
+
+def policy_named(
+    name: str, model: PoolModel, headroom: ArrivalHeadroom, strategy: str, peak_nodes: float
+) -> NamedPolicy:
+    """A policy that has decided nothing yet; headroom and strategy are those of ours."""
+    if name == OURS:
+        return NamedPolicy(name, Ours(headroom, model.decision_s), strategy)
+    if name in (STEP_BINPACK, STEP_SPREAD):
+        return NamedPolicy(name, StepScaling(model.alarm_period_s), name.removeprefix("step-"))
+    if name == FIXED:
+        nodes = max(1, ceil(peak_nodes / FIXED_SHARE))
+        return NamedPolicy(name, Fixed(nodes), "binpack", nodes)
+    target = int(name.removeprefix("tracking-")) / 100
+    return NamedPolicy(name, TargetTracking(target, model.alarm_period_s), "binpack")
