@@ -8,6 +8,7 @@ from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import NodeId, Role
 from swarmkeeper.domain.placement.expressions import Expression, Operator
 from swarmkeeper.domain.placement.index.entries import NodeEntry
+from swarmkeeper.domain.placement.index.masks import mask_of
 from swarmkeeper.domain.placement.index.texts import is_plain
 
 EXPRESSIONS_KEPT = 4096
@@ -103,23 +104,26 @@ class NodeMasks:
         return mask
 
     def _named(self, expression: Expression) -> int:
-        mask = 0
         if is_plain(expression):
+            mask = 0
             for found in (self._by_name.get(expression.value), self._by_id.get(NodeId(expression.value))):
                 mask |= found.bit if found is not None else 0
             return mask
-        for entry in self._by_id.values():
-            if expression.matcher(entry.node_id) or expression.matcher(entry.name):
-                mask |= entry.bit
-        return mask
+        matches = expression.matcher
+        return mask_of(
+            [
+                entry.position
+                for name, entry in self._by_name.items()
+                if matches(name) or (entry.node_id != name and matches(entry.node_id))
+            ]
+        )
 
     def _classes(self, key: str) -> dict[str, int]:
         """The nodes of each value of a label; those without it have the value ""."""
-        classes: dict[str, int] = {}
+        classes: dict[str, list[int]] = {}
         for entry in self._by_id.values():
-            value = entry.node.labels.get(key, "")
-            classes[value] = classes.get(value, 0) | entry.bit
-        return classes
+            classes.setdefault(entry.node.labels.get(key, ""), []).append(entry.position)
+        return {value: mask_of(positions) for value, positions in classes.items()}
 
     def _forget(self) -> None:
         if self._by_label or self._accepted or self._listed:
