@@ -30,7 +30,8 @@ class FleetState(Construct):
             type="String",
             # The advanced tier costs money and takes more than 4 KB; a fleet of many pools may need it.
             tier="Intelligent-Tiering",
-            value=settings.model_dump_json(),
+            # What the file doesn't say is the functions' own default; a parameter takes 8 KB at most.
+            value=settings.to_json(),
         )
         # The registrar makes the values: a secret in a template would stand in its history.
         self.authority = self._secret(names, "ca", "The fleet's certificate authority")

@@ -171,9 +171,13 @@ class Settings(Strict):
         broken((*prices(self.scaling, self.pools), *budget(self.scaling, self.pools)))
         return self
 
+    def to_json(self) -> str:
+        """What the file says, without what is the default, for a function to read again."""
+        return self.model_dump_json(exclude_unset=True)
+
     @classmethod
     def from_json(cls, text: str) -> Settings:
-        """The settings that `model_dump_json` wrote. Raises SettingsError."""
+        """The settings that `to_json` wrote. Raises SettingsError."""
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:

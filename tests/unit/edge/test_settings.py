@@ -65,7 +65,7 @@ def refusals(tmp_path: Path, *changes: tuple[str, str]) -> tuple[str, ...]:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_profile_is_valid_and_survives_the_journey_to_a_function(name: str) -> None:
     settings = load_settings(ROOT / name)
-    assert Settings.from_json(settings.model_dump_json()) == settings
+    assert Settings.from_json(settings.to_json()) == settings
 
 
 def test_sizes_durations_and_slots_are_read_in_their_units(tmp_path: Path) -> None:
@@ -186,6 +186,12 @@ def test_a_function_reads_its_settings_without_a_yaml_library() -> None:
         "import sys; sys.modules['ruamel'] = sys.modules['ruamel.yaml'] = sys.modules['yaml'] = None; "
         "from swarmkeeper.edge.settings import Settings; print(Settings.from_json(sys.stdin.read()).fleet)"
     )
-    text = load_settings(ROOT / SHIPPED[0]).model_dump_json()
+    text = load_settings(ROOT / SHIPPED[0]).to_json()
     result = subprocess.run([sys.executable, "-c", code], input=text, capture_output=True, text=True, cwd=ROOT)
     assert (result.stdout, result.returncode) == ("demo\n", 0), result.stderr
+
+
+def test_a_fleet_of_many_pools_fits_the_parameter_that_the_functions_read() -> None:
+    settings = load_settings(ROOT / "swarmkeeper.example.yaml")
+    pools = settings.pools | {f"workers-{number}": settings.pools["workers"] for number in range(12)}
+    assert len(settings.model_copy(update={"pools": pools}).to_json().encode()) < 8192
