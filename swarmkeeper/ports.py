@@ -328,6 +328,12 @@ class Fleet(Protocol):
 
     def set_desired(self, group: str, desired: int) -> None: ...
 
+    def refreshing(self, group: str) -> bool:
+        """Whether an instance refresh of the group runs, or is being undone."""
+
+    def image_id(self, group: str) -> str:
+        """The machine image that the group launches now; "" when its template names none."""
+
     def terminate(self, node_id: NodeId) -> None:
         """End exactly this instance and lower the desired capacity with it; harmless when already ending.
 

@@ -9,7 +9,7 @@ from functions.scaler.triggers import TriggerRules
 from swarmkeeper.adapters.aws.alarms import CloudWatchAlarms
 from swarmkeeper.composition import Composition
 from swarmkeeper.domain.model import Role
-from swarmkeeper.edge.scaling import policy_of
+from swarmkeeper.edge.scaling import drift_pools, dry_run_pools, policies
 from swarmkeeper.services.scaler import Scaler
 
 
@@ -33,7 +33,9 @@ def build(environ: Mapping[str, str]) -> Wired:
         alarms=alarms,
         clock=parts.clock,
         pools=parts.pools,
-        policy=policy_of(parts.settings, parts.settings.scaling),
+        policies=policies(parts.settings),
+        dry_run=dry_run_pools(parts.settings),
+        drifting=drift_pools(parts.settings),
     )
     workers = {pool.group: pool.name for pool in parts.pools if pool.role is Role.WORKER}
     return Wired(scaler, TriggerRules(parts.fleet_name, alarms.owner, workers))

@@ -1,18 +1,20 @@
-"""Bring a pool to the size that its demand needs: observe, decide (pure), claim, act."""
+"""Bring the fleet to the size that its demand needs: observe, decide (pure), claim, act, tell."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from swarmkeeper.domain.membership import Step
 from swarmkeeper.domain.model import Node, NodeId, Pool, PoolName, Role
-from swarmkeeper.domain.scaling.decision import Direction, ScalingDecision, Snapshot, decide_pool
-from swarmkeeper.domain.scaling.demand import promised_nodes
+from swarmkeeper.domain.scaling.decision import Direction, ScalingDecision, decide_fleet
+from swarmkeeper.domain.scaling.failures import is_about_capacity
+from swarmkeeper.domain.scaling.memory import after_decision, after_failed_launch, is_news
 from swarmkeeper.domain.scaling.policy import Policy
+from swarmkeeper.domain.scaling.snapshot import FleetSnapshot, PoolSnapshot
 from swarmkeeper.errors import Conflict, NodeChanged
-from swarmkeeper.ports import Alarms, Clock, Event, Events, Fleet, StateStore
+from swarmkeeper.ports import Alarms, Clock, DecisionLog, Event, Events, Fleet, StateStore
+from swarmkeeper.services.observing import Observer, Targets
 from swarmkeeper.services.transitions import stepped
 
 CLAIM_TRIES = 4
@@ -31,96 +33,116 @@ class Scaler:
         alarms: Alarms,
         clock: Clock,
         pools: Sequence[Pool],
-        policy: Policy,
+        policies: Mapping[PoolName, Policy],
+        history: DecisionLog | None = None,
+        targets: Targets | None = None,
+        dry_run: frozenset[PoolName] = frozenset(),
+        drifting: frozenset[PoolName] = frozenset(),
     ) -> None:
+        """`drifting` are the pools whose nodes of another machine image are replaced."""
         self._fleet_name = fleet_name
         self._store = store
         self._fleet = fleet
         self._events = events
         self._alarms = alarms
         self._clock = clock
-        self._pools = tuple(pool for pool in pools if pool.role is Role.WORKER)
-        self._policy = policy
+        self._pools = {pool.name: pool for pool in pools if pool.role is Role.WORKER}
+        self._policies = policies
+        self._history = history
+        self._targets = targets
+        self._observer = Observer(store, fleet, tuple(self._pools.values()), policies, targets, dry_run, drifting)
 
     def decide(self, trigger: str, pool: PoolName | None = None) -> tuple[ScalingDecision, ...]:
-        """Decide and act for the named pool, or for every worker pool; unknown pools decide nothing.
+        """Decide and act for the whole fleet, whichever pool asks; unknown pools decide nothing.
 
         Raises Conflict when other deciders came first every time, so that the event source retries.
         """
-        return tuple(self._decide_one(each, trigger) for each in self._pools if pool in (None, each.name))
+        if pool is not None and pool not in self._pools:
+            return ()
+        done: dict[PoolName, ScalingDecision] = {}
+        for _ in range(CLAIM_TRIES - 1):
+            try:
+                return self._decide_once(trigger, done)
+            except Conflict:  # another decider's claim came first: what is left to do may be nothing
+                continue
+        return self._decide_once(trigger, done)
+
+    def recheck(self) -> tuple[ScalingDecision, ...]:
+        """Decide when a pool's recheck is due, an alarm is in ALARM (alarms fire only once), or no alarm would tell."""
+        alarmed = self._alarms.in_alarm(self._fleet_name)
+        if None in alarmed or any(name in alarmed or self._is_due(name) for name in self._pools):
+            return self.decide("recheck")
+        return ()
 
     def launch_failed(
         self, pool: PoolName, message: str, *, instance_id: str = "", at: float = 0.0
     ) -> tuple[ScalingDecision, ...]:
-        """The pool's group could not launch: decide for the whole fleet again."""
+        """A group could not launch at that time: the pool is left alone for a while, and the fleet is decided again.
+
+        Launches that a lifecycle hook ended are the registrar's to count. The same event twice changes nothing.
+        """
+        if pool not in self._pools or not is_about_capacity(message):
+            return ()
+        self._note_failure(pool, at or self._clock.now())
         return self.decide(f"launch failed in {pool}: {message}")
 
-    def recheck(self) -> tuple[ScalingDecision, ...]:
-        """Decide for the pools whose recheck is due or that have an alarm in ALARM (alarms fire only once)."""
-        alarmed = self._alarms.in_alarm(self._fleet_name)
-        due = [pool for pool in self._pools if self._is_due(pool) or pool.name in alarmed or None in alarmed]
-        return tuple(self._decide_one(pool, "recheck") for pool in due)
+    def _note_failure(self, pool: PoolName, at: float) -> None:
+        """Raises Conflict when the pool's memory changed each time."""
+        for attempt in range(CLAIM_TRIES):
+            state = self._store.scaling(pool)
+            noted = after_failed_launch(state, self._policies[pool].limits, at)
+            if noted == state:
+                return
+            try:
+                self._store.save_scaling(noted)
+            except Conflict:
+                if attempt == CLAIM_TRIES - 1:
+                    raise
+            else:
+                return
 
-    def _is_due(self, pool: Pool) -> bool:
-        recheck_at = self._store.scaling(pool.name).recheck_at
+    def _is_due(self, pool: PoolName) -> bool:
+        if self._targets is not None and self._targets.watches(pool):
+            return True
+        recheck_at = self._store.scaling(pool).recheck_at
         return recheck_at is not None and recheck_at <= self._clock.now()
 
-    def _decide_one(self, pool: Pool, trigger: str) -> ScalingDecision:
-        """Observe again when another decider's claim came first: what is left to do may be nothing."""
-        for _ in range(CLAIM_TRIES - 1):
-            try:
-                return self._decide_once(pool, trigger)
-            except Conflict:
-                continue
-        return self._decide_once(pool, trigger)
-
-    def _decide_once(self, pool: Pool, trigger: str) -> ScalingDecision:
-        snapshot = self._observe(pool, trigger)
-        decision = decide_pool(snapshot, self._policy, self._clock.now())
-        self._claim(snapshot, decision)
-        self._act(pool, snapshot, decision)
-        return decision
-
-    def _observe(self, pool: Pool, trigger: str) -> Snapshot:
-        group = self._fleet.group(pool.group)
-        nodes = self._workers_and_promises(pool)
-        ours = [node.id for node in nodes if node.pool == pool.name]
-        return Snapshot(
-            pool=pool,
-            group_min=group.min,
-            group_max=group.max,
-            group_desired=group.desired,
-            suspended=group.suspended,
-            nodes=nodes,
-            pending=tuple(container.request for container in self._store.pending()),
-            containers_by_node={node_id: self._store.containers_on(node_id) for node_id in ours},
-            state=self._store.scaling(pool.name),
-            trigger=trigger,
-        )
-
-    def _workers_and_promises(self, pool: Pool) -> tuple[Node, ...]:
-        """All workers, and what the other pools' groups owe: two pools must not buy for the same request."""
-        nodes = tuple(node for node in self._store.nodes() if node.role is Role.WORKER)
-        others = (other for other in self._pools if other.name != pool.name)
-        owed = (promised_nodes(other, self._fleet.group(other.group).desired, nodes) for other in others)
-        return (*nodes, *(node for promised in owed for node in promised))
-
-    def _claim(self, snapshot: Snapshot, decision: ScalingDecision) -> None:
-        """Store the decision before acting on it; Conflict when somebody else stored one meanwhile."""
+    def _decide_once(self, trigger: str, done: dict[PoolName, ScalingDecision]) -> tuple[ScalingDecision, ...]:
+        """Pools are claimed and acted on one by one; `done` keeps what was done before a claim was lost."""
         now = self._clock.now()
-        state = replace(snapshot.state, recheck_at=decision.recheck_at, last_decision=json.dumps(decision.to_log()))
-        if decision.direction is Direction.OUT:
-            state = replace(state, last_out_at=now)
-        if decision.direction is Direction.IN:
-            state = replace(state, last_in_at=now)
-        self._store.save_scaling(state)
+        snapshot, decisions = self._decided(trigger, now)
+        news: list[ScalingDecision] = []
+        for seen, decision in zip(snapshot.pools, decisions, strict=True):
+            self._store.save_scaling(after_decision(seen, decision, self._policies[seen.name].limits, now))
+            if not decision.dry_run:
+                self._act(seen, snapshot, decision)
+            if is_news(seen.state, decision, now):
+                news.append(decision)
+            if decision.direction is not Direction.NONE or seen.name not in done:
+                done[seen.name] = decision
+        if self._history is not None:
+            for decision in news:
+                self._history.record(decision, at=now)
+        return tuple(done.values())
 
-    def _act(self, pool: Pool, snapshot: Snapshot, decision: ScalingDecision) -> None:
+    def _decided(self, trigger: str, now: float) -> tuple[FleetSnapshot, tuple[ScalingDecision, ...]]:
+        """Decide; where something shall go, ask first whether an instance refresh runs there, and decide again."""
+        snapshot, policies = self._observer.snapshot(trigger, now), self._observer.policies_now()
+        decisions = decide_fleet(snapshot, policies, now)
+        losing = {decision.pool for decision in decisions if decision.victims}
+        refreshed = {name for name in losing if self._fleet.refreshing(self._pools[name].group)}
+        if not refreshed:
+            return snapshot, decisions
+        pools = tuple(replace(seen, refreshing=seen.name in refreshed) for seen in snapshot.pools)
+        snapshot = replace(snapshot, pools=pools)
+        return snapshot, decide_fleet(snapshot, policies, now)
+
+    def _act(self, seen: PoolSnapshot, snapshot: FleetSnapshot, decision: ScalingDecision) -> None:
         by_id = {node.id: node for node in snapshot.nodes}
         for node_id in decision.reclaimed:
             self._change(by_id[node_id], Step.UNDRAIN, "demand returned")
-        if decision.desired != snapshot.group_desired and not decision.victims:
-            self._fleet.set_desired(pool.group, decision.desired)
+        if decision.desired != seen.group_desired and not decision.victims:
+            self._fleet.set_desired(seen.pool.group, decision.desired)
         drained = [node_id for node_id in decision.victims if self._drain(by_id[node_id])]
         if drained:
             self._publish_draining(drained)

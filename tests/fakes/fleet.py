@@ -43,6 +43,8 @@ class FakeFleet(Fallible):
     desired_log: list[tuple[str, int]] = field(default_factory=list)
     terminated: list[NodeId] = field(default_factory=list)
     actions: dict[NodeId, Hook] = field(default_factory=dict)
+    refreshes: set[str] = field(default_factory=set)
+    images: dict[str, str] = field(default_factory=dict)
     _groups: dict[str, Group] = field(default_factory=dict)
     _instances: dict[NodeId, InstanceFacts] = field(default_factory=dict)
     _launched: int = 0
@@ -107,6 +109,14 @@ class FakeFleet(Fallible):
             raise UnsafeAction(f"{group}: {desired} is outside {here.min} to {here.max}")
         self._groups[group] = replace(here, desired=desired)
         self.desired_log.append((group, desired))
+
+    @can_fail
+    def refreshing(self, group: str) -> bool:
+        return group in self.refreshes
+
+    @can_fail
+    def image_id(self, group: str) -> str:
+        return self.images.get(group, "")
 
     @can_fail
     def terminate(self, node_id: NodeId) -> None:

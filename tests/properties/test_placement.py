@@ -12,7 +12,8 @@ from swarmkeeper.domain.placement.facts import NodeFacts
 from swarmkeeper.domain.placement.options import PlacementOptions
 from swarmkeeper.domain.placement.scheduler import decide, decide_wish
 from swarmkeeper.domain.placement.wish import wish_of
-from swarmkeeper.domain.scaling.packing import in_packing_order, pack
+from swarmkeeper.domain.scaling.packing import in_packing_order
+from swarmkeeper.domain.scaling.room import Room
 from tests.fakes.builders import facts, options
 from tests.properties import clusters
 from tests.properties.clusters import OPTIONS, SEEDS
@@ -75,13 +76,14 @@ def test_reservations_never_exceed_capacity_or_slots(
 
 
 @given(clusters.clusters(), batches(), OPTIONS)
-def test_packing_places_exactly_as_deciding_one_by_one(
+def test_what_is_tried_in_a_room_goes_exactly_where_deciding_one_by_one_puts_it(
     nodes: list[NodeFacts], wanted: list[Request], placing: PlacementOptions
 ) -> None:
     ordered = in_packing_order(wanted, Resources(10, 10))
-    packing = pack(ordered, nodes, options=placing)
-    assert dict(packing.placed) == apply_in_turn(ordered, nodes, placing, None)
-    assert sorted(packing.nodes, key=lambda node: node.id) == nodes
+    room = Room(nodes, placing)
+    taken, _ = room.place(ordered)
+    assert taken == apply_in_turn(ordered, nodes, placing, None)
+    assert [room.nodes[each.id] for each in nodes] == [each.node for each in nodes]
 
 
 @given(clusters.clusters(), clusters.requests(), OPTIONS, SEEDS)

@@ -25,6 +25,8 @@ NOT_THERE = re.compile(r"no active lifecycle action|not found", re.IGNORECASE)
 """Auto Scaling has one code, ValidationError, for all that it refuses; only its text tells these."""
 UNKNOWN_INSTANCE = frozenset({"InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"})
 ALIVE = frozenset({"pending", "running"})
+REFRESHING = frozenset({"Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking"})
+"""A group has at most one refresh at a time, and the newest comes first."""
 GROUP_TAG = "aws:autoscaling:groupName"
 
 
@@ -49,6 +51,24 @@ class AutoScalingFleet:
             self._autoscaling.set_desired_capacity(
                 AutoScalingGroupName=group, DesiredCapacity=desired, HonorCooldown=False
             )
+
+    def refreshing(self, group: str) -> bool:
+        with aws_errors():
+            newest = self._autoscaling.describe_instance_refreshes(AutoScalingGroupName=group, MaxRecords=1)
+        return any(each.get("Status") in REFRESHING for each in newest["InstanceRefreshes"])
+
+    def image_id(self, group: str) -> str:
+        with aws_errors():
+            found = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"]
+            template = _template(found[0]) if found else None
+            if template is None:
+                return ""
+            # An image may stand in the template as an SSM parameter; the alias is resolved as a launch would.
+            answer = self._ec2.describe_launch_template_versions(
+                LaunchTemplateId=template["LaunchTemplateId"], Versions=[template["Version"]], ResolveAlias=True
+            )
+        versions = answer["LaunchTemplateVersions"]
+        return versions[0]["LaunchTemplateData"].get("ImageId", "") if versions else ""
 
     def terminate(self, node_id: NodeId) -> None:
         if not self._is_in_service_of_a_group(node_id):
@@ -114,6 +134,20 @@ class AutoScalingFleet:
         found = answer["InstanceTypes"][0]
         cpus, memory_mib = found["VCpuInfo"]["DefaultVCpus"], found["MemoryInfo"]["SizeInMiB"]
         return Resources(cpus * NANO_CPUS_PER_CPU, memory_mib * MIB)
+
+
+class _Template(TypedDict):
+    LaunchTemplateId: str
+    Version: str
+
+
+def _template(group: AutoScalingGroupTypeDef) -> _Template | None:
+    """The launch template of the group, a mixed one's too."""
+    mixed = group.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {}).get("LaunchTemplateSpecification")
+    named = group.get("LaunchTemplate") or mixed
+    if not named or "LaunchTemplateId" not in named:
+        return None
+    return {"LaunchTemplateId": named["LaunchTemplateId"], "Version": named.get("Version", "$Default")}
 
 
 class _Token(TypedDict, total=False):

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from swarmkeeper.adapters.aws.items import Item, integer_in, number, optional_number, scaling_key, text
-from swarmkeeper.domain.model import NodeId, PoolName
+from swarmkeeper.domain.model import NodeId, PoolName, Resources
+from swarmkeeper.domain.scaling.arrivals import NO_ARRIVALS, ArrivalPeak
 from swarmkeeper.domain.scaling.state import ScalingState
 
 if TYPE_CHECKING:
@@ -24,9 +25,12 @@ def scaling_item(state: ScalingState) -> Item:
         "failed_since": optional_number(state.failed_since),
         "abandoned_nodes": {"L": [text(node_id) for node_id in state.abandoned_nodes]},
         "last_decision": text(state.last_decision),
+        "recorded_at": number(state.recorded_at),
+        "recorded_as": text(state.recorded_as),
         "bought": _changes(state.bought),
         "removed": _changes(state.removed),
         "unavailable_until": optional_number(state.unavailable_until),
+        "arrivals": _peak(state.arrivals),
     }
 
 
@@ -41,9 +45,13 @@ def scaling_from(item: Mapping[str, AttributeValueTypeDef]) -> ScalingState:
         failed_since=_time_in(item, "failed_since"),
         abandoned_nodes=tuple(NodeId(value["S"]) for value in item["abandoned_nodes"]["L"]),
         last_decision=item["last_decision"]["S"],
+        # What follows came later: an item of an older version has none of it.
+        recorded_at=_time_in(item, "recorded_at") or 0.0,
+        recorded_as=item["recorded_as"]["S"] if "recorded_as" in item else "",
         bought=_changes_in(item, "bought"),
         removed=_changes_in(item, "removed"),
         unavailable_until=_time_in(item, "unavailable_until"),
+        arrivals=_peak_in(item["arrivals"]["M"]) if "arrivals" in item else NO_ARRIVALS,
     )
 
 
@@ -52,9 +60,28 @@ def _changes(changes: Sequence[tuple[float, int]]) -> AttributeValueTypeDef:
 
 
 def _changes_in(item: Mapping[str, AttributeValueTypeDef], name: str) -> tuple[tuple[float, int], ...]:
-    """None where an older version wrote the item."""
     pairs = [each["L"] for each in item[name]["L"]] if name in item else []
     return tuple((float(at["N"]), int(nodes["N"])) for at, nodes in pairs)
+
+
+def _peak(peak: ArrivalPeak) -> AttributeValueTypeDef:
+    return {
+        "M": {
+            "nano_cpus": number(peak.resources.nano_cpus),
+            "memory_bytes": number(peak.resources.memory_bytes),
+            "size_nano_cpus": number(peak.size.nano_cpus),
+            "size_memory_bytes": number(peak.size.memory_bytes),
+            "at": number(peak.at),
+        }
+    }
+
+
+def _peak_in(peak: Mapping[str, AttributeValueTypeDef]) -> ArrivalPeak:
+    return ArrivalPeak(
+        resources=Resources(integer_in(peak, "nano_cpus"), integer_in(peak, "memory_bytes")),
+        size=Resources(integer_in(peak, "size_nano_cpus"), integer_in(peak, "size_memory_bytes")),
+        at=float(peak["at"]["N"]),
+    )
 
 
 def _time_in(item: Mapping[str, AttributeValueTypeDef], name: str) -> float | None:

@@ -1,18 +1,18 @@
-"""How many nodes would hold what is pending."""
+"""What demand is to a pool: whether its nodes could hold it, and which nodes are on their way for it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from swarmkeeper.domain.membership import JOINING_STATES, NodeState
-from swarmkeeper.domain.model import NO_RESOURCES, ContainerName, Node, NodeId, Pool, Request, Resources
+from swarmkeeper.domain.model import NO_RESOURCES, Node, NodeId, Pool, Request, Resources
 from swarmkeeper.domain.placement.facts import NodeFacts
 from swarmkeeper.domain.placement.filters import filters_of, first_rejection
 from swarmkeeper.domain.placement.options import PlacementOptions
 from swarmkeeper.domain.placement.reasons import Rejection
 from swarmkeeper.domain.placement.wish import wish_of
-from swarmkeeper.domain.scaling.packing import in_packing_order, pack
+from swarmkeeper.domain.scaling.spare import Spare
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Headroom:
     resources: Resources = NO_RESOURCES
     containers: int = 0
 
-    def requests(self, pool: Pool) -> tuple[Request, ...]:
+    def spare(self, pool: Pool) -> Spare:
         """The headroom as containers that it could hold, each small enough for an empty node of the pool."""
         whole = pool.node_capacity
         pieces = max(
@@ -30,57 +30,13 @@ class Headroom:
             _ceil_div(self.resources.nano_cpus, whole.nano_cpus),
             _ceil_div(self.resources.memory_bytes, whole.memory_bytes),
         )
+        if not pieces:
+            return Spare(NO_RESOURCES, 0)
         piece = Resources(_ceil_div(self.resources.nano_cpus, pieces), _ceil_div(self.resources.memory_bytes, pieces))
-        return tuple(Request(ContainerName(f"(headroom {n + 1})"), "", piece) for n in range(pieces))
+        return Spare(piece, pieces)
 
 
 NO_HEADROOM = Headroom()
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """What pending requests need of one pool.
-
-    `extra_nodes`: how many more nodes hold everything that this pool can hold. `placed_on_present`: requests,
-    headroom not counted, that ready and joining nodes hold already. `unplaceable`: requests that neither those
-    nor any new node of this pool can hold, with the reason. `nodes`: all nodes, new ones too, as they would be
-    with the requests, but not the headroom, on them.
-    """
-
-    extra_nodes: int
-    placed_on_present: int
-    unplaceable: tuple[tuple[ContainerName, Rejection], ...]
-    nodes: tuple[Node, ...]
-
-
-def size(
-    pending: Sequence[Request],
-    nodes: Sequence[NodeFacts],
-    pool: Pool,
-    headroom: Headroom = NO_HEADROOM,
-    *,
-    options: PlacementOptions,
-) -> Demand:
-    """Pack the pending requests on what is there and on as few new nodes of the pool as hold the rest.
-
-    `nodes` are the fleet's; ready ones count as they are, joining ones of the pool as empty, others not at all.
-    The packing goes through the filters and the strategy that will place, largest first, so that what it
-    promises is what placement finds. Never more nodes than requests (headroom's pieces included). Raises
-    InvalidExpression.
-    """
-    present = [usable for node in nodes if (usable := as_usable(node, pool)) is not None]
-    refusals = {each.name: refusal(each, pool, options) for each in (*pending, *headroom.requests(pool))}
-    foreign, ours = _split(in_packing_order(pending, pool.node_capacity), refusals)
-    elsewhere = pack(foreign, present, options=options)
-    spare_foreign, spare = _split(headroom.requests(pool), refusals)
-    extra, at_once, final = _fewest_nodes(ours, spare, elsewhere.nodes, pool, options)
-    lost = (*elsewhere.left, *spare_foreign)
-    return Demand(
-        extra_nodes=extra,
-        placed_on_present=len(elsewhere.placed) + at_once,
-        unplaceable=tuple((each.name, reason) for each in lost if (reason := refusals[each.name]) is not None),
-        nodes=tuple(facts.node for facts in final),
-    )
 
 
 def refusal(request: Request, pool: Pool, options: PlacementOptions) -> Rejection | None:
@@ -91,36 +47,26 @@ def refusal(request: Request, pool: Pool, options: PlacementOptions) -> Rejectio
     return first_rejection(NodeFacts(new_node(pool, 0)), wish_of(request, options).hard_only(), filters_of(options))
 
 
-def new_node(pool: Pool, number: int) -> Node:
+def new_node(pool: Pool, number: int, *, now: float = 0.0) -> Node:
     """An empty ready node of the pool. Its id begins as instance ids do, but no expression can spell it."""
-    return _empty(NodeId(f"i-{{new {number:04d}}}"), pool, NodeState.READY)
+    return _empty(NodeId(f"i-{{new {pool.name} {number:04d}}}"), pool, NodeState.READY, now)
 
 
-def promised_nodes(pool: Pool, desired: int, nodes: Sequence[Node]) -> tuple[Node, ...]:
+def promised_nodes(pool: Pool, desired: int, nodes: Sequence[Node], *, now: float = 0.0) -> tuple[Node, ...]:
     """The instances that the group owes us and the table doesn't know yet, as joining nodes.
 
     Without them every decision until the launches show up would buy the same nodes again.
     """
     known = sum(1 for node in nodes if node.pool == pool.name and _counts(node))
     return tuple(
-        _empty(NodeId(f"i-{{promised {pool.name} {number:04d}}}"), pool, NodeState.LAUNCHING)
+        _empty(NodeId(f"i-{{promised {pool.name} {number:04d}}}"), pool, NodeState.LAUNCHING, now)
         for number in range(max(0, desired - known))
     )
 
 
-def as_usable(facts: NodeFacts, pool: Pool) -> NodeFacts | None:
-    """The node as placement may count on it; None when it may not.
-
-    A joining node of another pool counts with what its own record says.
-    """
-    node = facts.node
-    if node.state is NodeState.READY:
-        return facts
-    if node.state not in JOINING_STATES:
-        return None
-    if node.pool == pool.name:
-        return NodeFacts(_empty(node.id, pool, NodeState.READY))
-    return replace(facts, node=replace(node, state=NodeState.READY))
+def as_joined(node: Node, pool: Pool) -> Node:
+    """A joining node as it will be: its own record doesn't know its capacity yet."""
+    return _empty(node.id, pool, NodeState.READY, node.created_at)
 
 
 def _counts(node: Node) -> bool:
@@ -133,61 +79,18 @@ def _counts(node: Node) -> bool:
     return node.state is NodeState.READY or node.state in JOINING_STATES
 
 
-def _empty(node_id: NodeId, pool: Pool, state: NodeState) -> Node:
+def _empty(node_id: NodeId, pool: Pool, state: NodeState, created_at: float) -> Node:
     return Node(
         id=node_id,
         pool=pool.name,
         role=pool.role,
         state=state,
-        created_at=0.0,
-        state_since=0.0,
+        created_at=created_at,
+        state_since=created_at,
         capacity=pool.node_capacity,
         slots=pool.slots,
         labels=pool.labels,
     )
-
-
-def _split(
-    requests: Sequence[Request], refusals: Mapping[ContainerName, Rejection | None]
-) -> tuple[list[Request], list[Request]]:
-    """Those that no new node of the pool could hold, and the others."""
-    foreign: list[Request] = []
-    ours: list[Request] = []
-    for request in requests:
-        (ours if refusals[request.name] is None else foreign).append(request)
-    return foreign, ours
-
-
-def _fewest_nodes(
-    requests: Sequence[Request],
-    spare: Sequence[Request],
-    present: Sequence[NodeFacts],
-    pool: Pool,
-    options: PlacementOptions,
-) -> tuple[int, int, tuple[NodeFacts, ...]]:
-    """(new nodes, requests that fit without any, nodes with the requests on them).
-
-    Ends: with one new node a request, each finds an empty one.
-    """
-    extra = 0
-    at_once: int | None = None
-    while True:
-        room = [*present, *(NodeFacts(new_node(pool, number)) for number in range(extra))]
-        packing = pack(requests, room, options=options)
-        left = (*packing.left, *pack(spare, packing.nodes, options=options).left)
-        at_once = len(packing.placed) if at_once is None else at_once
-        if not left:
-            return extra, at_once, packing.nodes
-        extra = min(extra + _nodes_at_least(left, pool), len(requests) + len(spare))
-
-
-def _nodes_at_least(requests: Sequence[Request], pool: Pool) -> int:
-    """How many new nodes the requests need even if they could be cut to pieces; at least 1."""
-    cpus = sum(request.reservation.nano_cpus for request in requests)
-    memory = sum(request.reservation.memory_bytes for request in requests)
-    by_slots = _ceil_div(len(requests), pool.slots) if pool.slots else 1
-    whole = pool.node_capacity
-    return max(1, by_slots, _ceil_div(cpus, whole.nano_cpus), _ceil_div(memory, whole.memory_bytes))
 
 
 def _ceil_div(amount: int, part: int) -> int:

@@ -10,6 +10,14 @@ from swarmkeeper.domain.scaling.state import ScalingState
 ABANDONS_THAT_FAIL_A_POOL = 3
 REMEMBERED_ABANDONS = 8  # enough to know a repeated or disordered event again, small enough for one item
 
+OWN_DOING = "lifecycle action"
+"""What Auto Scaling says of a launch that our own hook ended; those are counted as abandoned."""
+
+
+def is_about_capacity(message: str) -> bool:
+    """Whether a launch failed for reasons of the group's own: capacity, a limit of the account, a bad template."""
+    return OWN_DOING not in message.lower()
+
 
 def after_abandon(state: ScalingState, now: float, node: NodeId | None = None) -> ScalingState:
     """The state after a launch was abandoned; from the third in a row on the pool is failed since `now`.

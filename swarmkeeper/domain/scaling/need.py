@@ -1,86 +1,188 @@
-"""What a pool needs: nodes to take back from draining, and nodes to buy."""
+"""What the fleet needs: nodes to take back from draining, and nodes to buy."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import NO_RESOURCES, Node, NodeId, Request
-from swarmkeeper.domain.placement.facts import NodeFacts
-from swarmkeeper.domain.placement.filters import filters_of, first_rejection
-from swarmkeeper.domain.placement.options import PlacementOptions
-from swarmkeeper.domain.placement.wish import wish_of
-from swarmkeeper.domain.scaling.demand import Demand, refusal, size
-from swarmkeeper.domain.scaling.packing import shape
-from swarmkeeper.domain.scaling.policy import Policy, usage
-from swarmkeeper.domain.scaling.snapshot import Snapshot
-from swarmkeeper.domain.scaling.victims import movable_requests
+from swarmkeeper.domain.model import ContainerName, Node, NodeId, PoolName, Request
+from swarmkeeper.domain.placement.reasons import Rejection
+from swarmkeeper.domain.scaling.books import Book
+from swarmkeeper.domain.scaling.buying import Market, Shop, shop_of
+from swarmkeeper.domain.scaling.demand import new_node, refusal
+from swarmkeeper.domain.scaling.fleet import FleetSeen
+from swarmkeeper.domain.scaling.floors import deciding_floor
+from swarmkeeper.domain.scaling.packing import in_packing_order, shape
+
+Refused = Mapping[PoolName, tuple[tuple[ContainerName, Rejection], ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """`extra_nodes` more nodes hold the demand and bring the pool below its high share, once `reclaimed` are back."""
+    """What one pool shall buy (its `shop` in the `market` says how much of it may be had) and take back.
 
-    extra_nodes: int
-    demand: Demand
-    reclaimed: tuple[NodeId, ...] = ()
+    `unplaceable`: requests that neither a present node nor a new one of any pool can hold, with this pool's reason.
+    """
+
+    shop: Shop
+    market: Market
+    reclaimed: tuple[NodeId, ...]
+    unplaceable: tuple[tuple[ContainerName, Rejection], ...]
 
     @property
-    def gap(self) -> tuple[int, int]:
-        """What a reclaimed node must make smaller."""
-        return self.extra_nodes, len(self.demand.unplaceable)
+    def grows(self) -> bool:
+        return self.shop.wanted > 0 or bool(self.reclaimed)
 
 
-def need_of(snapshot: Snapshot, policy: Policy) -> Need:
-    """Size the demand; draining nodes are taken back, before any is bought, as far as each of them helps."""
-    need = _need_with(snapshot, policy, ())
-    for node in _reclaimable(snapshot):
-        if need.gap == (0, 0):
-            break
-        attempt = _need_with(snapshot, policy, (*need.reclaimed, node.id))
-        if attempt.gap < need.gap:
-            need = attempt
-    return need
+def needs_of(fleet: FleetSeen) -> Mapping[PoolName, Need]:
+    """Size the demand: on what is there and on its way first, then on draining nodes taken back, then on new ones.
+
+    The packing goes through the filters and the strategy that will place, largest first, so that what it promises
+    is what placement finds. Raises InvalidExpression.
+    """
+    return _Sizing(fleet).needs()
 
 
-def displaced(snapshot: Snapshot, kept: Sequence[NodeId] = ()) -> tuple[Request, ...]:
-    """What the pool's draining nodes will hand on; `kept` ones keep theirs."""
-    draining = (node for node in snapshot.nodes if node.state is NodeState.DRAINING and node.id not in kept)
-    return tuple(
-        request for node in draining for request in movable_requests(snapshot.containers_by_node.get(node.id, ()))
-    )
+class _Sizing:
+    def __init__(self, fleet: FleetSeen) -> None:
+        self._fleet = fleet
+        workers = fleet.workers
+        spares = {name: fleet.policies[name].spares(pool.seen.pool, pool.seen.state) for name, pool in workers.items()}
+        self._room = fleet.room_to_come(spares)
+        shops = {
+            name: shop_of(pool, fleet.policies[name], fleet.now, idle=name in fleet.idle)
+            for name, pool in workers.items()
+        }
+        self._shops = shops
+        self._market = Market(shops.values(), self._room)
+        self._reclaimable = {
+            name: [] if name in fleet.idle else _reclaimable(pool.draining) for name, pool in workers.items()
+        }
+        self._reclaimed: list[Node] = []
+        self._moved: dict[str, NodeId] = {}
+
+    def needs(self) -> Mapping[PoolName, Need]:
+        fleet, empty = self._fleet, self._room.mark()
+        wanted = in_packing_order([*fleet.pending, *fleet.moving()], fleet.scale)
+        self._moved, left = self._room.place(wanted)
+        left = self._take_back_for(left)
+        refused = self._buy_for(left)
+        self._buy_until_all_fits(wanted, empty)
+        for name, shop in self._shops.items():
+            if name not in fleet.idle:
+                self._keep_ready(shop)
+        taken = {name: tuple(n.id for n in self._reclaimed if n.pool == name) for name in self._shops}
+        return {name: Need(shop, self._market, taken[name], refused[name]) for name, shop in self._shops.items()}
+
+    def _buy_until_all_fits(self, wanted: Sequence[Request], empty: int) -> None:
+        """Put everything down once more, with what was bought there from the start, as the next decision will see it.
+
+        A strategy that spreads may then leave something over. Ends: each round buys, within the groups' bounds.
+        """
+        staying = {request.name for node in self._reclaimed for request in self._fleet.displaced[node.id]}
+        before = 0
+        while before < (bought := sum(shop.bought for shop in self._shops.values())):
+            before = bought
+            self._room.undo(empty)
+            for node in self._reclaimed:
+                self._room.open(node.id)
+            self._market.restock()
+            _, left = self._room.place([request for request in wanted if request.name not in staying])
+            self._buy_for(left)
+
+    # Taking back.
+    def _take_back_for(self, left: list[Request]) -> list[Request]:
+        """Take draining nodes back as long as that leaves fewer requests without room; returns those."""
+        for node in sorted((n for nodes in self._reclaimable.values() for n in nodes), key=_least_drained):
+            if not left:
+                break
+            mark, moved = self._room.mark(), dict(self._moved)
+            fewer = self._with_back(node, left)
+            if len(fewer) < len(left):
+                left = fewer
+                self._keep(node)
+            else:
+                self._room.undo(mark)
+                self._moved = moved
+        return left
+
+    def _with_back(self, node: Node, left: Sequence[Request]) -> list[Request]:
+        """What has no room once the node is back, with all that stood on it."""
+        own = {request.name for request in self._fleet.displaced[node.id]}
+        for request in self._fleet.displaced[node.id]:
+            if request.name in self._moved:
+                self._room.take_off(request, self._moved.pop(request.name))
+        self._room.open(node.id)
+        taken, fewer = self._room.place([request for request in left if request.name not in own])
+        self._moved |= taken
+        return fewer
+
+    def _keep(self, node: Node) -> None:
+        self._reclaimed.append(node)
+        self._reclaimable[node.pool].remove(node)
+
+    # Buying.
+    def _buy_for(self, left: Sequence[Request]) -> Refused:
+        """Buy for what is left, that with the fewest pools to choose from first; who refuses what no pool can hold."""
+        by_pools: dict[tuple[PoolName, ...], list[Request]] = {}
+        refused: dict[PoolName, list[tuple[ContainerName, Rejection]]] = {name: [] for name in self._shops}
+        answers: dict[object, dict[PoolName, Rejection | None]] = {}
+        for request in left:
+            if shape(request) not in answers:
+                answers[shape(request)] = self._refusals(request)
+            answer = answers[shape(request)]
+            able = tuple(name for name, rejection in answer.items() if rejection is None)
+            by_pools.setdefault(able, []).append(request)
+            if not able:
+                for name, rejection in answer.items():
+                    if rejection is not None:
+                        refused[name].append((request.name, rejection))
+        for able in sorted(filter(None, by_pools), key=lambda pools: (len(pools), pools)):
+            open_ = [name for name in able if name not in self._fleet.idle]
+            if open_:
+                self._market.hold(by_pools[able], open_)
+        return {name: tuple(each) for name, each in refused.items()}
+
+    def _refusals(self, request: Request) -> dict[PoolName, Rejection | None]:
+        return {name: refusal(request, shop.pool, self._fleet.options) for name, shop in self._shops.items()}
+
+    # Keeping room, a share, a size.
+    def _keep_ready(self, shop: Shop) -> None:
+        """Take back, then buy, what the headroom, a floor and the high share ask for."""
+        missing = self._missing(shop)
+        for node in list(self._reclaimable[shop.pool.name]):
+            if not sum(missing.values()):
+                return
+            mark = self._room.mark()
+            self._with_back(node, ())
+            fewer = self._missing(shop)
+            if sum(fewer.values()) < sum(missing.values()):
+                missing = fewer
+                self._keep(node)
+            else:
+                self._room.undo(mark)
+        for cause, nodes in missing.items():
+            self._market.buy(shop, nodes, cause)
+
+    def _missing(self, shop: Shop) -> dict[str, int]:
+        """How many nodes more each cause asks for, on top of those before it."""
+        seen, policy = shop.nodes.seen, shop.policy
+        book: Book = self._room.book(shop.pool.name)
+        floor = deciding_floor(seen.floors)
+        for_floor = 0 if floor is None else max(0, floor.nodes - book.nodes - (shop.wanted - shop.bought))
+        for_spares = max(0, book.nodes_for_spares(new_node(shop.pool, 0)) - for_floor)
+        more = for_floor + for_spares
+        for_share = book.nodes_to_get_below(policy.reserved_high, shop.pool, more) if policy.has_high else 0
+        return {"floor": for_floor, "headroom": for_spares, "share": for_share}
 
 
-def could_use(snapshot: Snapshot, options: PlacementOptions) -> tuple[Request, ...]:
-    """The pending requests that an empty node of this pool, new or present, could hold: nothing goes meanwhile."""
-    empties = [NodeFacts(replace(node, reserved=NO_RESOURCES, containers=0)) for node in snapshot.ready]
-    answers: dict[object, bool] = {}
-    for request in snapshot.pending:
-        if shape(request) not in answers:
-            new_one_would = refusal(request, snapshot.pool, options) is None
-            answers[shape(request)] = new_one_would or _some_would_hold(request, empties, options)
-    return tuple(request for request in snapshot.pending if answers[shape(request)])
-
-
-def _some_would_hold(request: Request, nodes: Sequence[NodeFacts], options: PlacementOptions) -> bool:
-    wish, filters = wish_of(request, options).hard_only(), filters_of(options)
-    return any(first_rejection(node, wish, filters) is None for node in nodes)
-
-
-def _reclaimable(snapshot: Snapshot) -> list[Node]:
+def _reclaimable(draining: Sequence[Node]) -> list[Node]:
     """Draining nodes with containers, least drained first.
 
     An empty one may have been ended this moment, and a container placed on it would be lost with it.
     """
-    return sorted((n for n in snapshot.draining if n.containers), key=lambda n: (-n.containers, -n.state_since, n.id))
+    return sorted((node for node in draining if node.containers), key=_least_drained)
 
 
-def _need_with(snapshot: Snapshot, policy: Policy, reclaimed: tuple[NodeId, ...]) -> Need:
-    nodes = [replace(node, state=NodeState.READY) if node.id in reclaimed else node for node in snapshot.nodes]
-    wanted = (*snapshot.pending, *displaced(snapshot, reclaimed))
-    present = [snapshot.facts_of(node) for node in (*nodes, *snapshot.promised)]
-    demand = size(wanted, present, snapshot.pool, policy.headroom, options=policy.options)
-    ours = usage(node for node in demand.nodes if node.pool == snapshot.pool.name)
-    widening = ours.nodes_to_get_below(policy.reserved_high, snapshot.pool)
-    return Need(demand.extra_nodes + widening, demand, reclaimed)
+def _least_drained(node: Node) -> tuple[int, float, str]:
+    return -node.containers, -node.state_since, node.id

@@ -8,8 +8,11 @@ from fractions import Fraction
 
 from swarmkeeper.domain.model import NO_RESOURCES, Node, Pool, Resources
 from swarmkeeper.domain.placement.options import PlacementOptions
+from swarmkeeper.domain.scaling.arrivals import ArrivalHeadroom, slots_of, slots_wanted
 from swarmkeeper.domain.scaling.demand import NO_HEADROOM, Headroom
 from swarmkeeper.domain.scaling.guards import Limits
+from swarmkeeper.domain.scaling.spare import Spare
+from swarmkeeper.domain.scaling.state import ScalingState
 
 THRESHOLD_PRECISION = 10**6  # thresholds are decimals from a file: 0.8 must mean 4/5, not its nearest float
 
@@ -26,8 +29,10 @@ class Consolidation:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Scaling as configured, with how containers will be placed. Shares are 0 to 1; a pool is kept below
-    `reserved_high`."""
+    """Scaling as configured, with how containers will be placed.
+
+    Shares are 0 to 1; a pool is kept below `reserved_high`, unless that is 1 or more.
+    """
 
     options: PlacementOptions
     reserved_high: float = 0.8
@@ -40,6 +45,22 @@ class Policy:
     """Nodes older than this are replaced; None for never."""
     image_id: str | None = None
     """The machine image that nodes shall have; those of another are replaced. None when any will do."""
+    arrival_headroom: ArrivalHeadroom | None = None
+    """How much room is kept free for what has lately arrived within one boot time; None for none."""
+
+    @property
+    def has_high(self) -> bool:
+        """Whether the reserved share has an upper bound at all."""
+        return self.reserved_high < 1
+
+    def spares(self, pool: Pool, state: ScalingState, *, beyond: bool = False) -> tuple[Spare, ...]:
+        """The room that the pool keeps free; `beyond` with what must be left of it before a node may go."""
+        spares = [self.headroom.spare(pool)]
+        if self.arrival_headroom is not None:
+            extra = self.arrival_headroom.spare_nodes * slots_of(pool, state.arrivals.size) if beyond else 0
+            wanted = slots_wanted(state.arrivals, self.arrival_headroom)
+            spares.append(Spare(state.arrivals.size, wanted + extra))
+        return tuple(each for each in spares if each.count)
 
 
 @dataclass(frozen=True, slots=True)

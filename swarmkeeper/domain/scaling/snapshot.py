@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from swarmkeeper.domain.membership import JOINING_STATES, NodeState
-from swarmkeeper.domain.model import Container, Node, NodeId, Pool, Request
+from swarmkeeper.domain.model import Container, Node, NodeId, Pool, PoolName, Request
 from swarmkeeper.domain.occupants import occupant_of
 from swarmkeeper.domain.placement.facts import NodeFacts
 from swarmkeeper.domain.scaling.demand import promised_nodes
+from swarmkeeper.domain.scaling.failures import ceiling_while_failed
 from swarmkeeper.domain.scaling.floors import Ceiling, Floor
-from swarmkeeper.domain.scaling.guards import GroupSize
+from swarmkeeper.domain.scaling.guards import Cap, GroupSize, Guard, Limits
 from swarmkeeper.domain.scaling.state import ScalingState
 
 
@@ -21,7 +22,7 @@ class PoolSnapshot:
 
     `launched` counts the instances that the group lists and that are not ending; None when that is not known.
     `protected` are nodes that the group would not end now, such as those in standby. `refreshing` says that an
-    instance refresh runs; `dry_run` that what is decided is not acted on.
+    instance refresh runs; `silent` which metrics have no opinion; `dry_run` that what is decided is not acted on.
     """
 
     pool: Pool
@@ -34,8 +35,21 @@ class PoolSnapshot:
     protected: frozenset[NodeId] = frozenset()
     floors: tuple[Floor, ...] = ()
     ceilings: tuple[Ceiling, ...] = ()
+    silent: tuple[str, ...] = ()
     dry_run: bool = False
     launched: int | None = None
+
+    @property
+    def name(self) -> PoolName:
+        return self.pool.name
+
+    @property
+    def group(self) -> GroupSize:
+        return GroupSize(self.group_min, self.group_max, self.group_desired, self.suspended)
+
+    def is_unavailable(self, now: float) -> bool:
+        """Whether a launch has failed so lately that none is tried."""
+        return self.state.unavailable_until is not None and now < self.state.unavailable_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,66 +66,68 @@ class FleetSnapshot:
     pools: tuple[PoolSnapshot, ...]
     trigger: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One pool and its fleet as observed.
-
-    `nodes` are the fleet's workers (with what other groups have promised, see `promised_nodes`);
-    `containers_by_node` is needed for this pool's nodes; `trigger` says for the log who asked.
-    """
-
-    pool: Pool
-    group_min: int
-    group_max: int
-    group_desired: int
-    nodes: Sequence[Node]
-    pending: Sequence[Request]
-    state: ScalingState
-    suspended: frozenset[str] = frozenset()
-    containers_by_node: Mapping[NodeId, Sequence[Container]] = field(default_factory=dict)
-    trigger: str = ""
+    def containers_on(self, node_id: NodeId) -> Sequence[Container]:
+        return self.containers_by_node.get(node_id, ())
 
     def facts_of(self, node: Node) -> NodeFacts:
         """The node with its containers, as far as they are known here."""
-        held = self.containers_by_node.get(node.id, ())
+        held = self.containers_on(node.id)
         return NodeFacts(node, tuple(occupant_of(each.request, each.engine_id) for each in held))
 
-    @property
-    def group(self) -> GroupSize:
-        return GroupSize(self.group_min, self.group_max, self.group_desired, self.suspended)
 
-    @property
-    def ready(self) -> tuple[Node, ...]:
-        """The pool's nodes in service."""
-        return tuple(node for node in self._ours if node.state is NodeState.READY)
+class PoolNodes:
+    """A pool's nodes by what they are to a decision made `now`."""
 
-    @property
-    def joining(self) -> tuple[Node, ...]:
-        return tuple(node for node in self._ours if node.state in JOINING_STATES)
-
-    @property
-    def draining(self) -> tuple[Node, ...]:
-        """The pool's nodes that we drain; those that Auto Scaling ends already (a hook waits) are not ours to keep."""
-        return tuple(node for node in self._ours if node.state is NodeState.DRAINING and node.hook is None)
-
-    @property
-    def draining_in_desired(self) -> int:
+    def __init__(self, seen: PoolSnapshot, nodes: Iterable[Node], limits: Limits, now: float) -> None:
+        self.seen = seen
+        self.all = tuple(node for node in nodes if node.pool == seen.name)
+        self._limits = limits
+        self.now = now
+        self.ready = tuple(node for node in self.all if node.state is NodeState.READY)
+        """In service."""
+        self.joining = tuple(node for node in self.all if node.state in JOINING_STATES)
+        self.draining = tuple(node for node in self.all if node.state is NodeState.DRAINING and node.hook is None)
+        """Those that we drain; those that Auto Scaling ends already (a hook waits) are not ours to keep."""
+        undrained = len(self.ready) + len(self.joining)
+        self.draining_in_desired = min(len(self.draining), max(0, seen.group_desired - undrained))
         """How many of `draining` the group still counts: ending one lowers desired before its hook tells us."""
-        return min(len(self.draining), max(0, self.group_desired - len(self.ready) - len(self.joining)))
-
-    @property
-    def promised(self) -> tuple[Node, ...]:
-        """What the group owes us; nothing while the pool is failed, since it may never come."""
-        if self.state.failed_since is not None:
-            return ()
-        return promised_nodes(self.pool, self.group_desired, self.nodes)
+        self.promised = promised_nodes(seen.pool, self._coming(), self.all, now=now)
+        """What the group owes us."""
 
     @property
     def in_group(self) -> int:
-        """What growth starts from: what is there or promised."""
+        """What is there or promised."""
         return len(self.ready) + len(self.joining) + self.draining_in_desired + len(self.promised)
 
     @property
-    def _ours(self) -> tuple[Node, ...]:
-        return tuple(node for node in self.nodes if node.pool == self.pool.name)
+    def base(self) -> int:
+        """What growth starts from: what a failing group was asked for in vain is not counted."""
+        return self.in_group if self.ceiling is not None else max(self.seen.group_desired, self.in_group)
+
+    @property
+    def counted(self) -> int:
+        """What shrinking starts from: the group's desired capacity without the nodes that drain already."""
+        return self.seen.group_desired - self.draining_in_desired
+
+    @property
+    def ceiling(self) -> Cap | None:
+        """What a failed or unavailable pool may have at most: what is there, and one try when its time has come."""
+        state, now, limits = self.seen.state, self.now, self._limits
+        in_service = len(self.ready) + self.draining_in_desired
+        failed = ceiling_while_failed(
+            state, in_service=in_service, joining=len(self.joining), retry_s=limits.failed_retry_s, now=now
+        )
+        if failed is not None:
+            retry_at = (state.failed_since or now) + limits.failed_retry_s
+            return Cap(Guard.FAILED, failed, retry_at if retry_at > now else now + limits.recheck_s)
+        if self.seen.is_unavailable(now):
+            return Cap(Guard.UNAVAILABLE, self.in_group, state.unavailable_until)
+        return None
+
+    def _coming(self) -> int:
+        """What the group will come to: while launches fail, no more than it has launched."""
+        if self.seen.state.failed_since is not None:
+            return 0
+        if self.seen.is_unavailable(self.now):
+            return min(self.seen.group_desired, self.seen.launched or 0)
+        return self.seen.group_desired

@@ -1,97 +1,199 @@
-"""Which nodes may go: empty ones first, then those whose movable containers fit elsewhere."""
+"""Which nodes may go: empty ones, those that are to be replaced, then those whose containers fit elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import Container, ContainerState, Node, NodeId, Pool, Request
-from swarmkeeper.domain.placement.facts import NodeFacts
-from swarmkeeper.domain.scaling.packing import in_packing_order, pack
+from swarmkeeper.domain.model import Node, NodeId, PoolName
+from swarmkeeper.domain.scaling.demand import as_joined
+from swarmkeeper.domain.scaling.fleet import FleetSeen
+from swarmkeeper.domain.scaling.floors import deciding_ceiling, deciding_floor
+from swarmkeeper.domain.scaling.movable import is_emptiable, is_empty, movable_requests
+from swarmkeeper.domain.scaling.packing import in_packing_order
 from swarmkeeper.domain.scaling.policy import Policy, reserved_share
+from swarmkeeper.domain.scaling.snapshot import PoolNodes
 
 TRIES = 50
-"""Candidates proven in one decision: more than any fuse lets go, few enough for a fleet of thousands."""
+"""Candidates of a kind proven in one decision: more than any fuse lets go, few enough for a fleet of thousands."""
+OLDEST = "oldest"
+"""The strategy that fills the oldest nodes first: the youngest are those that stay empty."""
 
-ContainersByNode = Mapping[NodeId, Sequence[Container]]
 
+@dataclass(slots=True)
+class Removable:
+    """A pool's nodes that could go, in the order in which they should, each proven with those before gone.
 
-def victims(
-    nodes: Sequence[NodeFacts], containers_by_node: ContainersByNode, pool: Pool, policy: Policy
-) -> tuple[NodeId, ...]:
-    """The pool's nodes that could go, in the order in which they should, each proven with those before gone.
-
-    An empty node may go whenever the others stay below `reserved_high` and keep the headroom; one that has
-    containers only while the pool's share is below `reserved_low`, all of them are movable, and the same code
-    that places finds them room on the nodes that remain.
+    `replacing` are outdated nodes whose containers find no room: nodes are bought for them first.
     """
-    remaining = tuple(facts for facts in nodes if facts.state is NodeState.READY)
-    ours = [facts.node for facts in remaining if facts.node.pool == pool.name]
-    empty = sorted((node for node in ours if is_empty(node, containers_by_node)), key=_oldest)
-    emptiable: list[Node] = []
-    if reserved_share(ours) < policy.reserved_low:
-        emptiable = sorted((n for n in ours if is_emptiable(n, containers_by_node)), key=_least_work)
-    chosen: list[NodeId] = []
-    for candidate in chain(empty[:TRIES], emptiable[:TRIES]):
-        without = _without(candidate, remaining, containers_by_node, pool, policy)
-        if without is not None:
-            remaining = without
-            chosen.append(candidate.id)
-    return tuple(chosen)
+
+    empty: list[NodeId] = field(default_factory=list)
+    outdated: list[NodeId] = field(default_factory=list)
+    under_used: list[NodeId] = field(default_factory=list)
+    replacing: list[NodeId] = field(default_factory=list)
+    fitting: set[str] = field(default_factory=set)
+    """The pending requests that the pool's nodes in service have room for, by name."""
+
+    @property
+    def nodes(self) -> tuple[NodeId, ...]:
+        return (*self.empty, *self.outdated, *self.under_used)
 
 
-def is_empty(node: Node, containers_by_node: ContainersByNode) -> bool:
-    """Whether neither the node's totals nor the listing knows a container on it."""
-    return node.containers == 0 and not containers_by_node.get(node.id)
+def removable(fleet: FleetSeen, shrinking: Iterable[PoolName]) -> Mapping[PoolName, Removable]:
+    """What each of these pools could do without; nothing while what drains already has no room elsewhere.
 
-
-def is_emptiable(node: Node, containers_by_node: ContainersByNode) -> bool:
-    """Whether every container of the node can be moved now, or is being removed.
-
-    Unknown containers (the listing lags behind the totals) count as unmovable; so do those that are just
-    being created or moved.
+    An empty node may go whenever the others stay below `reserved_high`, at their floor and keep the headroom; an
+    outdated one when its containers can all be moved and the same code that places finds them room on the nodes
+    that remain; any other with containers likewise, but only while the pool's share is below `reserved_low`, a metric
+    says that fewer nodes would do, or consolidation gains enough. Protected nodes stay.
     """
-    containers = containers_by_node.get(node.id, ())
-    if not containers or len(containers) != node.containers:
+    return _Removing(fleet, shrinking).found()
+
+
+class _Removing:
+    """Outdated nodes are proven first, so that no empty node goes that they are about to need."""
+
+    def __init__(self, fleet: FleetSeen, shrinking: Iterable[PoolName]) -> None:
+        self._fleet = fleet
+        dearest_first = sorted(shrinking, key=lambda name: (-fleet.pools[name].seen.pool.price_per_hour, name))
+        self._pools = {name: fleet.pools[name] for name in dearest_first}
+        self._found = {name: Removable() for name in dearest_first}
+        self._emptiest_first = _youngest if fleet.options.strategy == OLDEST else _oldest
+        self._room = fleet.room_in_service(
+            {
+                name: fleet.policies[name].spares(pool.seen.pool, pool.seen.state, beyond=True)
+                for name, pool in fleet.workers.items()
+            }
+        )
+        for pool in fleet.workers.values():  # what is on its way counts as room, but nothing is put there
+            for node in (*pool.joining, *pool.promised):
+                self._room.book(pool.seen.name).enter(as_joined(node, pool.seen.pool))
+
+    def found(self) -> Mapping[PoolName, Removable]:
+        if self._pools and not self._room.place(self._fleet.moving())[1]:
+            self._place_pending()
+            for step in (self._let_outdated_go, self._let_empty_go, self._let_under_used_go):
+                for pool in self._pools.values():
+                    step(pool)
+        return self._found
+
+    def _place_pending(self) -> None:
+        """What waits and fits will be placed any moment."""
+        taken, _ = self._room.place(self._fleet.pending)
+        for name, node_id in taken.items():
+            found = self._found.get(self._room.nodes[node_id].pool)
+            if found is not None:
+                found.fitting.add(name)
+
+    def _let_outdated_go(self, pool: PoolNodes) -> None:
+        policy, found = self._policy(pool), self._found[pool.seen.name]
+        candidates = [node for node in self._candidates(pool) if is_outdated(node, policy, self._fleet.now)]
+        movable = [n for n in candidates if self._is_empty(n) or self._is_emptiable(n)]
+        for node in sorted(movable, key=_oldest)[: self._drains_left(pool)]:
+            if self._goes(pool, node, in_service=pool.seen.group_min):
+                (found.empty if self._is_empty(node) else found.outdated).append(node.id)
+            else:
+                found.replacing.append(node.id)
+
+    def _let_empty_go(self, pool: PoolNodes) -> None:
+        found = self._found[pool.seen.name]
+        empty = [node for node in self._candidates(pool) if self._is_empty(node)]
+        empty = [
+            node for node in sorted(empty, key=self._emptiest_first) if node.id not in (*found.empty, *found.replacing)
+        ]
+        found.empty += [node.id for node in empty[:TRIES] if self._goes(pool, node)]
+
+    def _let_under_used_go(self, pool: PoolNodes) -> None:
+        """Empty the nodes with the least work; all of them or none where only their number makes it worth while."""
+        found, mark = self._found[pool.seen.name], self._room.mark()
+        most, enough = self._under_used_wanted(pool, len(found.nodes))
+        if not most:
+            return
+        emptiable = [n for n in self._candidates(pool) if n.id not in found.nodes and self._is_emptiable(n)]
+        chosen: list[NodeId] = []
+        for node in sorted(emptiable, key=_least_work)[:TRIES]:
+            if len(chosen) < most and self._goes(pool, node):
+                chosen.append(node.id)
+        if enough(len(chosen)):
+            found.under_used += chosen
+        else:
+            self._room.undo(mark)
+
+    def _under_used_wanted(self, pool: PoolNodes, gone: int) -> tuple[int, Callable[[int], bool]]:
+        """How many nodes with containers may go, and whether so many are worth it."""
+        policy = self._policy(pool)
+        if reserved_share(pool.ready) < policy.reserved_low:
+            return TRIES, bool
+        ceiling = deciding_ceiling(pool.seen.ceilings)
+        if ceiling is not None and (beyond := len(pool.ready) - gone - ceiling.nodes) > 0:
+            return beyond, bool
+        if policy.consolidation is None:
+            return 0, bool
+        of_one, least = pool.seen.pool.price_per_hour or 1.0, policy.consolidation.min_gain
+        return TRIES, lambda nodes: nodes > 0 and nodes * of_one >= least
+
+    def _goes(self, pool: PoolNodes, node: Node, *, in_service: int = 0) -> bool:
+        """Close the node and put its containers elsewhere, unless that must not be."""
+        if self._room.nodes[node.id].containers != node.containers:  # it would take in what an earlier one gives up
+            return False
+        mark = self._room.mark()
+        self._room.close(node.id)
+        moved = movable_requests(self._fleet.snapshot.containers_on(node.id))
+        taken, left = self._room.place(in_packing_order(moved, self._fleet.scale))
+        touched = {pool.seen.name, *(self._room.nodes[target].pool for target in taken.values())}
+        if not left and self._stays(pool, in_service) and all(self._is_enough(name) for name in touched):
+            return True
+        self._room.undo(mark)
         return False
-    return all(container.state is ContainerState.REMOVING or is_movable(container) for container in containers)
+
+    def _stays(self, pool: PoolNodes, in_service: int) -> bool:
+        """Whether the pool keeps so many nodes in service, and as many as its floor asks for."""
+        nodes = self._room.book(pool.seen.name).nodes
+        floor = deciding_floor(pool.seen.floors)
+        if floor is not None and nodes < min(floor.nodes, pool.seen.group_max):
+            return False
+        return nodes - len(pool.joining) - len(pool.promised) >= in_service
+
+    def _is_enough(self, name: PoolName) -> bool:
+        """Whether nothing would be bought back for the demand there is."""
+        policy = self._fleet.policies.get(name)
+        book = self._room.book(name)
+        if policy is None:
+            return True
+        return book.keeps_spares and (not policy.has_high or book.usage.share < policy.reserved_high)
+
+    def _candidates(self, pool: PoolNodes) -> Sequence[Node]:
+        return [node for node in pool.ready if not node.protected and node.id not in pool.seen.protected]
+
+    def _drains_left(self, pool: PoolNodes) -> int:
+        return max(0, self._policy(pool).limits.drains_at_once - len(pool.draining))
+
+    def _is_empty(self, node: Node) -> bool:
+        return is_empty(node, self._fleet.snapshot.containers_on(node.id))
+
+    def _is_emptiable(self, node: Node) -> bool:
+        return is_emptiable(node, self._fleet.snapshot.containers_on(node.id))
+
+    def _policy(self, pool: PoolNodes) -> Policy:
+        return self._fleet.policies[pool.seen.name]
 
 
-def is_movable(container: Container) -> bool:
-    """Whether the container runs, may be moved, and no move of it has begun."""
-    return container.request.movable and container.state is ContainerState.RUNNING and container.moving_to is None
+def is_outdated(node: Node, policy: Policy, now: float) -> bool:
+    """Whether the node is older than nodes may be, or made from another machine image than they shall have.
 
-
-def movable_requests(containers: Sequence[Container]) -> tuple[Request, ...]:
-    """What needs room elsewhere when these containers' node is drained."""
-    return tuple(container.request for container in containers if is_movable(container))
-
-
-def _without(
-    candidate: Node, remaining: Sequence[NodeFacts], containers_by_node: ContainersByNode, pool: Pool, policy: Policy
-) -> tuple[NodeFacts, ...] | None:
-    """The nodes with the candidate gone and its containers elsewhere; None when that must not be."""
-    current = next(node for node in remaining if node.id == candidate.id)
-    if current.containers != candidate.containers:  # it would take in what an earlier victim gives up
-        return None
-    others = [node for node in remaining if node.id != candidate.id]
-    moved = in_packing_order(movable_requests(containers_by_node.get(candidate.id, ())), pool.node_capacity)
-    packing = pack(moved, others, options=policy.options)
-    if packing.left or not _is_enough(packing.nodes, pool, policy):
-        return None
-    return packing.nodes
-
-
-def _is_enough(nodes: Sequence[NodeFacts], pool: Pool, policy: Policy) -> bool:
-    """Whether nothing would be bought back for the demand there is."""
-    if reserved_share([facts.node for facts in nodes if facts.node.pool == pool.name]) >= policy.reserved_high:
-        return False
-    return not pack(policy.headroom.requests(pool), nodes, options=policy.options).left
+    An image that isn't known is taken for the right one.
+    """
+    if policy.max_node_age_s is not None and now - node.created_at > policy.max_node_age_s:
+        return True
+    return policy.image_id is not None and node.image_id not in ("", policy.image_id)
 
 
 def _oldest(node: Node) -> tuple[float, str]:
     return node.created_at, node.id
+
+
+def _youngest(node: Node) -> tuple[float, str]:
+    return -node.created_at, node.id
 
 
 def _least_work(node: Node) -> tuple[int, float, str]:

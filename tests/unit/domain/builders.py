@@ -15,7 +15,8 @@ from swarmkeeper.domain.model import (
     Resources,
     Role,
 )
-from swarmkeeper.domain.scaling.snapshot import Snapshot
+from swarmkeeper.domain.scaling.floors import Ceiling, Floor
+from swarmkeeper.domain.scaling.snapshot import FleetSnapshot, PoolSnapshot
 from swarmkeeper.domain.scaling.state import ScalingState
 from tests.fakes.builders import a_node, a_request, facts, options, resources
 
@@ -30,6 +31,7 @@ def a_pool(
     capacity: Resources | None = None,
     slots: int | None = None,
     labels: Mapping[str, str] | None = None,
+    price: float = 0.0,
 ) -> Pool:
     """A pool of workers of two CPUs and 2 GiB, like `a_node`."""
     return Pool(
@@ -41,6 +43,7 @@ def a_pool(
         node_capacity=resources(2, 2048) if capacity is None else capacity,
         slots=slots,
         labels=dict(labels or {}),
+        price_per_hour=price,
     )
 
 
@@ -72,6 +75,55 @@ def loaded(node: Node, containers: Sequence[Container]) -> Node:
     return node
 
 
+def seen(
+    pool: Pool | None = None,
+    *,
+    desired: int = 0,
+    low: int = 0,
+    high: int = 4,
+    state: ScalingState | None = None,
+    suspended: frozenset[str] = frozenset(),
+    refreshing: bool = False,
+    protected: Sequence[str] = (),
+    floors: Sequence[Floor] = (),
+    ceilings: Sequence[Ceiling] = (),
+    dry_run: bool = False,
+    launched: int | None = None,
+) -> PoolSnapshot:
+    """A pool whose group has nothing of its own to say."""
+    of = pool or a_pool()
+    return PoolSnapshot(
+        pool=of,
+        group_min=low,
+        group_max=high,
+        group_desired=desired,
+        state=state or ScalingState(of.name),
+        suspended=suspended,
+        refreshing=refreshing,
+        protected=frozenset(NodeId(each) for each in protected),
+        floors=tuple(floors),
+        ceilings=tuple(ceilings),
+        dry_run=dry_run,
+        launched=launched,
+    )
+
+
+def a_fleet(
+    *nodes: Node,
+    pools: Sequence[PoolSnapshot],
+    containers: Sequence[Container] = (),
+    pending: Sequence[Request] = (),
+) -> FleetSnapshot:
+    """Totals are added to the nodes from the containers."""
+    by_node = {node.id: tuple(each for each in containers if each.node == node.id) for node in nodes}
+    return FleetSnapshot(
+        nodes=tuple(loaded(node, by_node[node.id]) for node in nodes),
+        containers_by_node=by_node,
+        pending=tuple(pending),
+        pools=tuple(pools),
+    )
+
+
 def a_snapshot(
     *nodes: Node,
     containers: Sequence[Container] = (),
@@ -82,26 +134,34 @@ def a_snapshot(
     pool: Pool | None = None,
     state: ScalingState | None = None,
     suspended: frozenset[str] = frozenset(),
-) -> Snapshot:
-    """A group whose desired capacity is its number of nodes; totals are added from the containers."""
-    by_node = {node.id: tuple(each for each in containers if each.node == node.id) for node in nodes}
-    return Snapshot(
-        pool=pool or a_pool(),
-        group_min=low,
-        group_max=high,
-        group_desired=len(nodes) if desired is None else desired,
-        nodes=tuple(loaded(node, by_node[node.id]) for node in nodes),
-        pending=tuple(pending),
-        state=state or ScalingState(WORKERS),
+    refreshing: bool = False,
+    protected: Sequence[str] = (),
+    floors: Sequence[Floor] = (),
+    ceilings: Sequence[Ceiling] = (),
+    launched: int | None = None,
+) -> FleetSnapshot:
+    """A fleet of one pool whose desired capacity is its number of nodes."""
+    only = seen(
+        pool,
+        desired=len(nodes) if desired is None else desired,
+        low=low,
+        high=high,
+        state=state,
         suspended=suspended,
-        containers_by_node=by_node,
+        refreshing=refreshing,
+        protected=protected,
+        floors=floors,
+        ceilings=ceilings,
+        launched=launched,
     )
+    return a_fleet(*nodes, pools=[only], containers=containers, pending=pending)
 
 
 __all__ = [
     "NOW",
     "WORKERS",
     "a_container",
+    "a_fleet",
     "a_node",
     "a_pool",
     "a_request",
@@ -110,4 +170,5 @@ __all__ = [
     "loaded",
     "options",
     "resources",
+    "seen",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from swarmkeeper.adapters.memory.decisions import MemoryDecisions
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import PoolName
 from swarmkeeper.domain.scaling.decision import Direction
@@ -19,6 +20,7 @@ from tests.fakes.builders import options
 from tests.unit.services.world import FLEET, World, a_plan
 
 WORKERS = PoolName("workers")
+POLICY = Policy(options(), reserved_high=0.95, limits=Limits(out_cooldown_s=30, in_cooldown_s=60))
 
 
 @dataclass
@@ -43,7 +45,12 @@ def alarms() -> FakeAlarms:
 
 
 @pytest.fixture
-def scaler(world: World, alarms: FakeAlarms) -> Scaler:
+def history() -> MemoryDecisions:
+    return MemoryDecisions()
+
+
+@pytest.fixture
+def scaler(world: World, alarms: FakeAlarms, history: MemoryDecisions) -> Scaler:
     return Scaler(
         fleet_name=FLEET,
         store=world.store,
@@ -52,7 +59,8 @@ def scaler(world: World, alarms: FakeAlarms) -> Scaler:
         alarms=alarms,
         clock=world.clock,
         pools=[plan.pool for plan in world.plans.values()],
-        policy=Policy(options(), reserved_high=0.95, limits=Limits(out_cooldown_s=30, in_cooldown_s=60)),
+        policies=dict.fromkeys(world.plans, POLICY),
+        history=history,
     )
 
 
@@ -198,7 +206,8 @@ def test_what_another_pool_has_been_asked_for_is_not_bought_again(world: World, 
         alarms=alarms,
         clock=world.clock,
         pools=[world.plans[WORKERS].pool, spare.pool],
-        policy=Policy(options(), reserved_high=0.95),
+        policies=dict.fromkeys([WORKERS, spare.pool.name], Policy(options(), reserved_high=1.0)),
     )
     scaler.decide("alarm demo-pending")
-    assert (desired(world), world.fleet.group(spare.pool.group).desired) == (2, 0)
+    scaler.decide("alarm demo-pending")
+    assert (desired(world), world.fleet.group(spare.pool.group).desired) == (1, 1)

@@ -29,6 +29,7 @@ from swarmkeeper.domain.model import (
     Rules,
     SentCommand,
 )
+from swarmkeeper.domain.scaling.arrivals import ArrivalPeak
 from swarmkeeper.domain.scaling.state import ScalingState
 
 NODE = Node(
@@ -113,6 +114,9 @@ SCALING = ScalingState(
     bought=((7.5, 2), (8.5, 1)),
     removed=((9.5, 3),),
     unavailable_until=10.5,
+    recorded_at=11.5,
+    recorded_as="0000abcd",
+    arrivals=ArrivalPeak(Resources(1, 2), Resources(3, 4), 12.5),
 )
 
 
@@ -134,9 +138,11 @@ def test_records_come_back_from_their_items() -> None:
 def test_records_of_an_older_version_are_read() -> None:
     node = {name: value for name, value in node_item(NODE).items() if name not in ("image_id", "protected")}
     assert node_from(node) == replace(NODE, image_id="", protected=False)
-    new = ("bought", "removed", "unavailable_until")
+    new = ("bought", "removed", "unavailable_until", "recorded_at", "recorded_as", "arrivals")
     scaling = {name: value for name, value in scaling_item(SCALING).items() if name not in new}
-    assert scaling_from(scaling) == replace(SCALING, bought=(), removed=(), unavailable_until=None)
+    assert scaling_from(scaling) == ScalingState(
+        **{each.name: getattr(SCALING, each.name) for each in fields(SCALING) if each.name not in new}
+    )
 
 
 @pytest.mark.parametrize("occupant", [OCCUPANT, Occupant("web-2")], ids=["full", "by default"])

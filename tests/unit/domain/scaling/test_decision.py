@@ -7,9 +7,10 @@ import pytest
 
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import Hook, NodeId, Role, Rules
-from swarmkeeper.domain.scaling.decision import Direction, ScalingDecision, Snapshot, decide_pool
+from swarmkeeper.domain.scaling.decision import Direction, ScalingDecision, decide_fleet
 from swarmkeeper.domain.scaling.guards import Guard, Limits
 from swarmkeeper.domain.scaling.policy import Policy
+from swarmkeeper.domain.scaling.snapshot import FleetSnapshot
 from swarmkeeper.domain.scaling.state import ScalingState
 from tests.unit.domain.builders import (
     NOW,
@@ -23,12 +24,13 @@ from tests.unit.domain.builders import (
     resources,
 )
 
-POLICY = Policy(options(), limits=Limits(out_cooldown_s=30, in_cooldown_s=60))
+POLICY = Policy(options(), limits=Limits(out_cooldown_s=30, in_cooldown_s=60, removals_window_s=60))
 HOOK = Hook("demo-workers", "leave", "token", NOW + 600)
 
 
-def decide(snapshot: Snapshot, policy: Policy = POLICY) -> ScalingDecision:
-    return decide_pool(snapshot, policy, NOW)
+def decide(snapshot: FleetSnapshot, policy: Policy = POLICY) -> ScalingDecision:
+    (decision,) = decide_fleet(snapshot, {pool.name: policy for pool in snapshot.pools}, NOW)
+    return decision
 
 
 # Out.
@@ -87,7 +89,7 @@ def test_a_cooldown_defers_and_names_its_end() -> None:
         ),
     ],
 )
-def test_a_node_on_its_way_is_not_bought_again(snapshot: Snapshot) -> None:
+def test_a_node_on_its_way_is_not_bought_again(snapshot: FleetSnapshot) -> None:
     assert decide(snapshot).direction is Direction.NONE
 
 

@@ -1,3 +1,5 @@
+"""What a pool could hold, what is on its way, and how many nodes sizes ask for."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -5,51 +7,15 @@ from collections.abc import Sequence
 import pytest
 
 from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import Node, Pool, Request, Role
+from swarmkeeper.domain.model import Node, Request, Resources, Role
 from swarmkeeper.domain.placement.reasons import Reason
-from swarmkeeper.domain.scaling.demand import NO_HEADROOM, Demand, Headroom, promised_nodes
-from swarmkeeper.domain.scaling.demand import size as size_exactly
-from tests.unit.domain.builders import a_node, a_pool, a_request, facts, options, resources
+from swarmkeeper.domain.scaling.demand import Headroom, new_node, promised_nodes, refusal
+from swarmkeeper.domain.scaling.estimates import nodes_to_hold
+from swarmkeeper.domain.scaling.packing import in_packing_order
+from tests.unit.domain.builders import a_node, a_pool, a_request, options, resources
 
 POOL = a_pool(labels={"disk": "ssd"})
 SLOTTED = a_pool(slots=4)
-
-
-def size(pending: Sequence[Request], nodes: Sequence[Node], pool: Pool, headroom: Headroom = NO_HEADROOM) -> Demand:
-    return size_exactly(pending, facts(nodes), pool, headroom, options=options())
-
-
-def requests(count: int, *, cpus: float = 0.5, memory_mib: int = 0) -> list[Request]:
-    return [a_request(f"web-{number:03d}", cpus=cpus, memory_mib=memory_mib) for number in range(count)]
-
-
-@pytest.mark.parametrize(
-    ("pending", "nodes", "extra", "present"),
-    [
-        pytest.param([], [], 0, 0, id="nothing"),
-        pytest.param(requests(4), [], 1, 0, id="four halves on two CPUs"),
-        pytest.param(requests(5), [], 2, 0, id="one too many"),
-        pytest.param(requests(5), [a_node()], 1, 4, id="a ready node's room is used"),
-        pytest.param(requests(5), [a_node(reserved=resources(2, 0))], 2, 0, id="but not twice"),
-        pytest.param(requests(5), [a_node(state=NodeState.JOINING, capacity=resources())], 1, 4, id="a joining node"),
-        pytest.param(requests(5), [a_node(state=NodeState.LAUNCHING, capacity=resources())], 1, 4, id="or a launch"),
-        pytest.param(requests(5), [a_node(state=NodeState.DRAINING)], 2, 0, id="a draining node is no help"),
-        pytest.param(requests(1), [a_node(pool="other")], 0, 1, id="another pool's room is used"),
-        pytest.param(requests(3, cpus=1.5), [], 3, 0, id="large ones need a node each"),
-        pytest.param(
-            [*requests(2, cpus=1.5), a_request("a", cpus=0.5), a_request("b", cpus=0.5)], [], 2, 0, id="mixed"
-        ),
-    ],
-)
-def test_as_many_nodes_are_wanted_as_hold_what_is_pending(
-    pending: Sequence[Request], nodes: Sequence[Node], extra: int, present: int
-) -> None:
-    demand = size(pending, nodes, a_pool())
-    assert (demand.extra_nodes, demand.placed_on_present, demand.unplaceable) == (extra, present, ())
-
-
-def test_slots_are_sized_too() -> None:
-    assert size(requests(9, cpus=0), [], SLOTTED).extra_nodes == 3
 
 
 @pytest.mark.parametrize(
@@ -60,59 +26,73 @@ def test_slots_are_sized_too() -> None:
         pytest.param(a_request(constraints=("node==i-0b",)), Reason.CONSTRAINT, id="one certain node"),
     ],
 )
-def test_what_no_new_node_could_hold_asks_for_nothing_and_says_why(request_: Request, reason: Reason) -> None:
-    demand = size([request_], [a_node(reserved=resources(2, 0))], POOL)
-    assert demand.extra_nodes == 0
-    assert [(name, rejection.reason) for name, rejection in demand.unplaceable] == [(request_.name, reason)]
-
-
-def test_what_only_a_present_node_can_hold_is_placeable() -> None:
-    demand = size([a_request(constraints=("node==i-0a",))], [a_node("i-0a")], POOL)
-    assert (demand.extra_nodes, demand.placed_on_present, demand.unplaceable) == (0, 1, ())
+def test_what_no_new_node_could_hold_says_why(request_: Request, reason: Reason) -> None:
+    rejection = refusal(request_, POOL, options())
+    assert rejection is not None
+    assert rejection.reason is reason
 
 
 @pytest.mark.parametrize("constraint", ["disk==ssd", "disk==~hdd", "node!=i-0a", "node==i-*", "node==/^i-/"])
-def test_constraints_that_a_new_node_meets_buy_one(constraint: str) -> None:
-    assert size([a_request(constraints=(constraint,))], [], POOL).extra_nodes == 1
+def test_constraints_that_a_new_node_meets_are_no_obstacle(constraint: str) -> None:
+    assert refusal(a_request(constraints=(constraint,)), POOL, options()) is None
 
 
 def test_a_manager_pool_holds_no_containers() -> None:
-    demand = size([a_request()], [], a_pool(role=Role.MANAGER))
-    assert demand.extra_nodes == 0
-    assert demand.unplaceable[0][1].reason is Reason.ROLE
+    rejection = refusal(a_request(), a_pool(role=Role.MANAGER), options())
+    assert rejection is not None
+    assert rejection.reason is Reason.ROLE
 
 
 @pytest.mark.parametrize(
-    ("headroom", "nodes", "extra"),
+    ("headroom", "nodes"),
     [
-        pytest.param(Headroom(), [], 0, id="none"),
-        pytest.param(Headroom(resources(1, 0)), [], 1, id="of an empty pool"),
-        pytest.param(Headroom(resources(1, 0)), [a_node(reserved=resources(1, 0))], 0, id="there is room"),
-        pytest.param(Headroom(resources(1, 0)), [a_node(reserved=resources(1.5, 0))], 1, id="too little room"),
-        pytest.param(Headroom(resources(6, 0)), [], 3, id="larger than a node"),
-        pytest.param(Headroom(containers=5), [], 2, id="slots"),
+        pytest.param(Headroom(), 0, id="none"),
+        pytest.param(Headroom(resources(1, 0)), 1, id="less than a node"),
+        pytest.param(Headroom(resources(6, 0)), 3, id="larger than a node"),
+        pytest.param(Headroom(containers=5), 2, id="slots"),
+        pytest.param(Headroom(resources(3, 0), 2), 2, id="two large ones"),
     ],
 )
-def test_headroom_is_kept_free(headroom: Headroom, nodes: Sequence[Node], extra: int) -> None:
-    pool = SLOTTED if headroom.containers else a_pool()
-    demand = size([], nodes, pool, headroom)
-    assert (demand.extra_nodes, demand.placed_on_present, demand.unplaceable) == (extra, 0, ())
+def test_headroom_is_cut_into_pieces_that_fit_on_nodes(headroom: Headroom, nodes: int) -> None:
+    pool = SLOTTED if headroom.containers == 5 else a_pool()
+    spare = headroom.spare(pool)
+    of_one = spare.on(new_node(pool, 0))
+    assert (-(-spare.count // of_one) if of_one else 0) == nodes
 
 
-def test_headroom_comes_on_top_of_what_is_pending() -> None:
-    assert size(requests(4), [], a_pool(), Headroom(resources(1, 0))).extra_nodes == 2
+def test_an_unhealthy_node_has_no_spare_room() -> None:
+    spare = Headroom(resources(1, 0)).spare(a_pool())
+    assert (spare.on(a_node()), spare.on(a_node(health=0))) == (1, 0)
 
 
-def test_the_order_of_requests_and_nodes_does_not_matter() -> None:
-    pending = [*requests(5, cpus=0.3), *requests(4, cpus=0.9)]
-    nodes = [a_node("i-0a", reserved=resources(1, 0)), a_node("i-0b")]
-    assert size(pending, nodes, POOL).extra_nodes == size(pending[::-1], nodes[::-1], POOL).extra_nodes
+@pytest.mark.parametrize(
+    ("cpus", "slots", "nodes"),
+    [
+        pytest.param([], None, 0, id="nothing"),
+        pytest.param([0.5] * 4, None, 1, id="four halves on two CPUs"),
+        pytest.param([0.5] * 5, None, 2, id="one too many"),
+        pytest.param([1.5] * 3, None, 3, id="large ones need a node each"),
+        pytest.param([1.5, 1.5, 0.5, 0.5], None, 2, id="mixed"),
+        pytest.param([0.0] * 9, 4, 3, id="slots"),
+        pytest.param([0.0] * 9, None, 1, id="of no size"),
+        pytest.param([0.5] * 1000, None, 250, id="a thousand"),
+        pytest.param([3.0, 3.0], None, 2, id="too large for a node, as one each"),
+    ],
+)
+def test_nodes_are_estimated_by_size(cpus: Sequence[float], slots: int | None, nodes: int) -> None:
+    pending = [a_request(f"web-{number}", cpus=each, memory_mib=0) for number, each in enumerate(cpus)]
+    pool = a_pool(slots=slots)
+    assert nodes_to_hold(in_packing_order(pending, pool.node_capacity), pool) == nodes
 
 
-def test_a_thousand_pending_are_sized_exactly() -> None:
-    nodes = [a_node(f"i-{number:04d}", reserved=resources(1.5, 0)) for number in range(500)]
-    demand = size(requests(1000), nodes, a_pool())
-    assert (demand.placed_on_present, demand.extra_nodes) == (500, 125)
+def test_generic_resources_are_estimated_too() -> None:
+    pool = a_pool(capacity=Resources.of(10**9, 0, {"gpu": 2}))
+    wanted = [Request(name=each.name, image="", reservation=Resources.of(1, 0, {"gpu": 1})) for each in _some(5)]
+    assert nodes_to_hold(wanted, pool) == 3
+
+
+def _some(count: int) -> list[Request]:
+    return [a_request(f"web-{number}") for number in range(count)]
 
 
 @pytest.mark.parametrize(

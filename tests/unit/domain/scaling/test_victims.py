@@ -7,17 +7,17 @@ import pytest
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import Container, ContainerState, Node
 from swarmkeeper.domain.scaling.demand import Headroom
+from swarmkeeper.domain.scaling.fleet import FleetSeen
 from swarmkeeper.domain.scaling.policy import Policy
-from swarmkeeper.domain.scaling.victims import victims
-from tests.unit.domain.builders import a_container, a_node, a_pool, facts, loaded, options, resources
+from swarmkeeper.domain.scaling.victims import removable
+from tests.unit.domain.builders import NOW, WORKERS, a_container, a_node, a_snapshot, options, resources
 
 POLICY = Policy(options(), reserved_high=0.8, reserved_low=0.5)
 
 
 def chosen(nodes: Sequence[Node], containers: Sequence[Container] = (), policy: Policy = POLICY) -> list[str]:
-    by_node = {node.id: [each for each in containers if each.node == node.id] for node in nodes}
-    full = [loaded(node, by_node[node.id]) for node in nodes]
-    return [str(node_id) for node_id in victims(facts(full), by_node, a_pool(), policy)]
+    fleet = FleetSeen(a_snapshot(*nodes, containers=containers), {WORKERS: policy}, NOW)
+    return [str(node_id) for node_id in removable(fleet, [WORKERS])[WORKERS].nodes]
 
 
 def test_empty_nodes_go_first_the_oldest_first() -> None:

@@ -1,0 +1,94 @@
+"""The fleet as one decision sees it: its pools' nodes, their policies, and what draining nodes hand on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from swarmkeeper.domain.membership import JOINING_STATES, NodeState
+from swarmkeeper.domain.model import Node, NodeId, Pool, PoolName, Request, Resources, Role
+from swarmkeeper.domain.placement.facts import NodeFacts
+from swarmkeeper.domain.placement.options import PlacementOptions
+from swarmkeeper.domain.scaling.demand import as_joined
+from swarmkeeper.domain.scaling.movable import movable_requests
+from swarmkeeper.domain.scaling.packing import in_packing_order
+from swarmkeeper.domain.scaling.policy import Policy
+from swarmkeeper.domain.scaling.room import Room
+from swarmkeeper.domain.scaling.snapshot import FleetSnapshot, PoolNodes
+from swarmkeeper.domain.scaling.spare import Spare
+
+
+class FleetSeen:
+    """A snapshot, ordered and counted. `idle` pools only decide: they sell nothing, take nothing back, lose nothing.
+
+    `displaced` is what each draining node hands on, as long as it drains.
+    """
+
+    def __init__(
+        self,
+        snapshot: FleetSnapshot,
+        policies: Mapping[PoolName, Policy],
+        now: float,
+        idle: frozenset[PoolName] = frozenset(),
+    ) -> None:
+        self.snapshot = snapshot
+        self.policies = policies
+        self.now = now
+        self.idle = idle
+        self.nodes = sorted(snapshot.nodes, key=lambda node: node.id)
+        self.pools = {
+            seen.name: PoolNodes(seen, self.nodes, policies[seen.name].limits, now)
+            for seen in sorted(snapshot.pools, key=lambda seen: seen.name)
+        }
+        self.scale = largest(seen.pool for seen in snapshot.pools)
+        self.pending = in_packing_order(snapshot.pending, self.scale)
+        self.displaced: Mapping[NodeId, tuple[Request, ...]] = {
+            node.id: movable_requests(snapshot.containers_on(node.id))
+            for node in self.nodes
+            if node.state is NodeState.DRAINING
+        }
+
+    @property
+    def options(self) -> PlacementOptions:
+        """How containers are placed: the same in all pools."""
+        return next(iter(self.policies.values())).options
+
+    @property
+    def workers(self) -> dict[PoolName, PoolNodes]:
+        """The pools that hold containers."""
+        return {name: pool for name, pool in self.pools.items() if pool.seen.pool.role is Role.WORKER}
+
+    def moving(self) -> list[Request]:
+        """All that draining nodes hand on, in packing order."""
+        return in_packing_order((each for requests in self.displaced.values() for each in requests), self.scale)
+
+    def room_to_come(self, spares: Mapping[PoolName, tuple[Spare, ...]]) -> Room:
+        """Room on the nodes in service and on those that are on their way."""
+        return Room(self._facts(with_joining=True), self.options, spares)
+
+    def room_in_service(self, spares: Mapping[PoolName, tuple[Spare, ...]]) -> Room:
+        """Room on the nodes in service only."""
+        return Room(self._facts(with_joining=False), self.options, spares)
+
+    def _facts(self, *, with_joining: bool) -> Iterator[NodeFacts]:
+        for node in self.nodes:
+            if with_joining and node.state in JOINING_STATES:
+                yield NodeFacts(self._joined(node))
+            else:
+                yield self.snapshot.facts_of(node)
+        if with_joining:
+            for pool in self.pools.values():
+                yield from (NodeFacts(as_joined(node, pool.seen.pool)) for node in pool.promised)
+
+    def _joined(self, node: Node) -> Node:
+        """A joining node as it will be; one of a pool that isn't looked at counts with what its own record says."""
+        pool = self.pools.get(node.pool)
+        return replace(node, state=NodeState.READY) if pool is None else as_joined(node, pool.seen.pool)
+
+
+def largest(pools: Iterable[Pool]) -> Resources:
+    """The most CPU and the most memory that a node of any of the pools offers."""
+    whole = [pool.node_capacity for pool in pools]
+    return Resources(
+        max((each.nano_cpus for each in whole), default=0), max((each.memory_bytes for each in whole), default=0)
+    )

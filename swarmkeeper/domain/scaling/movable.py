@@ -1,0 +1,33 @@
+"""What of a node's containers can be moved, and so whether the node can be emptied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from swarmkeeper.domain.model import Container, ContainerState, Node, Request
+
+
+def is_empty(node: Node, containers: Sequence[Container]) -> bool:
+    """Whether neither the node's totals nor the listing knows a container on it."""
+    return node.containers == 0 and not containers
+
+
+def is_emptiable(node: Node, containers: Sequence[Container]) -> bool:
+    """Whether every container of the node can be moved now, or is being removed.
+
+    Unknown containers (the listing lags behind the totals) count as unmovable; so do those that are just
+    being created or moved.
+    """
+    if not containers or len(containers) != node.containers:
+        return False
+    return all(container.state is ContainerState.REMOVING or is_movable(container) for container in containers)
+
+
+def is_movable(container: Container) -> bool:
+    """Whether the container runs, may be moved, and no move of it has begun."""
+    return container.request.movable and container.state is ContainerState.RUNNING and container.moving_to is None
+
+
+def movable_requests(containers: Sequence[Container]) -> tuple[Request, ...]:
+    """What needs room elsewhere when these containers' node is drained."""
+    return tuple(container.request for container in containers if is_movable(container))
