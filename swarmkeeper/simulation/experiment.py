@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from swarmkeeper.domain.model import NANO_CPUS_PER_CPU
+from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, Resources
 from swarmkeeper.domain.placement.options import PlacementOptions
 from swarmkeeper.domain.scaling.arrivals import ArrivalHeadroom
 from swarmkeeper.errors import InvalidInput
@@ -16,7 +16,7 @@ from swarmkeeper.simulation.model import GIB, PoolModel
 from swarmkeeper.simulation.named import NamedPolicy, policy_named
 from swarmkeeper.simulation.replay import Progress, Replay, nobody_told
 from swarmkeeper.simulation.trace import Trace
-from swarmkeeper.simulation.workload import Batches, Workload, draw
+from swarmkeeper.simulation.workload import Batches, Job, Workload, draw
 
 FULL, SHORT = "full", "short"
 
@@ -59,12 +59,16 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A workload with what it needs at least; `name` is `full`, or `short` where long lifetimes are left out."""
+    """A workload with what it needs at least; `name` is `full`, or `short` where long lifetimes are left out.
+
+    `refused` counts the jobs that no node could ever hold, which are left out.
+    """
 
     name: str
     workload: Workload
     demand: tuple[DemandStep, ...]
     bound_node_hours: float
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ class Result:
             "flaps": measures.flaps,
             "failed_launches": measures.failed,
             "arrivals": len(measures.waits),
+            "refused": self.profile.refused,
             "cpu_s": round(self.cpu_s, 2),
         }
 
@@ -124,12 +129,15 @@ class Result:
 def profile_of(trace: Trace, setup: Setup, max_lifetime_s: float | None) -> Profile:
     """Draw the workload of a profile. Raises InvalidInput when nothing is left of the trace to count."""
     name = FULL if max_lifetime_s is None else SHORT
-    workload = draw(trace, setup.seed, max_lifetime_s=max_lifetime_s, batches=setup.batches)
+    drawn = draw(trace, setup.seed, max_lifetime_s=max_lifetime_s, batches=setup.batches)
+    workload = _fitting(drawn, setup.model.node)
+    if drawn.jobs and not workload.jobs:
+        raise InvalidInput("node", f"{setup.model.node} hold none of the trace's containers")
     if not any(job.at >= setup.warmup_s for job in workload.jobs):
         raise InvalidInput("warmup", f"no arrival of profile {name!r} comes after {setup.warmup_s:g} s")
-    _refuse_misfits(workload, setup.model)
     demand = demand_of(workload, setup.model.node)
-    return Profile(name, workload, demand, bound_node_hours(demand, setup.warmup_s, workload.end_s))
+    bound = bound_node_hours(demand, setup.warmup_s, workload.end_s)
+    return Profile(name, workload, demand, bound, len(drawn.jobs) - len(workload.jobs))
 
 
 def run_policy(name: str, profile: Profile, setup: Setup, progress: Progress = nobody_told) -> Result:
@@ -162,7 +170,8 @@ def to_json(setup: Setup, trace: Trace, max_lifetimes_s: Sequence[float | None],
     return {"parameters": parameters, "policies": [each.to_json() for each in results]}
 
 
-def _refuse_misfits(workload: Workload, model: PoolModel) -> None:
-    for size in {job.reservation for job in workload.jobs}:
-        if not size.fits_in(model.node):
-            raise InvalidInput("node", f"{model.node} hold no container of {size}, which the trace has")
+def _fitting(workload: Workload, node: Resources) -> Workload:
+    """The jobs that an empty node could hold: a fleet refuses the others at once."""
+    held = [job for job in workload.jobs if job.reservation.fits_in(node)]
+    jobs = tuple(Job(number, job.at, job.lifetime_s, job.reservation) for number, job in enumerate(held))
+    return Workload(jobs, workload.end_s)

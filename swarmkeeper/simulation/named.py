@@ -12,11 +12,12 @@ from swarmkeeper.errors import InvalidInput
 from swarmkeeper.simulation.model import PoolModel
 from swarmkeeper.simulation.policies.base import Policy
 from swarmkeeper.simulation.policies.fixed import Fixed
+from swarmkeeper.simulation.policies.forecast import Forecasted, Seasons
 from swarmkeeper.simulation.policies.ours import Ours
 from swarmkeeper.simulation.policies.step import StepScaling
 from swarmkeeper.simulation.policies.tracking import TargetTracking
 
-OURS = "ours"
+OURS, FORECAST = "ours", "ours+forecast"
 STEP_BINPACK, STEP_SPREAD = "step-binpack", "step-spread"
 FIXED = "fixed"
 DEFAULTS = (OURS, STEP_BINPACK, STEP_SPREAD, "tracking-80", "tracking-95", "tracking-100", FIXED)
@@ -40,8 +41,10 @@ def names_in(given: Sequence[str]) -> tuple[str, ...]:
     """The policies that are meant, each once; all of them when none is given. Raises InvalidInput."""
     names = [each for name in given or DEFAULTS for each in FAMILIES.get(name, (name,))]
     for name in names:
-        if name not in DEFAULTS and not TRACKING.fullmatch(name):
-            raise InvalidInput("policy", f"{name!r} is none of {', '.join(DEFAULTS)}; tracking takes any 1 to 100")
+        if name not in (*DEFAULTS, FORECAST) and not TRACKING.fullmatch(name):
+            raise InvalidInput(
+                "policy", f"{name!r} is none of {', '.join((*DEFAULTS, FORECAST))}; tracking takes any 1 to 100"
+            )
     return tuple(dict.fromkeys(names))
 
 
@@ -51,6 +54,9 @@ def policy_named(
     """A policy that has decided nothing yet; headroom and strategy are those of ours."""
     if name == OURS:
         return NamedPolicy(name, Ours(headroom, model.decision_s), strategy)
+    if name == FORECAST:
+        seasons = Seasons(ahead_s=2 * model.boot_s)  # as long again for the metric to come and the decision to be made
+        return NamedPolicy(name, Forecasted(Ours(headroom, model.decision_s), seasons), strategy)
     if name in (STEP_BINPACK, STEP_SPREAD):
         return NamedPolicy(name, StepScaling(model.alarm_period_s), name.removeprefix("step-"))
     if name == FIXED:
