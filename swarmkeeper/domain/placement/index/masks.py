@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+ONE = ord("1")
+
 
 def positions(mask: int) -> Iterator[int]:
     """The positions of the bits that are set, ascending."""
@@ -18,10 +20,10 @@ def mask_of(positions: Sequence[int]) -> int:
     """The mask with these bits, in any order."""
     if not positions:
         return 0
-    octets = bytearray((max(positions) >> 3) + 1)  # a bit added to an integer would copy all of it
+    digits = bytearray(b"0") * (max(positions) + 1)  # a bit added to an integer would copy all of it
     for at in positions:
-        octets[at >> 3] |= 1 << (at & 7)
-    return int.from_bytes(octets, "little")
+        digits[~at] = ONE
+    return int(digits, 2)
 
 
 def lowest(mask: int) -> int:
