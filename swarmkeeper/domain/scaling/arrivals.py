@@ -7,12 +7,12 @@ that decays, and held in slots of a typical size (see `slots`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import exp
 
-from swarmkeeper.domain.model import NO_RESOURCES, Container, Node, Pool, Resources
-from swarmkeeper.domain.scaling.slots import free_slots, slots_in, slots_needed, typical_size
+from swarmkeeper.domain.model import NO_RESOURCES, Container, Pool, Resources
+from swarmkeeper.domain.scaling.slots import slots_in, slots_needed, typical_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +76,16 @@ def slots_wanted(peak: ArrivalPeak, headroom: ArrivalHeadroom) -> int:
     return slots_needed(peak.resources, peak.size, headroom.percent)
 
 
-def nodes_missing(peak: ArrivalPeak, nodes: Sequence[Node], pool: Pool, headroom: ArrivalHeadroom) -> int:
-    """How many more nodes of the pool the headroom needs.
+def nodes_missing(slots: int, peak: ArrivalPeak, pool: Pool, headroom: ArrivalHeadroom) -> int:
+    """How many more nodes of the pool the headroom needs; 0 when not even an empty node has a slot.
 
-    `nodes` are the pool's ready, joining and promised ones, with all that is pending on them. 0 when not even an
-    empty node has a slot.
+    `slots` are the free ones of the pool's ready, joining and promised nodes, with all that is pending on them.
     """
-    return missing_beside(free_slots(nodes, peak.size), peak, pool, headroom)
-
-
-def nodes_spare(peak: ArrivalPeak, nodes: Sequence[Node], pool: Pool, headroom: ArrivalHeadroom) -> int:
-    """How many empty nodes of the pool may go; the nodes are those of `nodes_missing`."""
-    return spare_beside(free_slots(nodes, peak.size), len(nodes), peak, pool, headroom)
-
-
-def missing_beside(slots: int, peak: ArrivalPeak, pool: Pool, headroom: ArrivalHeadroom) -> int:
-    """As `nodes_missing`, where the free slots have been counted."""
     return nodes_for(slots_wanted(peak, headroom) - slots, slots_of(pool, peak.size))
 
 
-def spare_beside(slots: int, nodes: int, peak: ArrivalPeak, pool: Pool, headroom: ArrivalHeadroom) -> int:
-    """As `nodes_spare`, where the free slots of so many nodes have been counted."""
+def nodes_spare(slots: int, nodes: int, peak: ArrivalPeak, pool: Pool, headroom: ArrivalHeadroom) -> int:
+    """How many empty ones of so many nodes may go; the slots are those of `nodes_missing`."""
     of_one = slots_of(pool, peak.size)
     surplus = slots - slots_wanted(peak, headroom)
     return nodes if of_one == 0 else max(0, surplus // of_one - headroom.spare_nodes)

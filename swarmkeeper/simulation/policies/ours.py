@@ -12,11 +12,14 @@ from swarmkeeper.domain.placement.facts import NodeFacts
 from swarmkeeper.domain.scaling.arrivals import (
     NO_ARRIVALS,
     ArrivalHeadroom,
-    missing_beside,
+    nodes_missing,
+    nodes_spare,
     raised,
-    spare_beside,
 )
-from swarmkeeper.domain.scaling.demand import size
+from swarmkeeper.domain.scaling.demand import as_joined, new_node
+from swarmkeeper.domain.scaling.estimates import nodes_to_hold
+from swarmkeeper.domain.scaling.packing import in_packing_order
+from swarmkeeper.domain.scaling.room import Room
 from swarmkeeper.domain.scaling.slots import free_slots, slots_in, typical_size
 from swarmkeeper.simulation.fleet import Fleet, SimulatedNode, request_of
 from swarmkeeper.simulation.policies.base import NO_CHANGE, Change, youngest
@@ -52,12 +55,12 @@ class Ours:
         self._remembered.until(now)
         self.peak = raised(self.peak, lately, typical_size(self._remembered.sizes), now, self._headroom)
         free = self._slots.of_ready(fleet, self.peak.size)
-        extra, joining = _packed(fleet, waiting)
+        extra, joining = _packed(fleet, waiting, now)
         free += free_slots(joining, self.peak.size)
-        extra += missing_beside(free, self.peak, fleet.pool, self._headroom)
+        extra += nodes_missing(free, self.peak, fleet.pool, self._headroom)
         if extra or waiting:
             return Change(buy=extra)
-        spare = spare_beside(free, len(fleet), self.peak, fleet.pool, self._headroom)
+        spare = nodes_spare(free, len(fleet), self.peak, fleet.pool, self._headroom)
         return Change(remove=youngest(fleet, spare)) if spare and fleet.empty else NO_CHANGE
 
 
@@ -85,14 +88,22 @@ class Slots:
         self._of_node[node.id] = slots
 
 
-def _packed(fleet: Fleet, waiting: Waiting) -> tuple[int, tuple[Node, ...]]:
+def _packed(fleet: Fleet, waiting: Waiting, now: float) -> tuple[int, tuple[Node, ...]]:
     """How many new nodes what waits needs beside the booting ones, and all of these with it on them.
 
     Ready nodes are left out: nothing waits that one of them could hold.
     """
-    booting = [fleet.record(node) for node in fleet.booting]
+    pool = fleet.pool
+    booting = tuple(as_joined(fleet.record(node), pool) for node in fleet.booting)
     if not waiting:
-        return 0, tuple(booting)
+        return 0, booting
+    room, bought = Room([NodeFacts(node) for node in booting], fleet.options), 0
     requests = [request_of(job.number, job.reservation) for job in waiting]
-    demand = size(requests, [NodeFacts(node) for node in booting], fleet.pool, options=fleet.options)
-    return demand.extra_nodes, demand.nodes
+    _, left = room.place(in_packing_order(requests, pool.node_capacity))
+    while left:
+        more = nodes_to_hold(left, pool)
+        for number in range(bought, bought + more):
+            room.add(new_node(pool, number, now=now))
+        bought += more
+        _, left = room.place(left)
+    return bought, tuple(room.nodes.values())

@@ -19,6 +19,7 @@ from swarmkeeper.domain.scaling.arrivals import (
     raised,
     slots_wanted,
 )
+from swarmkeeper.domain.scaling.slots import free_slots
 from tests.fakes.builders import a_node, resources
 from tests.unit.domain.builders import NOW, a_container, a_pool
 
@@ -56,20 +57,20 @@ def test_nodes_are_missing_while_fewer_slots_are_free_than_may_arrive() -> None:
     peak = ArrivalPeak(resources(5, 0), resources(1, 256), NOW)
     nodes = [a_node("i-0a", reserved=resources(1.5, 0)), a_node("i-0b")]
     assert slots_wanted(peak, HEADROOM) == 5
-    assert nodes_missing(peak, nodes, a_pool(), HEADROOM) == 2  # 2 slots are free, a node has 2
-    assert nodes_spare(peak, nodes, a_pool(), HEADROOM) == 0
+    assert nodes_missing(free_slots(nodes, peak.size), peak, a_pool(), HEADROOM) == 2  # 2 slots are free, a node has 2
+    assert nodes_spare(free_slots(nodes, peak.size), len(nodes), peak, a_pool(), HEADROOM) == 0
 
 
 def test_a_node_is_kept_beyond_the_headroom_so_that_it_is_not_bought_back() -> None:
     peak = ArrivalPeak(resources(2, 0), resources(1, 256), NOW)
     nodes = [a_node("i-0a"), a_node("i-0b"), a_node("i-0c")]
-    assert nodes_spare(peak, nodes, a_pool(), HEADROOM) == 1
-    assert nodes_spare(peak, nodes, a_pool(), replace(HEADROOM, spare_nodes=0)) == 2
+    assert nodes_spare(free_slots(nodes, peak.size), len(nodes), peak, a_pool(), HEADROOM) == 1
+    assert nodes_spare(free_slots(nodes, peak.size), len(nodes), peak, a_pool(), replace(HEADROOM, spare_nodes=0)) == 2
 
 
 def test_before_anything_has_arrived_there_is_no_headroom() -> None:
-    assert nodes_missing(NO_ARRIVALS, [], a_pool(), HEADROOM) == 0
-    assert nodes_spare(NO_ARRIVALS, [a_node()], a_pool(), HEADROOM) == 1
+    assert nodes_missing(0, NO_ARRIVALS, a_pool(), HEADROOM) == 0
+    assert nodes_spare(0, 1, NO_ARRIVALS, a_pool(), HEADROOM) == 1
 
 
 @given(
@@ -83,10 +84,16 @@ def test_what_is_missing_is_enough_and_what_is_spare_is_not_missing_afterwards(
     nodes = [a_node(f"i-{number}", reserved=resources(used, 0)) for number, used in enumerate(reserved)]
     empty = [a_node(f"i-e{number}") for number in range(5)]
     peak = ArrivalPeak(resources(wanted, 0), resources(cpus, 1), NOW)
-    missing = nodes_missing(peak, nodes, a_pool(), HEADROOM)
+    missing = nodes_missing(free_slots(nodes, peak.size), peak, a_pool(), HEADROOM)
     bought = [a_node(f"i-n{number}") for number in range(missing)]
-    assert nodes_missing(peak, [*nodes, *bought], a_pool(), HEADROOM) == 0
-    assert missing == 0 or nodes_spare(peak, [*nodes, *bought], a_pool(), HEADROOM) == 0
-    going = min(len(empty), nodes_spare(peak, [*nodes, *empty], a_pool(), HEADROOM))
+    assert nodes_missing(free_slots([*nodes, *bought], peak.size), peak, a_pool(), HEADROOM) == 0
+    assert (
+        missing == 0
+        or nodes_spare(free_slots([*nodes, *bought], peak.size), len([*nodes, *bought]), peak, a_pool(), HEADROOM) == 0
+    )
+    going = min(
+        len(empty),
+        nodes_spare(free_slots([*nodes, *empty], peak.size), len([*nodes, *empty]), peak, a_pool(), HEADROOM),
+    )
     left = [*nodes, *empty[going:]]
-    assert going == 0 or nodes_missing(peak, left, a_pool(), HEADROOM) == 0
+    assert going == 0 or nodes_missing(free_slots(left, peak.size), peak, a_pool(), HEADROOM) == 0
