@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from functions.scaler.bounds import bounds_plans
 from functions.scaler.triggers import TriggerRules
 from swarmkeeper.adapters.aws.alarms import CloudWatchAlarms
+from swarmkeeper.adapters.aws.measures import CloudWatchMeasures
 from swarmkeeper.composition import Composition
 from swarmkeeper.domain.model import Role
 from swarmkeeper.edge.scaling import drift_pools, dry_run_pools, policies
+from swarmkeeper.services.bounds import BoundsReader
 from swarmkeeper.services.scaler import Scaler
 
 
@@ -34,6 +37,7 @@ def build(environ: Mapping[str, str]) -> Wired:
         clock=parts.clock,
         pools=parts.pools,
         policies=policies(parts.settings),
+        targets=BoundsReader(measures=CloudWatchMeasures(parts.cloudwatch), plans=bounds_plans(parts.settings)),
         dry_run=dry_run_pools(parts.settings),
         drifting=drift_pools(parts.settings),
     )

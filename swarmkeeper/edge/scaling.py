@@ -6,22 +6,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from swarmkeeper.domain.model import PoolName, Role
+from swarmkeeper.domain.scaling.arrivals import ArrivalHeadroom
 from swarmkeeper.domain.scaling.demand import Headroom
 from swarmkeeper.domain.scaling.guards import Limits
 from swarmkeeper.domain.scaling.policy import Consolidation, Policy
 from swarmkeeper.edge.placement import placement_options
 from swarmkeeper.edge.settings import Settings
-from swarmkeeper.edge.settings_scaling import PoolScaling
-
-NO_IMAGES: Mapping[PoolName, str] = {}
+from swarmkeeper.edge.settings_scaling import ArrivalHeadroomSettings, PoolScaling
 
 
-def policies(settings: Settings, images: Mapping[PoolName, str] = NO_IMAGES) -> Mapping[PoolName, Policy]:
-    """Each pool of workers' policy; `images` are what new nodes get: where none is known, no node counts as drifted."""
-    return {
-        PoolName(name): policy_of(settings, settings.scaling_of(name), images.get(PoolName(name)))
-        for name in settings.pools_of(Role.WORKER)
-    }
+def policies(settings: Settings) -> Mapping[PoolName, Policy]:
+    """Each pool of workers' policy, without the machine image that its new nodes get: that changes meanwhile."""
+    workers = settings.pools_of(Role.WORKER)
+    return {PoolName(name): policy_of(settings, settings.scaling_of(name)) for name in workers}
 
 
 def dry_run_pools(settings: Settings) -> frozenset[PoolName]:
@@ -35,8 +32,8 @@ def drift_pools(settings: Settings) -> frozenset[PoolName]:
     return frozenset(PoolName(name) for name in workers if settings.scaling_of(name).replace_drifted)
 
 
-def policy_of(settings: Settings, scaling: PoolScaling, image_id: str | None = None) -> Policy:
-    """One pool's policy; `image_id` is what its new nodes get, where that is known."""
+def policy_of(settings: Settings, scaling: PoolScaling) -> Policy:
+    """How a pool with these settings is scaled."""
     return Policy(
         options=placement_options(settings.placement),
         reserved_high=scaling.reserved_high,
@@ -45,8 +42,14 @@ def policy_of(settings: Settings, scaling: PoolScaling, image_id: str | None = N
         limits=_limits(scaling, settings.scaling.budget_per_hour),
         consolidation=Consolidation(scaling.consolidation.min_gain) if scaling.consolidation else None,
         max_node_age_s=None if scaling.max_node_age is None else float(scaling.max_node_age),
-        image_id=image_id if scaling.replace_drifted else None,
+        arrival_headroom=_arrivals(scaling.arrival_headroom),
     )
+
+
+def _arrivals(headroom: ArrivalHeadroomSettings | None) -> ArrivalHeadroom | None:
+    if headroom is None:
+        return None
+    return ArrivalHeadroom(float(headroom.boot_time), float(headroom.memory), headroom.percent, headroom.spare_nodes)
 
 
 def _limits(scaling: PoolScaling, budget_per_hour: float | None) -> Limits:

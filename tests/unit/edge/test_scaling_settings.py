@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from swarmkeeper.domain.model import PoolName, Resources
+from swarmkeeper.domain.scaling.arrivals import ArrivalHeadroom
 from swarmkeeper.domain.scaling.policy import Consolidation
 from swarmkeeper.edge.pools import pool_plans
 from swarmkeeper.edge.scaling import drift_pools, dry_run_pools, policies
@@ -71,14 +72,16 @@ def test_a_pool_can_take_a_limit_of_the_fleet_off(tmp_path: Path) -> None:
 
 def test_the_domain_gets_each_pools_policy_and_no_managers(tmp_path: Path) -> None:
     scaling = "max_removals: {share: 0.25, window: 10m}"
-    big = "scaling: {consolidation: {min_gain: 0.5}, max_node_age: 48h, replace_drifted: true, unavailable_for: 1m, drains_at_once: 2}"
-    found = policies(loaded(tmp_path, scaling, big), {BIG: "ami-1", SMALL: "ami-2"})
+    big = "scaling: {consolidation: {min_gain: 0.5}, max_node_age: 48h, arrival_headroom: {memory: 2h, percent: 150}, unavailable_for: 1m, drains_at_once: 2}"
+    found = policies(loaded(tmp_path, scaling, big))
     assert set(found) == {BIG, SMALL}
     policy, limits = found[BIG], found[BIG].limits
-    assert (policy.consolidation, policy.max_node_age_s, policy.image_id) == (Consolidation(0.5), 172_800.0, "ami-1")
+    assert (policy.consolidation, policy.max_node_age_s) == (Consolidation(0.5), 172_800.0)
+    assert policy.arrival_headroom == ArrivalHeadroom(boot_s=90, memory_s=7200, percent=150, spare_nodes=1)
     assert (limits.removals_in_window, limits.removals_share, limits.removals_window_s) == (None, 0.25, 600.0)
     assert (limits.unavailable_s, limits.drains_at_once, limits.in_cooldown_s) == (60.0, 2, 120.0)
-    assert (found[SMALL].consolidation, found[SMALL].max_node_age_s, found[SMALL].image_id) == (None, None, None)
+    plain = found[SMALL]
+    assert (plain.consolidation, plain.max_node_age_s, plain.arrival_headroom) == (None, None, None)
 
 
 def test_the_budget_is_the_whole_fleets_in_every_pools_limits(tmp_path: Path) -> None:
