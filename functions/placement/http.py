@@ -7,24 +7,29 @@ import binascii
 from collections.abc import Callable
 from typing import Any
 
+from functions.placement.fleet_operations import FleetOperations
 from functions.placement.operations import Operations
+from swarmkeeper.domain.model import NodeId, PoolName
 from swarmkeeper.edge.answers import status_of
 from swarmkeeper.edge.http_event import HttpAnswer, HttpEvent, answer, document, http_event, plain, refusal
-from swarmkeeper.edge.problems import invalid, not_allowed, not_found, problem_of
-from swarmkeeper.edge.routes import ContainersQuery, LogsQuery
+from swarmkeeper.edge.problems import invalid, no_decision, no_node, not_allowed, not_found, problem_of
+from swarmkeeper.edge.routes import ContainersQuery, DecisionsQuery, LogsQuery
+from swarmkeeper.edge.scaling_views import ScalingDecisionsView, ScalingDecisionView, ScalingSummaryView
 from swarmkeeper.edge.tenants import Scope
 from swarmkeeper.edge.views import ContainersView, ContainerView, DecisionView, NodesView, NodeView
 from swarmkeeper.errors import InvalidInput, SwarmkeeperError
 from swarmkeeper.services.listing import Selection
 
 Serve = Callable[[HttpEvent, Scope], HttpAnswer]
+FOR_EVERYBODY = not_allowed("only who acts for every tenant may do this")
 
 
 class HttpApi:
     """Serves requests that API Gateway has authenticated; refuses those that it hasn't, whatever the wiring says."""
 
-    def __init__(self, operations: Operations) -> None:
+    def __init__(self, operations: Operations, fleet: FleetOperations) -> None:
         self._operations = operations
+        self._fleet = fleet
         self._served: dict[str, Serve] = {
             "POST /containers": self._create,
             "GET /containers": self._list,
@@ -33,6 +38,10 @@ class HttpApi:
             "GET /containers/{name}/logs": self._logs,
             "POST /explain": self._explain,
             "GET /nodes": self._nodes,
+            "PUT /nodes/{name}/protection": self._protect,
+            "DELETE /nodes/{name}/protection": self._unprotect,
+            "GET /scaling/decisions": self._decisions,
+            "GET /scaling/decisions/{name}": self._decision,
             "GET /openapi.json": self._openapi,
         }
 
@@ -82,7 +91,35 @@ class HttpApi:
         return answer(200, DecisionView.of(self._operations.explain(event.json_body(), scope=scope)))
 
     def _nodes(self, event: HttpEvent, scope: Scope) -> HttpAnswer:
-        return answer(200, NodesView(nodes=[NodeView.of(each) for each in self._operations.nodes()]))
+        return answer(200, NodesView(nodes=[NodeView.of(each) for each in self._fleet.nodes()]))
+
+    def _protect(self, event: HttpEvent, scope: Scope) -> HttpAnswer:
+        return self._protected(event, scope, protected=True)
+
+    def _unprotect(self, event: HttpEvent, scope: Scope) -> HttpAnswer:
+        return self._protected(event, scope, protected=False)
+
+    def _protected(self, event: HttpEvent, scope: Scope, *, protected: bool) -> HttpAnswer:
+        if not scope.is_whole:
+            return refusal(FOR_EVERYBODY)
+        node = self._fleet.protect(NodeId(event.name), protected=protected)
+        return refusal(no_node(event.name)) if node is None else answer(200, NodeView.of(node))
+
+    def _decisions(self, event: HttpEvent, scope: Scope) -> HttpAnswer:
+        """Decisions name every tenant's containers, so only who acts for all of them is told."""
+        if not scope.is_whole:
+            return refusal(FOR_EVERYBODY)
+        query = event.query(DecisionsQuery)
+        pool = PoolName(query.pool) if query.pool else None
+        found, following = self._fleet.decisions(pool, since=query.since, limit=query.limit, after=query.next)
+        views = [ScalingSummaryView.of(each) for each in found]
+        return answer(200, ScalingDecisionsView(decisions=views, next=following or None))
+
+    def _decision(self, event: HttpEvent, scope: Scope) -> HttpAnswer:
+        if not scope.is_whole:
+            return refusal(FOR_EVERYBODY)
+        found = self._fleet.decision(event.name)
+        return refusal(no_decision(event.name)) if found is None else answer(200, ScalingDecisionView.of(found))
 
     def _openapi(self, event: HttpEvent, scope: Scope) -> HttpAnswer:
         from swarmkeeper.edge.openapi import openapi_text  # here, so that no cold start pays for making schemas

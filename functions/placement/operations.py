@@ -96,9 +96,6 @@ class Operations:
         """Raises InvalidInput."""
         return self._listing.page(selection, limit=limit, after=after)
 
-    def nodes(self) -> tuple[Node, ...]:
-        return self._store.nodes()
-
     def everything(self) -> tuple[tuple[Container, ...], tuple[Node, ...]]:
         """All containers and nodes, for the fleet's own programs."""
         return self._placer.listing()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from functions.placement.api import PlacementApi
 from functions.placement.events import PlacementEvents
+from functions.placement.fleet_operations import FleetOperations
 from functions.placement.http import HttpApi
 from functions.placement.needs import Needs, telling_states
 from functions.placement.operations import Operations
@@ -57,7 +58,7 @@ def build(environ: Mapping[str, str]) -> Wired:
     operations = _operations(parts, placer, needs)
     return Wired(
         PlacementApi(operations),
-        HttpApi(operations),
+        HttpApi(operations, FleetOperations(store=parts.store, history=parts.history)),
         _events(parts, placer, reserver, needs),
     )
 

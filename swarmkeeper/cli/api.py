@@ -100,6 +100,30 @@ class Api:
     def nodes(self) -> list[NodeView]:
         return cast(list[NodeView], self._ask("GET", "/nodes").value["nodes"])
 
+    def protect(self, node: str) -> NodeView:
+        """Let scale-in leave the node alone."""
+        return cast(NodeView, self._ask("PUT", f"/nodes/{quote(node, safe='')}/protection").value)
+
+    def unprotect(self, node: str) -> NodeView:
+        return cast(NodeView, self._ask("DELETE", f"/nodes/{quote(node, safe='')}/protection").value)
+
+    def decisions(self, *, pool: str | None, since: float, most: int) -> Iterator[dict[str, Any]]:
+        """The newest scaling decisions since a time, page by page; of all pools where none is named."""
+        position: str | None = ""
+        while position is not None and most > 0:
+            query = [("since", f"{since:.3f}"), ("limit", str(min(most, PAGE)))]
+            query += [("pool", pool)] if pool else []
+            query += [("next", position)] if position else []
+            page = self._ask("GET", "/scaling/decisions", query=query).value
+            yield from page["decisions"]
+            most -= len(page["decisions"])
+            position = page["next"]
+
+    def decision(self, decision_id: str) -> dict[str, Any]:
+        """One scaling decision with what it was made from."""
+        found = self._ask("GET", f"/scaling/decisions/{quote(decision_id, safe='')}").value
+        return cast(dict[str, Any], found)
+
     def _ask(
         self,
         method: str,

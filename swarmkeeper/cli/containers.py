@@ -1,4 +1,4 @@
-"""Commands about containers and nodes of a running fleet."""
+"""Commands about the containers of a running fleet."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import typer
 
 from swarmkeeper.cli import explained, listings, output
 from swarmkeeper.cli import options as o
-from swarmkeeper.cli.api import Api, ApiError, Refused
+from swarmkeeper.cli.api import Api, Refused
 from swarmkeeper.cli.finding import find_api
 from swarmkeeper.cli.fleet import ContainerView
 from swarmkeeper.cli.requests import WrongArgument, create_body
+from swarmkeeper.cli.telling import told
 
 PAUSE_S = 0.5
 FILTERS = ("state", "node", "label", "name", "tenant")
@@ -110,16 +111,6 @@ def ps(
         output.result().print(listings.container_table(found))
 
 
-def nodes(fleet: o.FleetOption = None, api: o.ApiOption = None, json: o.JsonOption = False) -> None:
-    """List the nodes."""
-    with told():
-        found = find_api(fleet, api).nodes()
-    if json:
-        output.print_json(found)
-    else:
-        output.result().print(listings.node_table(found))
-
-
 def rm(
     names: o.NamesArgument,
     fleet: o.FleetOption = None,
@@ -210,17 +201,6 @@ def described(container: ContainerView) -> str:
     where = f" on {container['node']}" if container.get("node") else ""
     why = f" ({container['reason']})" if container.get("reason") else ""
     return f"{container['name']}: {listings.styled(container['state'])}{where}{why}"
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """End the command with what the fleet said, or that it can't be reached."""
-    try:
-        yield
-    except Refused as refusal:
-        output.fail(str(refusal))
-    except ApiError as error:
-        output.fail(str(error), status=output.UNREACHABLE)
 
 
 @contextmanager

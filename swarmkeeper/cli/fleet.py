@@ -41,6 +41,7 @@ class NodeView(TypedDict, total=False):
     capacity: ReservedView
     containers: int
     slots: int | None
+    protected: bool
     reason: str
 
 

@@ -53,9 +53,14 @@ def node_table(nodes: Iterable[NodeView]) -> Table:
             node.get("address", ""),
             str(node.get("containers", 0)),
             reserved_share(node),
-            node.get("reason", ""),
+            _remark(node),
         )
     return table
+
+
+def _remark(node: NodeView) -> str:
+    """Its reason, and that it is protected."""
+    return "; ".join(filter(None, ["protected" if node.get("protected") else "", node.get("reason", "")]))
 
 
 def styled(state: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from swarmkeeper import __version__
-from swarmkeeper.cli import bench, containers, demo_command, local_cloud, place, simulate
+from swarmkeeper.cli import bench, containers, demo_command, local_cloud, nodes, place, scaling, simulate
 
 app = typer.Typer(
     name="swarmkeeper",
@@ -16,11 +16,12 @@ app = typer.Typer(
 )
 app.add_typer(local_cloud.app, name="local")
 app.add_typer(bench.app, name="bench")
+app.add_typer(nodes.app, name="nodes")
+app.add_typer(scaling.app, name="scaling")
 app.command("demo")(demo_command.demo)
 app.command("run")(containers.run)
 app.command("ps")(containers.ps)
 app.command("rm")(containers.rm)
-app.command("nodes")(containers.nodes)
 app.command("logs")(containers.logs)
 app.command("explain")(containers.explain)
 app.command("place")(place.place)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from swarmkeeper.cli.completion import container_names
+from swarmkeeper.cli.completion import container_names, decision_names, node_names, pool_names
 
 FleetOption = Annotated[
     str | None, typer.Option("--fleet", help="The fleet's name; the local cloud's when it is left out.")
@@ -19,6 +19,14 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NewNameArgument = Annotated[str, typer.Argument(help="The container's name, unique in the fleet.")]
 NameArgument = Annotated[str, typer.Argument(help="The container's name.", autocompletion=container_names)]
 NamesArgument = Annotated[list[str], typer.Argument(help="The containers' names.", autocompletion=container_names)]
+NodeArgument = Annotated[str, typer.Argument(help="The node's id.", autocompletion=node_names)]
+DecisionArgument = Annotated[
+    str | None,
+    typer.Argument(
+        help="The decision's id, as history shows it; the newest's if left out.", autocompletion=decision_names
+    ),
+]
+PoolOption = Annotated[str | None, typer.Option("--pool", help="Only this pool's.", autocompletion=pool_names)]
 ImageArgument = Annotated[str, typer.Argument(help="The image's reference.")]
 CommandArgument = Annotated[list[str] | None, typer.Argument(help="Its command, instead of the image's own.")]
 

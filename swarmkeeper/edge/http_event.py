@@ -69,7 +69,7 @@ class HttpEvent(_Given):
 
     @property
     def name(self) -> str:
-        """The container that the path names."""
+        """What the path names: a container, a node, a decision."""
         return (self.path_parameters or {}).get("name", "")
 
     def token(self) -> str:

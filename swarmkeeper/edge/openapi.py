@@ -21,7 +21,7 @@ Json = dict[str, Any]
 MEANINGS = {
     400: "The request is wrong; `field` says where.",
     403: "The caller may not, or the tenant's quota is used up.",
-    404: "There is no such container.",
+    404: "There is no such thing, or it is not the caller's.",
     409: "The name is in use, or somebody else was faster.",
     422: "The idempotency key was used with another body.",
     503: "Something did not answer; try again in a moment.",

@@ -60,9 +60,20 @@ def invalid(field: str, detail: str) -> Problem:
 
 
 def not_found(name: str) -> Problem:
-    detail = f"there is no container {name}, or it is not the caller's"
-    return problem("not-found", HTTPStatus.NOT_FOUND, "There is no such container", detail)
+    return _missing("container", f"there is no container {name}, or it is not the caller's")
+
+
+def no_node(name: str) -> Problem:
+    return _missing("node", f"there is no node {name}, or it is gone")
+
+
+def no_decision(name: str) -> Problem:
+    return _missing("decision", f"there is no decision {name}; decisions are kept for 30 days")
 
 
 def not_allowed(detail: str) -> Problem:
     return problem("not-allowed", HTTPStatus.FORBIDDEN, "The caller may not do this", detail)
+
+
+def _missing(kind: str, detail: str) -> Problem:
+    return problem("not-found", HTTPStatus.NOT_FOUND, f"There is no such {kind}", detail)

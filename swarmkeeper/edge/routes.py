@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from swarmkeeper.edge.scaling_views import ScalingDecisionsView, ScalingDecisionView
 from swarmkeeper.edge.states import State
-from swarmkeeper.edge.views import ContainersView, ContainerView, DecisionView, NodesView
+from swarmkeeper.edge.views import ContainersView, ContainerView, DecisionView, NodesView, NodeView
 
 LIMIT_MAX = 500
 TAIL_MAX = 5000
@@ -36,6 +37,15 @@ class LogsQuery(Query):
     """How much is wanted of the end of the output."""
 
     tail: Annotated[int, Field(ge=1, le=TAIL_MAX, description="Lines.")] = 100
+
+
+class DecisionsQuery(Query):
+    """Which scaling decisions are listed."""
+
+    pool: Annotated[str, Field(max_length=40)] = ""
+    since: Annotated[float, Field(ge=0, description="Seconds since the epoch; decisions are kept for 30 days.")] = 0
+    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX, description="The most that a page holds; it may hold fewer.")] = 100
+    next: Annotated[str, Field(max_length=1024, description="What the page before gave as `next`.")] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,5 +127,41 @@ ROUTES = (
         takes_body=True,
     ),
     Route("GET", "/nodes", "listNodes", "List the nodes.", {200: "All nodes."}, NodesView, refusals=(403, 503)),
+    Route(
+        "PUT",
+        "/nodes/{name}/protection",
+        "protectNode",
+        "Let scale-in leave a node alone.",
+        {200: "It is protected; the answer is its record."},
+        NodeView,
+        refusals=(403, 404, 409, 503),
+    ),
+    Route(
+        "DELETE",
+        "/nodes/{name}/protection",
+        "unprotectNode",
+        "Let scale-in take a node again.",
+        {200: "It is not protected; the answer is its record."},
+        NodeView,
+        refusals=(403, 404, 409, 503),
+    ),
+    Route(
+        "GET",
+        "/scaling/decisions",
+        "listScalingDecisions",
+        "List what was decided about the pools' sizes, the newest first, page by page.",
+        {200: "A page."},
+        ScalingDecisionsView,
+        DecisionsQuery,
+    ),
+    Route(
+        "GET",
+        "/scaling/decisions/{name}",
+        "getScalingDecision",
+        "Tell why a pool's size was decided so.",
+        {200: "The decision, with what it was made from."},
+        ScalingDecisionView,
+        refusals=(403, 404, 503),
+    ),
     Route("GET", "/openapi.json", "getOpenapi", "This document.", {200: "OpenAPI 3.1."}, refusals=(403,)),
 )

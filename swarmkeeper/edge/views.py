@@ -92,6 +92,7 @@ class NodeView(View):
     containers: int
     slots: int | None = Field(description="How many containers it takes; null: no limit.")
     health: int = Field(description="100, 67, 34 or 0, as contacts with its engine fail.")
+    protected: bool = Field(description="Whether scale-in leaves it alone.")
     reason: str
 
     @classmethod
@@ -109,6 +110,7 @@ class NodeView(View):
             containers=node.containers,
             slots=node.slots,
             health=node.health,
+            protected=node.protected,
             reason=node.reason,
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from functions.placement.api import PlacementApi
 from functions.placement.events import PlacementEvents
+from functions.placement.fleet_operations import FleetOperations
 from functions.placement.http import HttpApi
 from functions.placement.needs import Needs
 from functions.placement.operations import Operations
@@ -41,4 +42,5 @@ def wired_over(
     events = PlacementEvents(
         fleet=FLEET, pending=world.pending, puller=world.puller, inventory=world.inventory, needs=needs
     )
-    return Wired(PlacementApi(operations), HttpApi(operations), events)
+    fleet = FleetOperations(store=world.store, history=world.history)
+    return Wired(PlacementApi(operations), HttpApi(operations, fleet), events)

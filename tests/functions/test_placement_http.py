@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,9 +14,14 @@ import pytest
 from functions.placement import handler as placement
 from functions.placement.http import HttpApi
 from functions.placement.operations import LOG_BYTES_MAX
+from swarmkeeper.domain.model import PoolName
+from swarmkeeper.domain.scaling.decision import Direction, ScalingDecision
+from swarmkeeper.domain.scaling.guards import Guard
+from swarmkeeper.domain.scaling.history import StoredDecision
 from swarmkeeper.edge.http_event import BODY_BYTES_MAX
 from swarmkeeper.edge.routes import ROUTES
-from swarmkeeper.errors import Unavailable
+from swarmkeeper.edge.scaling_views import ScalingDecisionView
+from swarmkeeper.errors import NodeChanged, Unavailable
 from tests.functions.placement_parts import wired_over
 from tests.functions.recorded import Context, recorded
 from tests.unit.services.world import IMAGE, World
@@ -27,6 +33,17 @@ GLOBEXS_OWN = {"principals": ["arn:aws:iam::123456789012:role/globex"]}
 TENANTS = {"known": {"acme": ACMES_OWN, "globex": GLOBEXS_OWN}}
 WITH_QUOTA = {"known": {"acme": {**ACMES_OWN, "quota": {"containers": 1}}, "globex": GLOBEXS_OWN}}
 
+DECIDED = ScalingDecision(
+    PoolName("workers"),
+    Direction.OUT,
+    desired=3,
+    wish=5,
+    reason="7 pending want 4 more nodes",
+    capped_by=Guard.MAX,
+    guards=(Guard.MAX,),
+    trigger="alarm demo-pending",
+    inputs={"pending": 7},
+)
 MOST_OF_A_NODE = {"NanoCpus": 1_500_000_000}
 
 Wire = Callable[..., World]
@@ -342,3 +359,76 @@ def test_a_store_that_does_not_answer_is_unavailable_with_a_time_to_come_back(wo
     event = recorded("http_get")
     answer = placement.handler(event, Context())
     assert (answer["statusCode"], answer["headers"]["retry-after"]) == (503, "2")
+
+
+def test_a_node_is_protected_and_listed_so_until_it_is_unprotected(world: World) -> None:
+    assert ask("GET /nodes")[1]["nodes"][0]["protected"] is False
+    status, node = ask("PUT /nodes/{name}/protection", of="i-0a")
+    assert (status, node["protected"]) == (200, True)
+    assert ask("PUT /nodes/{name}/protection", of="i-0a")[1]["protected"] is True
+    assert world.node("i-0a").protected
+    assert ask("DELETE /nodes/{name}/protection", of="i-0a")[1]["protected"] is False
+    assert not world.node("i-0a").protected
+
+
+def test_protection_survives_a_change_that_came_between(world: World) -> None:
+    world.store.fail("save_node", NodeChanged("changed meanwhile", None), times=2)
+    assert ask("PUT /nodes/{name}/protection", of="i-0a")[0] == 200
+    assert world.node("i-0a").protected
+
+
+def test_an_unknown_node_is_not_protected(world: World) -> None:
+    status, problem = ask("PUT /nodes/{name}/protection", of="i-0f")
+    assert (status, problem["title"]) == (404, "There is no such node")
+
+
+def test_decisions_are_told_page_by_page_the_newest_first(world: World) -> None:
+    for number in range(3):
+        world.history.record(replace(DECIDED, desired=number), at=1000.0 + number)
+    status, page = ask("GET /scaling/decisions", limit=2)
+    assert (status, [each["desired"] for each in page["decisions"]]) == (200, [2, 1])
+    rest = ask("GET /scaling/decisions", limit=2, next=page["next"])[1]
+    assert ([each["desired"] for each in rest["decisions"]], rest["next"]) == ([0], None)
+    assert [each["at"] for each in ask("GET /scaling/decisions", since=1002)[1]["decisions"]] == [1002.0]
+    assert ask("GET /scaling/decisions", pool="gpu")[1]["decisions"] == []
+
+
+def test_a_decision_is_told_with_what_it_was_made_from(world: World) -> None:
+    world.history.record(DECIDED, at=1000.0)
+    (listed,) = ask("GET /scaling/decisions")[1]["decisions"]
+    status, told = ask("GET /scaling/decisions/{name}", of=listed["id"])
+    assert (status, told["pool"], told["direction"], told["desired"], told["wish"]) == (200, "workers", "out", 3, 5)
+    assert (told["guards"], told["inputs"]) == (["max"], {"pending": 7})
+    assert listed.items() <= told.items()
+
+
+def test_a_decision_of_an_older_version_is_told_as_far_as_it_goes(world: World) -> None:
+    old = StoredDecision("0000000001000-workers-00000000", 1.0, PoolName("workers"), {"direction": "in"})
+    told = ScalingDecisionView.of(old)
+    assert (told.direction, told.desired, told.unplaceable, told.recheck_at) == ("in", 0, [], None)
+
+
+@pytest.mark.parametrize("name", ["0000000001000-workers-00000000", "x"])
+def test_an_unknown_decision_is_not_found(world: World, name: str) -> None:
+    status, problem = ask("GET /scaling/decisions/{name}", of=name)
+    assert (status, problem["title"]) == (404, "There is no such decision")
+
+
+@pytest.mark.parametrize("query", [{"next": "x"}, {"limit": 0}, {"since": "yesterday"}, {"colour": "red"}])
+def test_a_wrong_question_about_decisions_is_refused(world: World, query: dict[str, object]) -> None:
+    status, problem = ask("GET /scaling/decisions", **query)
+    assert (status, problem["field"]) == (400, next(iter(query)))
+
+
+@pytest.mark.parametrize(
+    ("route", "of"),
+    [
+        ("GET /scaling/decisions", ""),
+        ("GET /scaling/decisions/{name}", "0000000001000-workers-00000000"),
+        ("PUT /nodes/{name}/protection", "i-0a"),
+        ("DELETE /nodes/{name}/protection", "i-0a"),
+    ],
+)
+def test_who_acts_for_one_tenant_sees_no_decisions_and_protects_no_node(wire: Wire, route: str, of: str) -> None:
+    wire(tenants=TENANTS)
+    assert ask(route, of=of)[0] == 403

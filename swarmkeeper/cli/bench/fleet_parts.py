@@ -11,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from swarmkeeper.adapters.engine import ClientIdentity, DockerEngines, EngineClients
+from swarmkeeper.adapters.memory.decisions import MemoryDecisions
 from swarmkeeper.adapters.memory.store import MemoryStateStore
 from swarmkeeper.adapters.memory.upkeep import MemoryPulls, MemoryWatches
 from swarmkeeper.domain.membership import NodeState
@@ -141,7 +142,9 @@ def _node(instance_id: str, address: str) -> Node:
 
 
 def _function(store: MemoryStateStore, clock: MovedClock, identity: ClientIdentity, number: int) -> Function:
-    from functions.placement.http import HttpApi  # what is deployed is not needed to ask a fleet
+    from functions.placement.fleet_operations import FleetOperations  # what is deployed is not needed to ask a fleet
+    from functions.placement.http import HttpApi
+    from functions.placement.needs import Needs
     from functions.placement.operations import Operations
 
     options = PlacementOptions(compile_re2)
@@ -168,9 +171,12 @@ def _function(store: MemoryStateStore, clock: MovedClock, identity: ClientIdenti
         engines=engines,
         admission=Admission(NETWORK, 256 * MIB, {POOL.name: AdmissionSettings()}),
         tenants=TenantSettings(),
+        needs=Needs(lambda: False, frozenset()),
         fleet=FLEET,
     )
+    fleet = FleetOperations(store=store, history=MemoryDecisions())
     pending = PendingQueue(
         fleet_name=FLEET, store=store, reserver=reserver, placer=placer, events=NoEvents(), clock=clock
     )
-    return Function(store, clock, HttpApi(operations), pending, Inventory(store=store, engines=engines, clock=clock))
+    inventory = Inventory(store=store, engines=engines, clock=clock)
+    return Function(store, clock, HttpApi(operations, fleet), pending, inventory)

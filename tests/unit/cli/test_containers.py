@@ -12,7 +12,7 @@ import pytest
 from botocore.awsrequest import AWSRequest
 from typer.testing import CliRunner, Result
 
-from swarmkeeper.cli import completion, containers, finding
+from swarmkeeper.cli import completion, containers, finding, nodes
 from swarmkeeper.cli.api import Api, ApiError
 from swarmkeeper.cli.main import app
 
@@ -70,7 +70,8 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def invoke(monkeypatch: pytest.MonkeyPatch, fake: FakeApi, *arguments: str) -> Result:
-    monkeypatch.setattr(containers, "find_api", lambda fleet, url: Api("https://api.example", fake.send))
+    for module in (containers, nodes):
+        monkeypatch.setattr(module, "find_api", lambda fleet, url: Api("https://api.example", fake.send))
     return CliRunner().invoke(app, list(arguments))
 
 
@@ -170,8 +171,8 @@ def test_listings_are_tables_for_people(monkeypatch: pytest.MonkeyPatch) -> None
     listed = invoke(monkeypatch, answering((200, {"containers": [CONTAINER], "next": None})), "ps").stdout.splitlines()
     assert listed[0].split() == ["NAME", "STATE", "NODE", "AGE", "REASON"]
     assert listed[1].split()[:3] == ["web", "running", "i-1"]
-    nodes = invoke(monkeypatch, answering((200, {"nodes": [NODE]})), "nodes").stdout
-    assert "0.5 of 2 CPUs, 256 of 1024 MiB" in nodes
+    shown = invoke(monkeypatch, answering((200, {"nodes": [NODE]})), "nodes").stdout
+    assert "0.5 of 2 CPUs, 256 of 1024 MiB" in shown
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from swarmkeeper.adapters.memory.decisions import MemoryDecisions
 from swarmkeeper.adapters.memory.upkeep import MemoryPulls, MemoryWatches
 from swarmkeeper.domain.model import (
     Container,
@@ -96,6 +97,7 @@ class World:
     events: FakeEvents = field(default_factory=FakeEvents)
     pulls: MemoryPulls = field(default_factory=MemoryPulls)
     watches: MemoryWatches = field(default_factory=MemoryWatches)
+    history: MemoryDecisions = field(default_factory=MemoryDecisions)
     pauses: list[float] = field(default_factory=list)
     quota_of: Callable[[str], Quota | None] = unlimited
 
