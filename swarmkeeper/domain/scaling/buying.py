@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -19,19 +20,31 @@ ROUNDING = 1e-9
 
 @dataclass(slots=True)
 class Shop:
-    """What may be bought of a pool, and what has been.
+    """What may be bought of a pool, and what has been, by cause.
 
-    `wanted` counts the nodes that would be bought without any guard, `bought` those that the guards let through; a
-    cooldown isn't among them, since what has to wait that long only is not bought dearer elsewhere.
+    `sold` are the nodes that the guards let through, `refused` those that they did not; a cooldown isn't among those
+    guards, since what has to wait that long only is not bought dearer elsewhere.
     """
 
     nodes: PoolNodes
     policy: Policy
     caps: tuple[Cap, ...]
-    wanted: int = 0
-    bought: int = 0
     over_budget: bool = False
-    causes: dict[str, int] = field(default_factory=dict)
+    sold: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def bought(self) -> int:
+        return self.sold.total()
+
+    @property
+    def wanted(self) -> int:
+        """What would be bought without any guard."""
+        return self.bought + self.refused.total()
+
+    @property
+    def causes(self) -> Mapping[str, int]:
+        return self.sold + self.refused
 
     @property
     def pool(self) -> Pool:
@@ -69,10 +82,11 @@ class Market:
         granted = min(nodes, self.left(shop))
         if granted < nodes and granted < min(nodes, shop.most):
             shop.over_budget = True
-        shop.wanted += nodes
-        self._add(shop, granted)
-        if nodes:
-            shop.causes[cause] = shop.causes.get(cause, 0) + nodes
+        for number in range(shop.bought, shop.bought + granted):
+            self._room.add(new_node(shop.pool, number, now=shop.nodes.now))
+        shop.sold[cause] += granted
+        shop.refused[cause] += nodes - granted
+        self.price_per_hour += granted * shop.pool.price_per_hour
         return granted
 
     def left(self, shop: Shop) -> int:
@@ -114,7 +128,7 @@ class Market:
     def _turn_away(self, pool: PoolName, nodes: int) -> None:
         """Note once what a pool would sell if its guards let it."""
         shop = self._shops[pool]
-        if shop.wanted == shop.bought:
+        if not shop.refused["demand"]:
             self.buy(shop, nodes, "demand")
 
     def _cost(self, name: PoolName, offers: Mapping[PoolName, int]) -> tuple[float, float, str]:
@@ -126,16 +140,11 @@ class Market:
         return nodes * pool.price_per_hour, nodes * size, name
 
     def restock(self) -> None:
-        """Put all that was bought into the room again, after it was undone there."""
+        """Put all that was bought into the room again, after it was undone there; refusals are forgotten."""
         for shop in self._shops.values():
+            shop.refused.clear()
             for number in range(shop.bought):
                 self._room.add(new_node(shop.pool, number, now=shop.nodes.now))
-
-    def _add(self, shop: Shop, nodes: int) -> None:
-        for number in range(shop.bought, shop.bought + nodes):
-            self._room.add(new_node(shop.pool, number, now=shop.nodes.now))
-        shop.bought += nodes
-        self.price_per_hour += nodes * shop.pool.price_per_hour
 
 
 def shop_of(nodes: PoolNodes, policy: Policy, now: float, *, idle: bool) -> Shop:

@@ -41,7 +41,7 @@ def inputs_of(fleet: FleetSeen, pool: PoolNodes, need: Need | None) -> Mapping[s
         ],
     }
     if need is not None:
-        inputs["bought_for"] = dict(need.shop.causes)
+        inputs["bought_for"] = {cause: nodes for cause, nodes in need.shop.causes.items() if nodes}
         inputs["price_per_hour"] = {
             "node": seen.pool.price_per_hour,
             "fleet": round(need.market.price_per_hour, 6),

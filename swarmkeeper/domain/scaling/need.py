@@ -66,20 +66,17 @@ class _Sizing:
         wanted = in_packing_order([*fleet.pending, *fleet.moving()], fleet.scale)
         self._moved, left = self._room.place(wanted)
         left = self._take_back_for(left)
-        refused = self._buy_for(left)
+        refused = self._buy(left)
         self._buy_until_all_fits(wanted, empty)
-        for name, shop in self._shops.items():
-            if name not in fleet.idle:
-                self._keep_ready(shop)
         taken = {name: tuple(n.id for n in self._reclaimed if n.pool == name) for name in self._shops}
         return {name: Need(shop, self._market, taken[name], refused[name]) for name, shop in self._shops.items()}
 
     def _buy_until_all_fits(self, wanted: Sequence[Request], empty: int) -> None:
         """Put everything down once more, with what was bought there from the start, as the next decision will see it.
 
-        A strategy that spreads may then leave something over. Ends: each round buys, within the groups' bounds.
+        A strategy that spreads may then leave something over, or fill another pool more. Ends: each round buys, within
+        the groups' bounds.
         """
-        staying = {request.name for node in self._reclaimed for request in self._fleet.displaced[node.id]}
         before = 0
         while before < (bought := sum(shop.bought for shop in self._shops.values())):
             before = bought
@@ -87,8 +84,9 @@ class _Sizing:
             for node in self._reclaimed:
                 self._room.open(node.id)
             self._market.restock()
-            _, left = self._room.place([request for request in wanted if request.name not in staying])
-            self._buy_for(left)
+            staying = {request.name for node in self._reclaimed for request in self._fleet.displaced[node.id]}
+            self._moved, left = self._room.place([request for request in wanted if request.name not in staying])
+            self._buy(left)
 
     # Taking back.
     def _take_back_for(self, left: list[Request]) -> list[Request]:
@@ -122,6 +120,14 @@ class _Sizing:
         self._reclaimable[node.pool].remove(node)
 
     # Buying.
+    def _buy(self, left: Sequence[Request]) -> Refused:
+        """Buy for what is left, and what keeps the pools ready for more."""
+        refused = self._buy_for(left)
+        for name, shop in self._shops.items():
+            if name not in self._fleet.idle:
+                self._keep_ready(shop)
+        return refused
+
     def _buy_for(self, left: Sequence[Request]) -> Refused:
         """Buy for what is left, that with the fewest pools to choose from first; who refuses what no pool can hold."""
         by_pools: dict[tuple[PoolName, ...], list[Request]] = {}

@@ -112,17 +112,24 @@ class PoolNodes:
     @property
     def ceiling(self) -> Cap | None:
         """What a failed or unavailable pool may have at most: what is there, and one try when its time has come."""
-        state, now, limits = self.seen.state, self.now, self._limits
+        both = [cap for cap in (self._ceiling_while_failed(), self._ceiling_while_unavailable()) if cap is not None]
+        return min(both, key=lambda cap: cap.nodes, default=None)
+
+    def _ceiling_while_failed(self) -> Cap | None:
+        state, limits, now = self.seen.state, self._limits, self.now
         in_service = len(self.ready) + self.draining_in_desired
-        failed = ceiling_while_failed(
+        nodes = ceiling_while_failed(
             state, in_service=in_service, joining=len(self.joining), retry_s=limits.failed_retry_s, now=now
         )
-        if failed is not None:
-            retry_at = (state.failed_since or now) + limits.failed_retry_s
-            return Cap(Guard.FAILED, failed, retry_at if retry_at > now else now + limits.recheck_s)
-        if self.seen.is_unavailable(now):
-            return Cap(Guard.UNAVAILABLE, self.in_group, state.unavailable_until)
-        return None
+        if nodes is None or state.failed_since is None:
+            return None
+        retry_at = state.failed_since + limits.failed_retry_s
+        return Cap(Guard.FAILED, nodes, retry_at if retry_at > now else now + limits.recheck_s)
+
+    def _ceiling_while_unavailable(self) -> Cap | None:
+        if not self.seen.is_unavailable(self.now):
+            return None
+        return Cap(Guard.UNAVAILABLE, min(self.in_group, self.seen.group_desired), self.seen.state.unavailable_until)
 
     def _coming(self) -> int:
         """What the group will come to: while launches fail, no more than it has launched."""
