@@ -37,6 +37,7 @@ def build(environ: Mapping[str, str]) -> Wired:
         clock=parts.clock,
         pools=parts.pools,
         policies=policies(parts.settings),
+        history=parts.history,
         targets=BoundsReader(measures=CloudWatchMeasures(parts.cloudwatch), plans=bounds_plans(parts.settings)),
         dry_run=dry_run_pools(parts.settings),
         drifting=drift_pools(parts.settings),
