@@ -107,4 +107,4 @@ def test_an_example_is_valid(example: dict[str, Any]) -> None:
 
 
 def test_there_are_examples_to_check() -> None:
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 5
