@@ -53,7 +53,7 @@ def _free_containers(node: Node) -> int | None:
 
 
 def _ranked(amounts: Iterable[tuple[int, int]], percent: int) -> int:
-    ascending = sorted(amounts)
+    ascending = sorted(each for each in amounts if each[1] > 0)
     rank = -(-sum(count for _, count in ascending) * percent // PERCENT)
     for amount, count in ascending:
         rank -= count

@@ -41,3 +41,5 @@ class Recent:
         self._cpus += size.nano_cpus * sign
         self._memory += size.memory_bytes * sign
         self.sizes[size] += sign
+        if not self.sizes[size]:
+            del self.sizes[size]

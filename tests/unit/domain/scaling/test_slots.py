@@ -13,7 +13,7 @@ def test_the_typical_size_is_what_most_requests_do_not_exceed_in_each_dimension(
     counts = {resources(1, 1024): 90, resources(2, 512): 5, resources(8, 512): 5}
     assert typical_size(counts) == resources(2, 1024)
     assert typical_size(counts, 100) == resources(8, 1024)
-    assert typical_size({}) == NO_RESOURCES
+    assert typical_size({}) == typical_size({resources(1, 1024): 0}) == NO_RESOURCES
 
 
 @pytest.mark.parametrize(
