@@ -16,6 +16,7 @@ from local import engines as engine_choice
 from local.aws.alarms import Alarms
 from local.aws.autoscaling import AutoScaling
 from local.aws.bus import Bus
+from local.aws.capacity import Shortage
 from local.aws.commands import AgentTiming, Commands
 from local.aws.deploy import Deployed, Deployment, deploy
 from local.aws.disturbance import Disturbance
@@ -163,7 +164,34 @@ class LocalCloud:
 
     def handlers(self) -> dict[str, Handler]:
         """The control socket's requests."""
-        return {"status": lambda _: self.status(), "history": lambda _: self.history(), "swarm": lambda _: self.swarm()}
+        return {
+            "status": lambda _: self.status(),
+            "history": lambda _: self.history(),
+            "swarm": lambda _: self.swarm(),
+            "capacity": self.limit_capacity,
+        }
+
+    def limit_capacity(self, request: Mapping[str, object]) -> Answer:
+        """Let EC2 run out of an instance `type`, of what a `pool` launches, or of both; `left` None ends it.
+
+        Without a type or a pool nothing is changed. The answer is what is short now.
+        """
+        capacity = self.autoscaling.instances.capacity
+        pool, kind, left = str(request.get("pool") or ""), str(request.get("type") or ""), request.get("left")
+        if pool and pool not in self.settings.pools:
+            raise ValueError(f"there is no pool {pool}")
+        shortage = Shortage(kind, f"{self.settings.fleet}-{pool}" if pool else "")
+        if isinstance(left, int):
+            capacity.run_out(shortage, left=left)
+        elif pool or kind:
+            capacity.restore(shortage)
+        prefix = f"{self.settings.fleet}-"
+        return {
+            "short": [
+                {"pool": each.group.removeprefix(prefix), "type": each.instance_type, "left": number}
+                for each, number in capacity.shortages().items()
+            ]
+        }
 
     def status(self) -> Answer:
         """Nodes, containers and functions as they stand; the lists are the placement function's."""

@@ -19,6 +19,7 @@ from local.aws.launching import Launcher
 from local.aws.lifecycle_api import LifecycleApi
 from local.aws.members_api import MembersApi
 from local.aws.patching import Gate, Patches
+from local.aws.refreshes import Refreshes
 from local.aws.scaling_pass import ScalingPass
 from local.aws.terminating import Terminator
 from local.machines import Machines
@@ -69,6 +70,7 @@ class AutoScaling:
         AutoScalingApi(self.state, gate).install(self._patches)
         MembersApi(self.state, self._terminator, gate).install(self._patches)
         LifecycleApi(self.state, self._terminator, gate).install(self._patches)
+        Refreshes(self.state, gate).install(self._patches)
 
     def uninstall(self) -> None:
         """Stop, and restore moto as it was. Machines are left to whoever owns them."""

@@ -22,6 +22,7 @@ from moto.ec2.models.launch_templates import LaunchTemplateVersion
 from moto.ec2.utils import filter_iam_instance_profiles
 from werkzeug.exceptions import HTTPException
 
+from local.aws.capacity import Capacity, lacking
 from local.aws.events import Emitter, Event
 from local.aws.patching import Patches
 from local.machines import Instance, MachineError, Machines
@@ -49,6 +50,10 @@ class LaunchRefusedError(Exception):
     """EC2 didn't make the instance; the text is what an activity would say."""
 
 
+class NoCapacityError(LaunchRefusedError):
+    """EC2 has none of this type now; another type may do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
     """What a group asks of EC2 for one instance."""
@@ -59,6 +64,13 @@ class Launch:
     tags: Mapping[str, str]
     instance_type: str = ""
     """Overrides the template's."""
+    group: str = ""
+    other_zones: tuple[str, ...] = ()
+    is_spot: bool = False
+
+    @property
+    def type(self) -> str:
+        return str(self.instance_type or self.template.instance_type or "m5.large")
 
 
 class Ec2Machines:
@@ -80,6 +92,7 @@ class Ec2Machines:
         self.ec2 = ec2
         self.machines = machines
         self.on_change = on_change
+        self.capacity = Capacity(on_change=lambda: self.on_change())
         self._bus = bus
         self._clock = clock
         self._pool = executor or ThreadPoolExecutor(max_workers=8, thread_name_prefix="machines")
@@ -111,8 +124,10 @@ class Ec2Machines:
     def launch(self, wanted: Launch) -> Ec2Instance:
         """Make an instance, pending until its machine has started (see `failure` and its state).
 
-        Raises LaunchRefusedError with EC2's reason.
+        Raises LaunchRefusedError with EC2's reason, NoCapacityError when it has no more of the type.
         """
+        if not self.capacity.take(wanted.type, wanted.group):
+            raise NoCapacityError(lacking(wanted.type, wanted.zone, wanted.other_zones))
         with self._lock:
             instance = self._made(wanted)
             self._attach_profile(instance, wanted.template.data.get("IamInstanceProfile") or {})
@@ -160,7 +175,7 @@ class Ec2Machines:
             1,
             _encoded(data.get("UserData")),
             [],
-            instance_type=wanted.instance_type or wanted.template.instance_type or "m5.large",
+            instance_type=wanted.type,
             is_instance_type_default=False,
             subnet_id=wanted.subnet_id or None,
             placement=wanted.zone,
@@ -170,6 +185,7 @@ class Ec2Machines:
             metadata_options=data.get("MetadataOptions") or {},
             tags={"instance": dict(wanted.tags)},
             associate_public_ip=None,
+            lifecycle="spot" if wanted.is_spot else None,
             region_name=self.ec2.region_name,
         )
         return reservation.instances[0]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from moto.autoscaling.exceptions import ValidationError
 from moto.autoscaling.models import ASG_NAME_TAG, FakeAutoScalingGroup, InstanceState
+from moto.ec2.models.instances import Instance as Ec2Instance
 from moto.ec2.models.launch_templates import LaunchTemplateVersion
 
 from local.aws.autoscaling_state import GroupNotes, Member, State
 from local.aws.events import Event, seconds_iso
 from local.aws.group_rules import Place, back_off_s, place_for_launch
-from local.aws.instances import Ec2State, Launch, LaunchRefusedError
+from local.aws.instances import Ec2State, Launch, LaunchRefusedError, NoCapacityError
 from local.aws.lifecycle import Action, Transition
 
 
@@ -25,14 +26,35 @@ def places_of(group: FakeAutoScalingGroup) -> list[Place]:
     return [Place(subnet_id, zones[subnet_id]) for subnet_id in group.vpc_zone_identifier.split(",")]
 
 
-def template_of(group: FakeAutoScalingGroup) -> tuple[LaunchTemplateVersion, str]:
-    """The launch template version that new instances use, and the type that overrides it (or nothing)."""
+def template_of(group: FakeAutoScalingGroup) -> LaunchTemplateVersion:
+    """The launch template version that new instances use."""
     if group.ec2_launch_template is None:
         raise ValidationError(f"group {group.name} has no launch template")
+    return group.ec2_launch_template.get_version(group.launch_template_version)
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """What a group may launch: the types that override the template's (an empty one: none does), the first first."""
+
+    types: tuple[str, ...] = ("",)
+    is_spot: bool = False
+
+    @property
+    def refusal(self) -> str:
+        """What a group with a mixture says before EC2's own words; one without says nothing."""
+        if self.types == ("",):
+            return ""
+        return f"Could not launch {'Spot' if self.is_spot else 'On-Demand'} Instances. InsufficientInstanceCapacity - "
+
+
+def mixture_of(group: FakeAutoScalingGroup) -> Mixture:
+    """The group's mixed instances policy; all spot or all on demand, by its share above the base."""
     policy: dict[str, Any] = group.mixed_instances_policy or {}
-    overrides = policy.get("LaunchTemplate", {}).get("Overrides") or [{}]
-    version = group.ec2_launch_template.get_version(group.launch_template_version)
-    return version, str(overrides[0].get("InstanceType") or "")
+    overrides = policy.get("LaunchTemplate", {}).get("Overrides") or []
+    types = tuple(str(each["InstanceType"]) for each in overrides if each.get("InstanceType"))
+    share = policy.get("InstancesDistribution", {}).get("OnDemandPercentageAboveBaseCapacity")
+    return Mixture(types or ("",), is_spot=share is not None and int(share) == 0)
 
 
 def hook_event(member: Member, action: Action, group_arn: str) -> Event:
@@ -64,11 +86,9 @@ class Launcher:
         state, now = self.state, self.state.clock()
         places = places_of(group)
         place = place or place_for_launch(places, [member.place for member in state.counted(group.name)])
-        template, override = template_of(group)
-        tags = {**group.get_propagated_tags(), ASG_NAME_TAG: group.name}
         cause = self._cause(group, now)
         try:
-            instance = state.ec2.launch(Launch(template, place.subnet_id, place.zone, tags, override))
+            instance, template = self._launched(group, place, tuple(each.zone for each in places if each != place))
         except LaunchRefusedError as refused:
             self._note_refusal(group, place, cause, str(refused))
             return
@@ -86,6 +106,21 @@ class Launcher:
         )
         state.members[instance.id] = Member(shown, instance, group.name, place, template.number, now, activity)
         state.changed = True
+
+    def _launched(
+        self, group: FakeAutoScalingGroup, place: Place, other_zones: tuple[str, ...]
+    ) -> tuple[Ec2Instance, LaunchTemplateVersion]:
+        """An instance of the first type that EC2 has; LaunchRefusedError when it has none of them."""
+        template, mixture = template_of(group), mixture_of(group)
+        tags = {**group.get_propagated_tags(), ASG_NAME_TAG: group.name}
+        wanted = Launch(template, place.subnet_id, place.zone, tags, "", group.name, other_zones, mixture.is_spot)
+        for number, instance_type in enumerate(mixture.types, 1):
+            try:
+                return self.state.ec2.launch(replace(wanted, instance_type=instance_type)), template
+            except NoCapacityError as lacking:
+                if number == len(mixture.types):
+                    raise LaunchRefusedError(f"{mixture.refusal}{lacking} Launching EC2 instance failed.") from lacking
+        raise ValidationError(f"group {group.name} has no instance type")
 
     def advance(self, member: Member) -> None:
         """Move a launching member as far as it can go now."""

@@ -120,6 +120,40 @@ def env() -> None:
         typer.echo(f"export {name}={value}")
 
 
+@app.command()
+def capacity(
+    pool: Annotated[str, typer.Option(help="What this pool launches.")] = "",
+    kind: Annotated[str, typer.Option("--type", help="This instance type, in every pool unless --pool is given.")] = "",
+    left: Annotated[int | None, typer.Option(min=0, help="How many more can be launched before it runs out.")] = None,
+    restore: Annotated[bool, typer.Option("--restore", help="There is enough again.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Let EC2 run out of an instance type, or of what a pool launches; without options show what is short.
+
+    Groups then fail to launch as on AWS ("We currently do not have sufficient ... capacity"), and try again later and
+    later.
+    """
+    from local import starter
+    from local.control import ControlError
+
+    if restore and left is not None:
+        raise typer.BadParameter("goes without --left", param_hint="--restore")
+    if (restore or left is not None) and not (pool or kind):
+        raise typer.BadParameter("give --pool or --type, or both")
+    wanted = left if left is not None or restore or not (pool or kind) else 0
+    try:
+        short = starter.ask("capacity", pool=pool, type=kind, left=wanted)["short"]
+    except ControlError as error:
+        output.fail(str(error))
+    if json:
+        output.print_json(short)
+        return
+    table = Table("POOL", "TYPE", "LEFT", box=None, pad_edge=False)
+    for each in cast(list[dict[str, Any]], short):
+        table.add_row(each["pool"] or "any", each["type"] or "any", str(each["left"]))
+    output.result().print(table)
+
+
 def _print_status(report: Mapping[str, object]) -> None:
     console = output.result()
     where = f"AWS at {report['endpoint_url']}, the HTTP API at {report['api_url']}, process {report['pid']}"

@@ -18,6 +18,7 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.ec2.models.instances import InstanceBackend
 
 from local.aws.autoscaling import AutoScaling, Timing
+from local.aws.capacity import Shortage
 from local.aws.server import AwsServer
 from local.machines import Instance
 from tests.unit.local.cloud_fakes import FakeMachines, InlineExecutor, ManualClock, RecordingBus, eventually
@@ -260,6 +261,114 @@ def test_an_instance_whose_machine_failed_is_shown_as_terminated(cloud: Cloud) -
     cloud.make_group(DesiredCapacity=1)
     (reservation,) = cloud.server.client("ec2").describe_instances()["Reservations"]
     assert reservation["Instances"][0]["State"]["Name"] == "terminated"
+
+
+NO_MORE = "We currently do not have sufficient m6g.large capacity in the Availability Zone you requested"
+
+
+def test_capacity_runs_out_on_command_and_the_group_says_so_as_aws_does(cloud: Cloud) -> None:
+    capacity = cloud.scaling.instances.capacity
+    capacity.run_out(Shortage("m6g.large"), left=1)
+    cloud.make_group(DesiredCapacity=3)
+    assert cloud.states() == ["InService"]
+    told, *_ = cloud.bus.details("EC2 Instance Launch Unsuccessful")
+    assert told["StatusMessage"].startswith(f"{NO_MORE} ({cloud.server.region}")
+    assert told["StatusMessage"].endswith("Launching EC2 instance failed.")
+    assert (told["StatusCode"], told["EC2InstanceId"], told["AutoScalingGroupName"]) == ("Failed", "", GROUP)
+    failed = next(each for each in cloud.activities() if each["StatusCode"] == "Failed")
+    assert failed["StatusMessage"] == told["StatusMessage"]
+    capacity.restore(Shortage("m6g.large"))
+    cloud.pass_time(15)
+    assert cloud.states() == ["InService"] * 3
+
+
+@pytest.mark.parametrize(
+    ("shortage", "launched"),
+    [
+        (Shortage(group=GROUP), 0),
+        (Shortage("m6g.large", GROUP), 0),
+        (Shortage(group="demo-other"), 1),
+        (Shortage("m5.large"), 1),
+        (Shortage("m6g.large", "demo-other"), 1),
+    ],
+)
+def test_capacity_runs_out_of_a_type_of_a_group_or_of_both(cloud: Cloud, shortage: Shortage, launched: int) -> None:
+    cloud.scaling.instances.capacity.run_out(shortage)
+    cloud.make_group(DesiredCapacity=1)
+    assert len(cloud.ids()) == launched
+
+
+def make_mixed(cloud: Cloud, *types: str, on_demand: int = 100) -> None:
+    """A group of several types, with one instance wanted."""
+    template = {"LaunchTemplateName": "node", "Version": "$Latest"}
+    overrides = [{"InstanceType": each} for each in types]
+    cloud.api.create_auto_scaling_group(
+        AutoScalingGroupName=GROUP,
+        MinSize=0,
+        MaxSize=6,
+        DesiredCapacity=1,
+        VPCZoneIdentifier=",".join(cloud.subnets),
+        MixedInstancesPolicy={
+            "LaunchTemplate": {"LaunchTemplateSpecification": template, "Overrides": overrides},
+            "InstancesDistribution": {"OnDemandPercentageAboveBaseCapacity": on_demand},
+        },
+    )
+    cloud.scaling.step()
+
+
+def test_a_group_of_several_types_takes_the_first_that_there_is(cloud: Cloud) -> None:
+    cloud.scaling.instances.capacity.run_out(Shortage("m6g.large"))
+    make_mixed(cloud, "m6g.large", "m5.large")
+    (instance_id,) = cloud.ids()
+    assert cloud.ec2_instance(instance_id)["InstanceType"] == "m5.large"
+    assert cloud.bus.details("EC2 Instance Launch Unsuccessful") == []
+
+
+@pytest.mark.parametrize(("on_demand", "kind"), [(100, "On-Demand"), (0, "Spot")])
+def test_a_group_of_several_types_without_any_says_so(cloud: Cloud, on_demand: int, kind: str) -> None:
+    cloud.scaling.instances.capacity.run_out(Shortage(group=GROUP))
+    make_mixed(cloud, "m6g.large", "m5.large", on_demand=on_demand)
+    (told,) = cloud.bus.details("EC2 Instance Launch Unsuccessful")
+    assert told["StatusMessage"].startswith(f"Could not launch {kind} Instances. InsufficientInstanceCapacity - We")
+
+
+@pytest.mark.parametrize(("on_demand", "lifecycle"), [(100, None), (0, "spot")])
+def test_a_spot_groups_instances_say_so(cloud: Cloud, on_demand: int, lifecycle: str | None) -> None:
+    make_mixed(cloud, "m5.large", on_demand=on_demand)
+    assert cloud.ec2_instance(cloud.ids()[0]).get("InstanceLifecycle") == lifecycle
+
+
+# Instance refresh
+
+
+def refreshes(cloud: Cloud) -> list[Any]:
+    return list(cloud.api.describe_instance_refreshes(AutoScalingGroupName=GROUP)["InstanceRefreshes"])
+
+
+def test_a_refresh_is_in_progress_until_it_is_cancelled(cloud: Cloud) -> None:
+    cloud.make_group(DesiredCapacity=2)
+    assert refreshes(cloud) == []
+    begun = cloud.api.start_instance_refresh(AutoScalingGroupName=GROUP)["InstanceRefreshId"]
+    (running,) = refreshes(cloud)
+    assert (running["InstanceRefreshId"], running["Status"], running["InstancesToUpdate"]) == (begun, "InProgress", 2)
+    with pytest.raises(ClientError, match="InstanceRefreshInProgress"):
+        cloud.api.start_instance_refresh(AutoScalingGroupName=GROUP)
+    cloud.api.cancel_instance_refresh(AutoScalingGroupName=GROUP)
+    assert [each["Status"] for each in refreshes(cloud)] == ["Cancelled"]
+    with pytest.raises(ClientError, match="ActiveInstanceRefreshNotFound"):
+        cloud.api.cancel_instance_refresh(AutoScalingGroupName=GROUP)
+
+
+def test_refreshes_are_told_the_newest_first(cloud: Cloud) -> None:
+    cloud.make_group()
+    for _ in range(2):
+        cloud.api.start_instance_refresh(AutoScalingGroupName=GROUP)
+        cloud.api.cancel_instance_refresh(AutoScalingGroupName=GROUP)
+        cloud.clock.advance(60)
+    newest, oldest = refreshes(cloud)
+    assert newest["StartTime"] > oldest["StartTime"]
+    only = cloud.api.describe_instance_refreshes(AutoScalingGroupName=GROUP, MaxRecords=1)
+    assert [each["InstanceRefreshId"] for each in only["InstanceRefreshes"]] == [newest["InstanceRefreshId"]]
 
 
 def test_a_subnet_without_free_addresses_refuses_the_launch(cloud: Cloud) -> None:
