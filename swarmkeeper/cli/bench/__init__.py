@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from swarmkeeper.cli.bench import contention, create, expressions, fleet, overlay, placement
+from swarmkeeper.cli.bench import contention, create, expressions, fleet, overlay, placement, scaling
 
 app = typer.Typer(
     name="bench",
@@ -18,3 +18,4 @@ app.command("contention")(contention.contention)
 app.command("fleet")(fleet.fleet)
 app.command("create")(create.create)
 app.command("overlay")(overlay.overlay)
+app.command("scaling")(scaling.scaling)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 
 from swarmkeeper.domain.membership import JOINING_STATES, NodeState
 from swarmkeeper.domain.model import Node, NodeId, Pool, PoolName, Request, Resources, Role
@@ -70,12 +71,16 @@ class FleetSeen:
         """Room on the nodes in service only."""
         return Room(self._facts(with_joining=False), self.options, spares)
 
+    @cached_property
+    def _known(self) -> tuple[NodeFacts, ...]:
+        return tuple(self.snapshot.facts_of(node) for node in self.nodes)
+
     def _facts(self, *, with_joining: bool) -> Iterator[NodeFacts]:
-        for node in self.nodes:
-            if with_joining and node.state in JOINING_STATES:
-                yield NodeFacts(self._joined(node))
+        for facts in self._known:
+            if with_joining and facts.state in JOINING_STATES:
+                yield NodeFacts(self._joined(facts.node))
             else:
-                yield self.snapshot.facts_of(node)
+                yield facts
         if with_joining:
             for pool in self.pools.values():
                 yield from (NodeFacts(as_joined(node, pool.seen.pool)) for node in pool.promised)

@@ -14,6 +14,8 @@ from swarmkeeper.domain.scaling.fleet import FleetSeen
 from swarmkeeper.domain.scaling.floors import deciding_floor
 from swarmkeeper.domain.scaling.packing import in_packing_order, shape
 
+ROUNDS = 4
+"""How often what was bought is looked at again; what little is missing then, the next decision buys."""
 Refused = Mapping[PoolName, tuple[tuple[ContainerName, Rejection], ...]]
 
 
@@ -74,11 +76,13 @@ class _Sizing:
     def _buy_until_all_fits(self, wanted: Sequence[Request], empty: int) -> None:
         """Put everything down once more, with what was bought there from the start, as the next decision will see it.
 
-        A strategy that spreads may then leave something over, or fill another pool more. Ends: each round buys, within
-        the groups' bounds.
+        A strategy that spreads may then leave something over, or fill another pool more.
         """
         before = 0
-        while before < (bought := sum(shop.bought for shop in self._shops.values())):
+        for _ in range(ROUNDS):
+            bought = sum(shop.bought for shop in self._shops.values())
+            if bought == before:
+                return
             before = bought
             self._room.undo(empty)
             for node in self._reclaimed:

@@ -47,7 +47,8 @@ def removable(fleet: FleetSeen, shrinking: Iterable[PoolName]) -> Mapping[PoolNa
     that remain; any other with containers likewise, but only while the pool's share is below `reserved_low`, a metric
     says that fewer nodes would do, or consolidation gains enough. Protected nodes stay.
     """
-    return _Removing(fleet, shrinking).found()
+    names = tuple(shrinking)
+    return _Removing(fleet, names).found() if names else {}
 
 
 class _Removing:
@@ -70,7 +71,7 @@ class _Removing:
                 self._room.book(pool.seen.name).enter(as_joined(node, pool.seen.pool))
 
     def found(self) -> Mapping[PoolName, Removable]:
-        if self._pools and not self._room.place(self._fleet.moving())[1]:
+        if not self._room.place(self._fleet.moving())[1]:
             self._place_pending()
             for step in (self._let_outdated_go, self._let_empty_go, self._let_under_used_go):
                 for pool in self._pools.values():
