@@ -92,7 +92,7 @@ def simulate(
         model,
         PlacementOptions(compile_re2),
         ArrivalHeadroom(boot_s=max(model.boot_s, model.decision_s)),
-        "random",
+        "busiest",
         duration(warmup),
         seed,
         batches,

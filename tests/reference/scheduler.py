@@ -151,6 +151,8 @@ def weighed(node: NodeFacts, wish: Wish, options: PlacementOptions) -> int | Non
     scores = [100 if not amount else share(amount + so_far, at_most) for amount, so_far, at_most in pairs]
     if max(scores) > 100:
         return None
+    if options.strategy == "busiest":
+        return 0
     return scores[0] + scores[1] + {"spread": -10, "binpack": 10}[options.strategy] * node.health
 
 
@@ -166,7 +168,7 @@ def order(
     if options.balance_over:
         zone = node.labels.get(options.balance_over, "")
         crowd = sum(each.containers for each in cluster if each.labels.get(options.balance_over, "") == zone)
-    sign = {"spread": 1, "binpack": -1, "random": 0}[options.strategy]
+    sign = {"spread": 1, "binpack": -1, "random": 0, "busiest": -1}[options.strategy]
     missing = options.prefer_local_images and not has_image(node, wish.image)
     tie = 0 if seed is None else ((bits(node.name) ^ bits(str(seed))) * 0x9E3779B97F4A7C15) % 2**64
     return crowd, sign * weight, sign * node.containers, missing, tie, node.name

@@ -29,6 +29,7 @@ class StrategyName(StrEnum):
     SPREAD = "spread"
     BINPACK = "binpack"
     RANDOM = "random"
+    BUSIEST = "busiest"
 
 
 class SizesName(StrEnum):

@@ -26,11 +26,15 @@ class UnknownStrategy(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """A way to rank nodes; `sign` is 1 where the lowest (weight, containers) is best, -1 for the highest."""
+    """A way to rank nodes; `sign` is 1 where the lowest (weight, containers) is best, -1 for the highest.
+
+    `weighs` says whether weights differ at all.
+    """
 
     name: str
     health_factor: int
     sign: int
+    weighs: bool = True
 
     def weight(self, node: NodeView, reservation: Resources) -> int | None:
         """The node's weight with the request on it; None where classic Swarm finds no room."""
@@ -51,6 +55,19 @@ class RandomStrategy(Strategy):
     def weight(self, node: NodeView, reservation: Resources) -> int | None:
         """Always 0: the seeded tie decides."""
         return 0
+
+
+class CountingStrategy(Strategy):
+    """Only the number of containers tells nodes apart; a node must have room as under the weighing strategies.
+
+    The node with the most containers is the least likely to be empty soon. Filling it first leaves others that do
+    become empty, whatever the sizes; fullness says less, since one large container fills a node too.
+    """
+
+    def weight(self, node: NodeView, reservation: Resources) -> int | None:
+        """Always 0 where there is room: the number of containers decides, then the tie."""
+        weight = Strategy.weight(self, node, reservation)
+        return None if weight is None else 0
 
 
 def score(used: int, requested: int, total: int) -> int | None:
@@ -86,8 +103,9 @@ def mixed(number: int, seeded: int) -> int:
 
 SPREAD = Strategy("spread", health_factor=-10, sign=1)
 BINPACK = Strategy("binpack", health_factor=10, sign=-1)
-RANDOM = RandomStrategy("random", health_factor=0, sign=0)
-STRATEGIES = (SPREAD, BINPACK, RANDOM)
+RANDOM = RandomStrategy("random", health_factor=0, sign=0, weighs=False)
+BUSIEST = CountingStrategy("busiest", health_factor=0, sign=-1, weighs=False)
+STRATEGIES = (SPREAD, BINPACK, RANDOM, BUSIEST)
 
 
 def strategy_named(name: str) -> Strategy:

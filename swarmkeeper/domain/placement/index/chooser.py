@@ -13,7 +13,7 @@ from swarmkeeper.domain.placement.index.masks import lowest, positions
 from swarmkeeper.domain.placement.index.roster import Roster
 from swarmkeeper.domain.placement.index.weights import weight_of
 from swarmkeeper.domain.placement.options import PlacementOptions
-from swarmkeeper.domain.placement.strategies import RANDOM, mixed, strategy_named, tie_number
+from swarmkeeper.domain.placement.strategies import mixed, strategy_named, tie_number
 from swarmkeeper.domain.placement.wish import Wish
 
 BOTH_PASSES = 2
@@ -24,11 +24,10 @@ FEW = 8
 class Chooser:
     """Chooses among the nodes of a roster and what stands on them; changes neither."""
 
-    __slots__ = ("_contents", "_is_random", "_prefers_images", "_roster", "_strategy", "sign")
+    __slots__ = ("_contents", "_prefers_images", "_roster", "_strategy", "sign")
 
     def __init__(self, options: PlacementOptions, roster: Roster, contents: Contents) -> None:
         self._strategy = strategy_named(options.strategy)
-        self._is_random = self._strategy is RANDOM
         self._prefers_images = options.prefer_local_images
         self._roster = roster
         self._contents = contents
@@ -108,7 +107,7 @@ class Chooser:
 
     def weight(self, entry: NodeEntry, wanted: Resources, taken: int = 0) -> int:
         """The node's weight for a reservation after `taken` others alike; it must have room."""
-        return 0 if self._is_random else weight_of(entry, self._strategy, wanted, taken)
+        return weight_of(entry, self._strategy, wanted, taken) if self._strategy.weighs else 0
 
     def _best(self, eligible: int, wish: Wish, seed: int | None) -> tuple[NodeEntry, int]:
         """The best of the eligible nodes, which are some, and its weight."""
@@ -122,10 +121,10 @@ class Chooser:
             return eligible, self.weight(self._roster.entry(lowest(eligible)), wanted)
         tied = eligible if totals.groups is None else totals.groups.emptiest(eligible)
         weight = 0
-        if not self._is_random:
+        if self._strategy.weighs:
             tied, weight = totals.by_weight(wanted).best(tied, wanted.nano_cpus, wanted.memory_bytes)
-            if tied & (tied - 1):
-                tied = self._by_containers(tied)
+        if self.sign and tied & (tied - 1):
+            tied = self._by_containers(tied)
         if self._prefers_images:
             tied = self.preferred(tied, wish) or tied
         return tied, weight

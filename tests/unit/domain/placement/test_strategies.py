@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from swarmkeeper.domain.model import Node, Resources
-from swarmkeeper.domain.placement.strategies import BINPACK, RANDOM, SPREAD, UnknownStrategy, score, strategy_named
+from swarmkeeper.domain.placement.strategies import (
+    BINPACK,
+    BUSIEST,
+    RANDOM,
+    SPREAD,
+    UnknownStrategy,
+    score,
+    strategy_named,
+)
 from tests.unit.domain.builders import a_node, resources
 
 
@@ -44,6 +52,7 @@ def test_strategies_are_known_by_name() -> None:
     assert strategy_named("spread") is SPREAD
     assert strategy_named("binpack") is BINPACK
     assert strategy_named("random") is RANDOM
+    assert strategy_named("busiest") is BUSIEST
     with pytest.raises(UnknownStrategy, match="spread, binpack, random"):
         strategy_named("balanced")
 
@@ -51,3 +60,13 @@ def test_strategies_are_known_by_name() -> None:
 def test_random_weighs_nothing() -> None:
     full = a_node(reserved=resources(2, 2048))
     assert RANDOM.weight(full, resources(1, 1)) == RANDOM.weight(a_node(), resources(0, 0)) == 0
+
+
+def test_busiest_prefers_the_most_containers_however_large_they_are() -> None:
+    request = resources(0.5, 256)
+    few_large = a_node("i-0a", reserved=resources(1.5, 1792), containers=1)
+    many_small = a_node("i-0b", reserved=resources(0.2, 100), containers=3)
+    weights = [BUSIEST.weight(node, request) for node in (few_large, many_small)]
+    assert weights == [0, 0]
+    assert BUSIEST.rank(many_small, 0, None) < BUSIEST.rank(few_large, 0, None)
+    assert BUSIEST.weight(a_node(reserved=resources(2, 2048)), request) is None
