@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from swarmkeeper.domain.model import Pool, PoolName, Request
 from swarmkeeper.domain.scaling.demand import new_node
-from swarmkeeper.domain.scaling.estimates import nodes_to_hold
+from swarmkeeper.domain.scaling.estimates import Estimate, estimate, sizes_of
+from swarmkeeper.domain.scaling.fleet import largest
 from swarmkeeper.domain.scaling.guards import Cap, Guard, caps_on_growth
 from swarmkeeper.domain.scaling.policy import Policy
 from swarmkeeper.domain.scaling.room import Room
@@ -65,6 +66,15 @@ class Shop:
         return (*self.caps, Cap(Guard.BUDGET, max(reached, self.nodes.seen.group.held), again_at))
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """So many nodes of a pool; `rank` orders offers, the best lowest: price, size, name."""
+
+    shop: Shop
+    nodes: int
+    rank: tuple[float, float, str]
+
+
 class Market:
     """The shops of all pools, which share the fleet's budget; what is bought stands in the room at once."""
 
@@ -73,6 +83,7 @@ class Market:
         self._room = room
         self.price_per_hour = sum(shop.nodes.base * shop.pool.price_per_hour for shop in self._shops.values())
         """Of all pools with what is bought."""
+        self._largest = largest(shop.pool for shop in self._shops.values())
 
     def __getitem__(self, pool: PoolName) -> Shop:
         return self._shops[pool]
@@ -100,30 +111,44 @@ class Market:
         """Buy what holds the requests, in packing order, in the pools that are able to; returns those left over.
 
         All but the last node are bought where all of them are cheapest; what the last one would hold is looked at
-        again, since a smaller node may do.
+        again, since a smaller node may do. Equal prices fall to the first name.
         """
         _, left = self._room.place(requests)
         while left:
-            offers = {name: nodes_to_hold(left, self._shops[name].pool) for name in able}
-            wanted = min(offers, key=lambda name: self._cost(name, offers))
+            offers = self._offers(left, able)
+            wanted = min(offers, key=lambda name: offers[name].rank)
             if not self.left(self._shops[wanted]):
-                self._turn_away(wanted, offers[wanted])
+                self._turn_away(wanted, offers[wanted].nodes)
             open_ = [name for name in able if self.left(self._shops[name])]
             if not open_:
                 return left
-            chosen = self._shops[min(open_, key=lambda name: self._cost(name, offers))]
-            self._buy_most(chosen, offers[chosen.pool.name], is_only=len(able) == 1)
+            offer = min((offers[name] for name in open_), key=lambda each: each.rank)
+            self._buy_most(offer, is_only=len(able) == 1)
             before = len(left)
             _, left = self._room.place(left)
             if len(left) == before:  # a rule that sizes know nothing of: more of the same would not help
                 return left
         return left
 
-    def _buy_most(self, shop: Shop, nodes: int, *, is_only: bool) -> None:
-        if is_only or nodes == 1 or self.left(shop) < nodes:
-            self.buy(shop, nodes, "demand")
-        else:
-            self.buy(shop, nodes - 1, "demand")
+    def _offers(self, requests: Sequence[Request], able: Sequence[PoolName]) -> Mapping[PoolName, Offer]:
+        """Each pool's nodes for all of the requests, at the price that they come to with the best last node."""
+        sizes = sizes_of(requests)
+        estimates = {name: estimate(sizes, self._shops[name].pool) for name in able}
+        return {name: self._offer(name, of, able) for name, of in estimates.items()}
+
+    def _offer(self, name: PoolName, of: Estimate, able: Sequence[PoolName]) -> Offer:
+        price, size = self._cost(name)
+        if of.nodes == 1:
+            return Offer(self._shops[name], 1, (price, size, name))
+        ends = [(estimate(of.last, self._shops[each].pool).nodes, self._cost(each)) for each in able]
+        last_price, last_size = min((nodes * cost[0], nodes * cost[1]) for nodes, cost in ends)
+        rank = ((of.nodes - 1) * price + last_price, (of.nodes - 1) * size + last_size, name)
+        return Offer(self._shops[name], of.nodes, rank)
+
+    def _buy_most(self, offer: Offer, *, is_only: bool) -> None:
+        """All that is offered, or all but the last node, where another pool's may be cheaper."""
+        all_but_last = not is_only and 1 < offer.nodes <= self.left(offer.shop)
+        self.buy(offer.shop, offer.nodes - all_but_last, "demand")
 
     def _turn_away(self, pool: PoolName, nodes: int) -> None:
         """Note once what a pool would sell if its guards let it."""
@@ -131,18 +156,17 @@ class Market:
         if not shop.refused["demand"]:
             self.buy(shop, nodes, "demand")
 
-    def _cost(self, name: PoolName, offers: Mapping[PoolName, int]) -> tuple[float, float, str]:
-        """What an offer is compared by: its price; without prices its size; then the pool's name."""
-        pool, nodes = self._shops[name].pool, offers[name]
-        whole = [each.pool.node_capacity for each in self._shops.values()]
-        cpus, memory = max(each.nano_cpus for each in whole), max(each.memory_bytes for each in whole)
-        size = max(pool.node_capacity.nano_cpus / max(cpus, 1), pool.node_capacity.memory_bytes / max(memory, 1))
-        return nodes * pool.price_per_hour, nodes * size, name
+    def _cost(self, name: PoolName) -> tuple[float, float]:
+        """What a node of the pool costs; and its size, which decides where nothing has a price."""
+        pool, whole = self._shops[name].pool, self._largest
+        cpus = pool.node_capacity.nano_cpus / max(whole.nano_cpus, 1)
+        memory = pool.node_capacity.memory_bytes / max(whole.memory_bytes, 1)
+        return pool.price_per_hour, max(cpus, memory)
 
     def restock(self) -> None:
-        """Put all that was bought into the room again, after it was undone there; refusals are forgotten."""
+        """Put all that was bought into the room again; refusals, but of demand, will be counted anew."""
         for shop in self._shops.values():
-            shop.refused.clear()
+            shop.refused = Counter({"demand": shop.refused["demand"]})
             for number in range(shop.bought):
                 self._room.add(new_node(shop.pool, number, now=shop.nodes.now))
 

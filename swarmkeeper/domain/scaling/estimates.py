@@ -3,30 +3,47 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from swarmkeeper.domain.model import Pool, Request, Resources
 
 
-def nodes_to_hold(requests: Sequence[Request], pool: Pool) -> int:
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """So many new nodes, of which the last one holds `last`, counts by size."""
+
+    nodes: int
+    last: Mapping[Resources, int]
+
+
+def nodes_to_hold(requests: Iterable[Request], pool: Pool) -> int:
+    """New nodes of the pool for the requests, which come in packing order; see `estimate`."""
+    return estimate(sizes_of(requests), pool).nodes
+
+
+def sizes_of(requests: Iterable[Request]) -> Mapping[Resources, int]:
+    """How many requests there are of each size, in the order in which the sizes first come."""
+    return Counter(request.reservation for request in requests)
+
+
+def estimate(sizes: Mapping[Resources, int], pool: Pool) -> Estimate:
     """New nodes of the pool, filled one after the other with the largest that fit.
 
-    Rules between requests are not looked at, so more may be needed; each must fit on an empty node. Requests come
-    in packing order.
+    Rules between requests are not looked at, so more may be needed; what fits on no node takes one for each.
     """
-    left = Counter(request.reservation for request in requests)
-    nodes = 0
+    left, nodes, last = Counter(sizes), 0, Counter[Resources]()
     while left:
         filled = _one_node(left, pool)
         if not filled:
-            return nodes + left.total()
+            return Estimate(nodes + left.total(), Counter([next(iter(left))]))
         alike = min(left[size] // count for size, count in filled)
-        nodes += alike
+        nodes, last = nodes + alike, Counter(dict(filled))
         for size, count in filled:
             left[size] -= count * alike
             if not left[size]:
                 del left[size]
-    return nodes
+    return Estimate(nodes, last)
 
 
 def _one_node(left: Counter[Resources], pool: Pool) -> list[tuple[Resources, int]]:
