@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from swarmkeeper.edge.cron import check_cron, check_timezone, last_due, weeks_before
+
+ROOT = Path(__file__).parents[3]
 
 
 def at(text: str, zone: str = "UTC") -> float:
@@ -75,3 +81,12 @@ def test_weeks_ago_is_the_same_hour_by_the_clock_on_the_wall() -> None:
     before = weeks_before(at("2026-04-01T09:00", "Europe/Berlin"), 2, "Europe/Berlin")
     assert [told(moment) for moment in before] == ["2026-03-25T08:00", "2026-03-18T08:00"]
     assert told(at("2026-04-01T09:00", "Europe/Berlin")) == "2026-04-01T07:00"
+
+
+def test_zones_are_known_on_a_machine_without_any() -> None:
+    code = "from swarmkeeper.edge.cron import last_due; print(last_due('0 8 * * *', 'Europe/Berlin', 1.8e9))"
+    environment = {"PYTHONTZPATH": "", "PATH": os.environ["PATH"]}
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment, check=False
+    )
+    assert result.stdout == "1799996400.0\n", result.stderr
