@@ -440,6 +440,8 @@ class EngineFacts:
     capacity: Resources
     version: str
     swarm_state: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The standard labels that placement knows: `ostype`, `operatingsystem`, `kernelversion`, `storagedriver`."""
 
 
 @dataclass(frozen=True, slots=True)

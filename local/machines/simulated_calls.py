@@ -173,7 +173,10 @@ def _remove_node(call: Call) -> HttpResponse:
 
 
 def _image(reference: str) -> dict[str, object]:
-    return {"Id": f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}", "RepoTags": [reference]}
+    return {
+        "Id": f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}",
+        "RepoDigests" if "@" in reference else "RepoTags": [reference],
+    }
 
 
 def _images(call: Call) -> HttpResponse:

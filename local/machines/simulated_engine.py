@@ -234,6 +234,10 @@ class SimulatedEngine:
             "NCPU": self.capacity.nano_cpus // NANO_CPUS_PER_CPU,
             "MemTotal": self.capacity.memory_bytes,
             "ServerVersion": VERSION,
+            "OSType": "linux",
+            "OperatingSystem": "Simulated GNU/Linux",
+            "KernelVersion": "6.1.0-simulated",
+            "Driver": "overlay2",
             "Swarm": {
                 "NodeID": membership.node_id if membership else "",
                 "LocalNodeState": state,

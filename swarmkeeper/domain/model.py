@@ -224,7 +224,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image that an engine holds; `tags` are `repository:tag`, and may be none."""
+    """An image that an engine holds; `tags` are `repository:tag` and `repository@digest`, and may be none."""
 
     id: str
     tags: tuple[str, ...] = ()

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Node, NodeId, Quota, Role, unlimited
-from swarmkeeper.errors import Conflict
+from swarmkeeper.errors import Conflict, Unavailable
 from swarmkeeper.ports import Clock, EngineContainer, Engines, StateStore
+from swarmkeeper.services.health import HEALTHY, NodeHealth
 
 LEFT_BEHIND_S = 600.0
 """How old a copy that was never started must be: younger ones may be in the making."""
@@ -52,6 +53,7 @@ class Inventory:
         self._engines = engines
         self._clock = clock
         self._quota_of = quota_of
+        self._health = NodeHealth(store)
 
     def check(self, node_id: NodeId) -> Found:
         """Make good what differs. Raises Unavailable when the engine does not answer."""
@@ -60,7 +62,7 @@ class Inventory:
             return Found(node_id)
         # The table first: what is confirmed between the two reads must not look as if it were gone.
         held = [each for each in self._store.containers_on(node_id) if _settled_on(each, node_id)]
-        there = {each.name: each for each in self._engines.containers(node)}
+        there = {each.name: each for each in self._listed(node)}
         gone = tuple(each.name for each in held if each.name not in there and self._wait_again(each))
         ended = tuple(each.name for each in held if each.name in there and self._note_end(each, there[each.name]))
         removed, strange = self._strays(node, there, {each.name for each in held})
@@ -76,6 +78,17 @@ class Inventory:
         node = self._store.node(node_id)
         if node is not None and node.role is Role.WORKER and node.state in LOOKED_AT:
             self._store.record_images(node_id, self._engines.images(node))
+
+    def _listed(self, node: Node) -> tuple[EngineContainer, ...]:
+        """The engine's containers; whether it answers is what the node's health tells."""
+        try:
+            listed = self._engines.containers(node)
+        except Unavailable:
+            self._health.failed(node.id)
+            raise
+        if node.health < HEALTHY:
+            self._health.answered(node.id)
+        return listed
 
     def _count_late(self, held: Sequence[Container]) -> None:
         """Count what was accepted before its tenant had a quota towards it."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from swarmkeeper.domain.membership import NodeState, Step
 from swarmkeeper.domain.model import Node, NodeId, PoolName, Resources, Role, SentCommand
+from swarmkeeper.domain.placement.labels import node_labels
 from swarmkeeper.domain.pools import PoolPlan
 from swarmkeeper.domain.scaling.failures import after_abandon, after_ready
 from swarmkeeper.domain.scaling.state import ScalingState
@@ -19,10 +20,12 @@ from swarmkeeper.ports import (
     Command,
     CommandResult,
     CommandStatus,
+    EngineFacts,
     Engines,
     Event,
     Events,
     Fleet,
+    InstanceFacts,
     JoinTokens,
     NodeCommands,
     StateStore,
@@ -206,13 +209,22 @@ class Joiner:
             raise Unavailable("no manager is ready yet")
         listed = self._listed(manager, node, _swarm_id(result))
         plan = self._settings.plans[node.pool]
-        labels = self._labels(node)
+        instance = self._fleet.instance(node.id)
+        if instance is None:
+            raise Unavailable(f"EC2 does not describe {node.id}")
+        engine = self._engines.facts(node)
+        labels = node_labels(_labels(node, instance), engine.labels)
         self._swarm.label(manager, listed.id, labels)
         if node.role is Role.MANAGER:
             self._swarm.ensure_network(manager, self._settings.network, self._settings.network_subnet)
             self._tokens.publish(self._swarm.join_tokens(manager))
         joined = replace(
-            node, swarm_id=listed.id, labels=labels, capacity=self._capacity(node, plan), command=None, reason=""
+            node,
+            swarm_id=listed.id,
+            labels=labels,
+            capacity=self._capacity(engine, instance, plan),
+            command=None,
+            reason="",
         )
         ready = self._store.save_node(stepped(joined, Step.CONFIRM_READY, now=self._clock.now()))
         self._forget_certificate(node)
@@ -225,26 +237,11 @@ class Joiner:
                 return listed
         raise Unavailable(f"{node.id} is not yet ready in the Swarm")
 
-    def _labels(self, node: Node) -> dict[str, str]:
-        instance = self._fleet.instance(node.id)
-        if instance is None:
-            raise Unavailable(f"EC2 does not describe {node.id}")
-        return {
-            **node.labels,
-            "pool": node.pool,
-            "zone": instance.availability_zone,
-            "instance-type": instance.instance_type,
-            "lifecycle": instance.lifecycle,
-        }
-
-    def _capacity(self, node: Node, plan: PoolPlan) -> Resources:
+    def _capacity(self, engine: EngineFacts, instance: InstanceFacts, plan: PoolPlan) -> Resources:
         """What may be reserved: the smaller of engine's and instance type's word, less reserve, overcommitted."""
-        instance = self._fleet.instance(node.id)
-        if instance is None:
-            raise Unavailable(f"EC2 does not describe {node.id}")
-        engine, kind = self._engines.facts(node).capacity, self._fleet.type_capacity(instance.instance_type)
-        smaller = Resources(min(engine.nano_cpus, kind.nano_cpus), min(engine.memory_bytes, kind.memory_bytes))
-        return plan.offered(smaller)
+        kind = self._fleet.type_capacity(instance.instance_type)
+        nano_cpus = min(engine.capacity.nano_cpus, kind.nano_cpus)
+        return plan.offered(Resources(nano_cpus, min(engine.capacity.memory_bytes, kind.memory_bytes)))
 
     def announce(self, node: Node) -> Progress:
         """Let the ready instance into service and tell placement; nothing to do when both were done."""
@@ -293,6 +290,16 @@ class Joiner:
             stored = self._store.fact(name)
             if stored is not None:
                 self._store.replace_fact(name, expected=stored, value=None)
+
+
+def _labels(node: Node, instance: InstanceFacts) -> dict[str, str]:
+    return {
+        **node.labels,
+        "pool": node.pool,
+        "zone": instance.availability_zone,
+        "instance-type": instance.instance_type,
+        "lifecycle": instance.lifecycle,
+    }
 
 
 def _csr_fact(node_id: NodeId) -> str:

@@ -20,10 +20,12 @@ from swarmkeeper.domain.model import (
 )
 from swarmkeeper.domain.scaling.policy import usage
 from swarmkeeper.ports import Clock, Event, Events, Fleet, StateStore, Swarm
+from swarmkeeper.services.health import HEALTHY
 
 WAITING = frozenset({"Pending:Wait", "Terminating:Wait"})
 INVENTORY_EVERY = 10
-"""Each node's engine is compared with the table at one tick in so many, whatever its agent tells."""
+"""Each node's engine is compared with the table at one tick in so many, whatever its agent tells; at each tick while
+it has failed to answer."""
 TICK_S = 60.0
 
 
@@ -118,6 +120,8 @@ class Reconciler:
         """Whether the node's engine is compared with the table at this tick."""
         if node.role is not Role.WORKER or node.state not in (NodeState.READY, NodeState.DRAINING):
             return False
+        if node.health < HEALTHY:
+            return True
         turn = zlib.crc32(node.id.encode()) % INVENTORY_EVERY
         return turn == int(self._clock.now() / TICK_S) % INVENTORY_EVERY
 

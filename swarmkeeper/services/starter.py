@@ -11,6 +11,7 @@ from __future__ import annotations
 from swarmkeeper.domain.model import Container, ContainerState, Node
 from swarmkeeper.errors import Conflict, Declined, ImageMissing, InvalidInput, Unavailable, Unreachable
 from swarmkeeper.ports import RESERVATION_LEASE_S, Clock, Engines, StateStore, Watches
+from swarmkeeper.services.health import HEALTHY, NodeHealth
 from swarmkeeper.services.lifetimes import first_watch
 from swarmkeeper.services.pulls import Puller
 
@@ -24,6 +25,7 @@ class Starter:
         self._puller = puller
         self._watches = watches
         self._clock = clock
+        self._health = NodeHealth(store)
 
     def start(self, container: Container, node: Node) -> Container:
         """Create and start a container that the caller has just reserved, the first to ask its engine for it.
@@ -57,8 +59,7 @@ class Starter:
         if watch is not None:  # before it runs, lest a call that dies here leave it unwatched
             self._watches.save_watch(watch)
         try:
-            engine_id = self._engines.create(node, container.request)
-            self._start_copy(node, engine_id)
+            engine_id = self._made(container, node)
         except ImageMissing:
             return self._await_image(container, node)
         except Declined as error:
@@ -70,6 +71,20 @@ class Starter:
             self._discard(container, node)
             raise
         return self._confirm(container, node, engine_id)
+
+    def _made(self, container: Container, node: Node) -> str:
+        """Create the container and start it; whether the engine answers is what the node's health tells."""
+        try:
+            engine_id = self._engines.create(node, container.request)
+            self._start_copy(node, engine_id)
+        except (Declined, ImageMissing):  # answers
+            raise
+        except Unavailable:
+            self._health.failed(node.id)
+            raise
+        if node.health < HEALTHY:
+            self._health.answered(node.id)
+        return engine_id
 
     def _start_copy(self, node: Node, engine_id: str) -> None:
         try:

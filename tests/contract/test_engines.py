@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from swarmkeeper.domain.model import ContainerName, Node, NodeId, Request, Resources, Role
+from swarmkeeper.domain.placement.labels import STANDARD_LABELS
 from swarmkeeper.errors import Conflict, ImageMissing, InvalidInput, Unavailable, Unreachable
 from swarmkeeper.ports import Engines, Swarm
 from tests.unit.adapters.engine.simulated_fleet import IMAGE, NETWORK, SUBNET, SimulatedFleet
@@ -70,6 +71,9 @@ def test_an_engine_says_its_name_its_capacity_and_that_it_is_in_the_swarm(site: 
     assert facts.capacity.nano_cpus >= 10**9
     assert facts.capacity.memory_bytes > 256 * MIB
     assert facts.version
+    assert facts.labels.keys() == STANDARD_LABELS
+    assert facts.labels["ostype"] == "linux"
+    assert all(facts.labels.values())
 
 
 def test_a_created_container_is_listed_and_not_started(site: Site) -> None:

@@ -23,6 +23,14 @@ class FakeContainer:
     created_at: float = 0.0
 
 
+STANDARD = {
+    "ostype": "linux",
+    "operatingsystem": "Debian GNU/Linux 12 (bookworm)",
+    "kernelversion": "6.1.0-18-cloud-amd64",
+    "storagedriver": "overlay2",
+}
+
+
 @dataclass(slots=True)
 class FakeEngine:
     """One node's engine."""
@@ -81,7 +89,9 @@ class FakeEngines(Fallible):
     @can_fail
     def facts(self, node: Node) -> EngineFacts:
         self._reach(node)
-        return EngineFacts(name=node.id, capacity=node.capacity, version="20.10.24", swarm_state="active")
+        return EngineFacts(
+            name=node.id, capacity=node.capacity, version="20.10.24", swarm_state="active", labels=STANDARD
+        )
 
     @can_fail
     def create(self, node: Node, request: Request) -> str:

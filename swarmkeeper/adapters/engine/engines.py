@@ -27,6 +27,15 @@ from swarmkeeper.ports import EngineContainer, EngineFacts, Engines, LogTail
 
 STOP_GRACE_S = 10
 """Docker's own default between the stop signal and the kill."""
+NO_NAMES = frozenset({"<none>:<none>", "<none>@<none>"})
+"""What an engine calls an image without a tag or a digest."""
+INFO_OF_LABELS = {
+    "ostype": "OSType",
+    "operatingsystem": "OperatingSystem",
+    "kernelversion": "KernelVersion",
+    "storagedriver": "Driver",
+}
+"""Where an engine's information has what the standard labels say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,7 @@ class DockerEngines(Engines):
                 capacity=Resources(int(info["NCPU"]) * NANO_CPUS_PER_CPU, int(info["MemTotal"])),
                 version=str(info["ServerVersion"]),
                 swarm_state=str(info["Swarm"]["LocalNodeState"]),
+                labels={label: str(info.get(field, "")) for label, field in INFO_OF_LABELS.items()},
             )
 
     def create(self, node: Node, request: Request) -> str:
@@ -129,8 +139,7 @@ class DockerEngines(Engines):
     def images(self, node: Node) -> tuple[Image, ...]:
         with self._clients.calling(node, "images") as engine:
             listed: list[dict[str, Any]] = engine.images()
-        # An engine calls an image without a tag <none>:<none>.
-        found = (Image(str(each["Id"]), _tags(each.get("RepoTags"))) for each in listed)
+        found = (Image(str(each["Id"]), (*_names(each, "RepoTags"), *_names(each, "RepoDigests"))) for each in listed)
         return tuple(sorted(found, key=lambda image: image.id))
 
     def sent_bytes(self, node: Node, engine_id: str) -> int | None:
@@ -187,8 +196,8 @@ class DockerEngines(Engines):
         return _Inspected(str(found["Id"]), labels, str(found["State"]["Status"]), frozenset(networks))
 
 
-def _tags(listed: list[str] | None) -> tuple[str, ...]:
-    return tuple(sorted(tag for tag in listed or () if tag != "<none>:<none>"))
+def _names(image: Mapping[str, Any], field: str) -> tuple[str, ...]:
+    return tuple(sorted(name for name in image.get(field) or () if name not in NO_NAMES))
 
 
 def _listed(item: Mapping[str, Any]) -> EngineContainer:

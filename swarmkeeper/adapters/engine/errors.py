@@ -51,7 +51,12 @@ def was_not_sent(error: BaseException) -> bool:
         return False
     if isinstance(error, ConnectTimeout | ProxyError):  # a proxy's error is one of reaching the engine through it
         return True
-    return any(isinstance(each, NewConnectionError) for each in _chain(error))
+    return any(isinstance(each, NewConnectionError) or _is_handshake(each) for each in _chain(error))
+
+
+def _is_handshake(error: BaseException) -> bool:
+    """Whether TLS wasn't agreed in time: the request itself had not gone out. Python says so in the text alone."""
+    return isinstance(error, TimeoutError) and "handshake" in str(error)
 
 
 def explanation_of(error: APIError) -> str:

@@ -13,6 +13,7 @@ from swarmkeeper.ports import Command, Event
 from swarmkeeper.services.joiner import COMMAND_LIMIT_S
 from tests.fakes import FakeFleet
 from tests.fakes.certificates import SIGNING_REQUEST
+from tests.fakes.engines import STANDARD
 from tests.fakes.fleet import Completion
 from tests.unit.services.world import LAUNCH_LIMIT_S, World
 
@@ -36,6 +37,12 @@ def test_the_certificate_names_the_instance_and_the_address_that_ec2_reports(wor
     facts = world.fleet.instance(NODE)
     assert facts is not None
     assert world.certificates.signed == [(NODE, facts.address)]
+
+
+def test_a_node_that_joined_has_the_labels_that_placement_and_people_ask_for(world: World) -> None:
+    labels = world.join(NODE).labels
+    assert {key: labels[key] for key in STANDARD} == STANDARD
+    assert {"pool", "zone", "instance-type", "lifecycle"} <= labels.keys()
 
 
 def test_no_token_stands_in_any_command(world: World) -> None:

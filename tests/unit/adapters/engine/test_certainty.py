@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+from dataclasses import replace
+
 import pytest
 
 from local.machines.simulated_network import Refusal
 from swarmkeeper.adapters.engine import DockerEngines, EngineClients, Timeouts
 from swarmkeeper.adapters.engine.timeouts import LONGEST_S, TO_RUN_S, time_left_s
-from swarmkeeper.domain.model import Node
+from swarmkeeper.domain.model import Node, NodeId
 from swarmkeeper.errors import Declined, Unavailable, Unreachable
 from swarmkeeper.services.placer import NEXT_WITHIN_S
 from tests.unit.adapters.engine.simulated_fleet import FLEET, SimulatedFleet, a_request
@@ -24,6 +27,18 @@ def test_an_engine_that_can_not_be_reached_has_begun_nothing(fleet: SimulatedFle
     with pytest.raises(Unavailable) as error:
         fleet.engines.create(worker, a_request())
     assert kind_of(error) is Unreachable
+
+
+def test_an_engine_that_takes_a_connection_and_says_nothing_has_begun_nothing(
+    fleet: SimulatedFleet, worker: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HTTPS_PROXY")
+    silent = replace(worker, id=NodeId("i-00000000000000ccc"), address="127.0.0.99")
+    clients = EngineClients(fleet.authority.client, timeouts=Timeouts(connect_s=0.5, answer_s=0.5))
+    with socket.create_server((silent.address, 2376)), pytest.raises(Unavailable) as error:
+        DockerEngines(clients, fleet=FLEET).create(silent, a_request())
+    assert kind_of(error) is Unreachable
+    clients.close()
 
 
 def test_a_known_engine_that_went_away_has_begun_nothing(fleet: SimulatedFleet, worker: Node) -> None:
