@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Annotated
 
 import re2  # type: ignore[import-untyped]  # it ships no types
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.progress import track
 
 from swarmkeeper.cli import output
+from swarmkeeper.cli.bench.figures import machine, tell
 from swarmkeeper.domain.placement.expressions import Expression, InvalidExpression, parse
 from swarmkeeper.edge.patterns import PATTERN_CHARACTERS_MAX, compile_re2
 
@@ -64,6 +66,7 @@ ATOMS = (
 )
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+OutputOption = Annotated[Path | None, typer.Option("--output", help="Also write the JSON to this file.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +87,12 @@ def expressions(
     count: Annotated[int, typer.Option(min=0, help="Random expressions beside the adversarial ones.")] = 20_000,
     seed: Annotated[int, typer.Option(help="Of the random expressions.")] = 1,
     json: JsonOption = False,
+    output_: OutputOption = None,
 ) -> None:
     """Time expressions made to be slow, and random ones; exit status 1 when one takes longer than 10 ms."""
     values = [*adversarial(), *random_values(count, random.Random(seed))]  # noqa: S311  not for secrets
     report = summary([cost_of(value) for value in track(values, console=Console(stderr=True), transient=True)])
-    if json:
-        output.print_json(report)
-    else:
-        output.result().print("\n".join(f"{key}: {value}" for key, value in report.items()), markup=False)
+    tell({**report, **machine()}, as_json=json, output=output_)
     if report["over_limit"]:
         raise typer.Exit(output.REFUSED)
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rich.markup import escape
 from rich.table import Table
 
 from swarmkeeper.cli.output import print_json, result
@@ -49,5 +50,5 @@ def tell(figures: Figures, *, as_json: bool, output: Path | None) -> None:
         return
     table = Table("figure", "value")
     for name, value in figures.items():
-        table.add_row(name, f"{value:,.1f}" if isinstance(value, float) else str(value))
+        table.add_row(name, escape(f"{value:,.1f}" if isinstance(value, float) else str(value)))
     result().print(table)
