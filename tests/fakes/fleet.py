@@ -95,6 +95,11 @@ class FakeFleet(Fallible):
         here = self._groups[group]
         self._groups[group] = replace(here, suspended=here.suspended | set(processes))
 
+    def stand_by(self, node_id: str) -> None:
+        """Somebody has put the instance into standby: its group doesn't count it."""
+        node = NodeId(node_id)
+        self._put(self._instances[node].group, GroupInstance(node, "Standby"))
+
     # The port.
     @can_fail
     def group(self, group: str) -> Group:

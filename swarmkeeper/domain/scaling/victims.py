@@ -16,8 +16,6 @@ from swarmkeeper.domain.scaling.snapshot import PoolNodes
 
 TRIES = 50
 """Candidates of a kind proven in one decision: more than any fuse lets go, few enough for a fleet of thousands."""
-OLDEST = "oldest"
-"""The strategy that fills the oldest nodes first: the youngest are those that stay empty."""
 
 
 @dataclass(slots=True)
@@ -59,7 +57,6 @@ class _Removing:
         dearest_first = sorted(shrinking, key=lambda name: (-fleet.pools[name].seen.pool.price_per_hour, name))
         self._pools = {name: fleet.pools[name] for name in dearest_first}
         self._found = {name: Removable() for name in dearest_first}
-        self._emptiest_first = _youngest if fleet.options.strategy == OLDEST else _oldest
         self._room = fleet.room_in_service(
             {
                 name: fleet.policies[name].spares(pool.seen.pool, pool.seen.state, beyond=True)
@@ -100,7 +97,7 @@ class _Removing:
         found = self._found[pool.seen.name]
         empty = [node for node in self._candidates(pool) if self._is_empty(node)]
         empty = [
-            node for node in sorted(empty, key=self._emptiest_first) if node.id not in (*found.empty, *found.replacing)
+            node for node in sorted(empty, key=_oldest) if node.id not in (*found.empty, *found.replacing)
         ]
         found.empty += [node.id for node in empty[:TRIES] if self._goes(pool, node)]
 
@@ -191,10 +188,6 @@ def is_outdated(node: Node, policy: Policy, now: float) -> bool:
 
 def _oldest(node: Node) -> tuple[float, str]:
     return node.created_at, node.id
-
-
-def _youngest(node: Node) -> tuple[float, str]:
-    return -node.created_at, node.id
 
 
 def _least_work(node: Node) -> tuple[int, float, str]:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
 from swarmkeeper.adapters.memory.decisions import MemoryDecisions
 from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import PoolName
+from swarmkeeper.domain.model import Node, Pool, PoolName
+from swarmkeeper.domain.scaling.arrivals import ArrivalHeadroom
 from swarmkeeper.domain.scaling.decision import Direction
+from swarmkeeper.domain.scaling.floors import Bounds, Floor
 from swarmkeeper.domain.scaling.guards import Guard, Limits
 from swarmkeeper.domain.scaling.policy import Policy
-from swarmkeeper.errors import Conflict, NodeChanged
+from swarmkeeper.domain.scaling.state import ScalingState
+from swarmkeeper.errors import Conflict, NodeChanged, Unavailable
 from swarmkeeper.ports import Event
 from swarmkeeper.services.scaler import Scaler
 from tests.fakes import a_request
-from tests.fakes.builders import options
+from tests.fakes.builders import options, resources
 from tests.unit.services.world import FLEET, World, a_plan
 
 WORKERS = PoolName("workers")
@@ -32,6 +38,20 @@ class FakeAlarms:
     def in_alarm(self, fleet: str) -> frozenset[PoolName | None]:
         assert fleet == FLEET
         return frozenset(self.pools)
+
+
+@dataclass
+class FakeTargets:
+    """The same bounds for every pool."""
+
+    bounds: Bounds
+
+    def of(self, pool: Pool, nodes: Sequence[Node], now: float) -> Bounds:
+        assert all(node.pool == pool.name for node in nodes)
+        return self.bounds
+
+    def watches(self, pool: PoolName) -> bool:
+        return True
 
 
 @pytest.fixture
@@ -211,3 +231,193 @@ def test_what_another_pool_has_been_asked_for_is_not_bought_again(world: World, 
     scaler.decide("alarm demo-pending")
     scaler.decide("alarm demo-pending")
     assert (desired(world), world.fleet.group(spare.pool.group).desired) == (1, 1)
+
+
+# Failed launches, dry run, history, and what is asked before anything goes.
+
+
+def in_both(world: World) -> PoolName:
+    """A second pool, dearer than the first."""
+    spare = replace(a_plan("zspare"), pool=replace(a_plan("zspare").pool, price_per_hour=2.0))
+    first = world.plans[WORKERS]
+    world.plans[WORKERS] = replace(first, pool=replace(first.pool, price_per_hour=1.0))
+    world.plans[spare.pool.name] = spare
+    world.fleet.add_group(spare.pool.group, max=4)
+    return spare.pool.name
+
+
+def a_scaler(world: World, **changes: Any) -> Scaler:
+    policies = dict.fromkeys(world.plans, replace(POLICY, reserved_high=1.0))
+    kept: dict[str, Any] = {
+        "fleet_name": FLEET,
+        "store": world.store,
+        "fleet": world.fleet,
+        "events": world.events,
+        "alarms": FakeAlarms(),
+        "clock": world.clock,
+        "pools": [plan.pool for plan in world.plans.values()],
+        "policies": policies,
+    }
+    return Scaler(**(kept | changes))
+
+
+def test_a_failed_launch_sends_the_demand_to_the_next_pool(world: World) -> None:
+    spare = in_both(world)
+    world.with_worker("i-0a")
+    fill(world, 6)
+    scaler = a_scaler(world)
+    scaler.decide("alarm demo-pending")
+    assert desired(world) == 2
+    scaler.launch_failed(WORKERS, "Insufficient capacity", at=world.clock.now())
+    assert (desired(world), world.fleet.group("demo-zspare").desired) == (1, 1)
+    assert world.store.scaling(WORKERS).unavailable_until == world.clock.now() + 600
+    assert world.store.scaling(spare).unavailable_until is None
+
+
+def test_the_same_failure_heard_twice_or_late_changes_nothing(world: World) -> None:
+    in_both(world)
+    scaler = a_scaler(world)
+    at = world.clock.now()
+    scaler.launch_failed(WORKERS, "Insufficient capacity", at=at)
+    world.clock.advance(100)
+    scaler.launch_failed(WORKERS, "Insufficient capacity", at=at)
+    scaler.launch_failed(WORKERS, "Insufficient capacity", at=at - 50)
+    assert world.store.scaling(WORKERS).unavailable_until == at + 600
+
+
+def test_a_failure_that_loses_its_race_is_noted_all_the_same(world: World) -> None:
+    world.store.fail("save_scaling", Conflict("somebody else decided"))
+    a_scaler(world).launch_failed(WORKERS, "Insufficient capacity", at=world.clock.now())
+    assert world.store.scaling(WORKERS).unavailable_until is not None
+
+
+@pytest.mark.parametrize(
+    ("pool", "message"),
+    [
+        (WORKERS, "Instance failed to complete user's Lifecycle Action: it was abandoned"),
+        (PoolName("other"), "Insufficient capacity"),
+    ],
+)
+def test_what_a_hook_ended_and_foreign_groups_are_no_failures(world: World, pool: PoolName, message: str) -> None:
+    assert a_scaler(world).launch_failed(pool, message) == ()
+    assert world.store.scaling(WORKERS).unavailable_until is None
+
+
+def test_a_dry_run_decides_and_records_but_touches_nothing(world: World, history: MemoryDecisions) -> None:
+    world.with_worker("i-0a")
+    fill(world, 6)
+    scaler = a_scaler(world, dry_run=frozenset({WORKERS}), history=history)
+    (decision,) = scaler.decide("alarm demo-pending")
+    assert (decision.desired, decision.dry_run, desired(world)) == (2, True, 1)
+    state = world.store.scaling(WORKERS)
+    assert (state.last_out_at, state.bought) == (0.0, ())
+    (stored,), _ = history.decisions(WORKERS, since=0, limit=9)
+    assert stored.facts["dry_run"] is True
+
+
+def test_a_dry_run_drains_nothing(world: World) -> None:
+    two_workers(world)
+    (decision,) = a_scaler(world, dry_run=frozenset({WORKERS})).decide("alarm demo-workers-reserved-low")
+    assert decision.victims
+    assert {world.node(name).state for name in ("i-0a", "i-0b")} == {NodeState.READY}
+
+
+def test_what_changes_something_is_recorded_each_time_and_the_rest_once_an_hour(
+    world: World, scaler: Scaler, history: MemoryDecisions
+) -> None:
+    world.with_worker("i-0a")
+    fill(world, 2)
+    for _ in range(3):
+        scaler.decide("alarm demo-pending")
+        world.clock.advance(60)
+    assert len(history.decisions(WORKERS, since=0, limit=99)[0]) == 1
+    world.clock.advance(3600)
+    scaler.decide("alarm demo-pending")
+    assert len(history.decisions(WORKERS, since=0, limit=99)[0]) == 2
+    world.clock.advance(1)
+    fill(world, 8)
+    scaler.decide("alarm demo-pending")
+    newest, *_ = history.decisions(WORKERS, since=0, limit=99)[0]
+    assert (newest.facts["direction"], newest.facts["desired"]) == ("out", 3)
+
+
+def test_what_is_recorded_is_plain_and_small(world: World, scaler: Scaler, history: MemoryDecisions) -> None:
+    for number in range(50):
+        request = a_request(f"gpu-{number}", constraints=("node==i-0a",))
+        world.store.park(request, reason="constraint", now=world.clock.now())
+    scaler.decide("alarm demo-pending")
+    (stored,), _ = history.decisions(WORKERS, since=0, limit=9)
+    assert len(json.dumps(stored.facts)) < 50_000
+    told = stored.facts["unplaceable"]
+    assert isinstance(told, list)
+    assert (stored.facts["unplaceable_count"], len(told)) == (50, 20)
+
+
+def test_nothing_goes_while_an_instance_refresh_runs(world: World, scaler: Scaler) -> None:
+    two_workers(world)
+    world.fleet.refreshes.add("demo-workers")
+    (decision,) = scaler.decide("alarm demo-workers-reserved-low")
+    assert (decision.victims, decision.capped_by) == ((), Guard.REFRESH)
+    assert world.node("i-0a").state is NodeState.READY
+
+
+def test_a_refresh_is_asked_about_only_when_something_would_go(world: World, scaler: Scaler) -> None:
+    world.with_worker("i-0a")
+    fill(world, 1)
+    world.fleet.fail("refreshing", Unavailable("not asked"))
+    scaler.decide("alarm demo-pending")
+
+
+def test_an_instance_in_standby_is_never_drained(world: World, scaler: Scaler) -> None:
+    two_workers(world)
+    for name in ("i-0a", "i-0b"):
+        world.fleet.stand_by(name)
+    assert scaler.decide("alarm demo-workers-reserved-low")[0].victims == ()
+
+
+def test_nodes_of_an_older_image_are_replaced_where_that_is_asked_for(world: World) -> None:
+    two_workers(world)
+    world.store.save_node(replace(world.node("i-0b"), image_id="ami-1"))
+    world.fleet.images["demo-workers"] = "ami-2"
+    dry = {"dry_run": frozenset({WORKERS})}
+    assert a_scaler(world, **dry).decide("recheck")[0].victims == ("i-0a",)
+    assert a_scaler(world, **dry, drifting=frozenset({WORKERS})).decide("recheck")[0].victims == ("i-0b",)
+
+
+def test_floors_are_asked_for_each_pool_and_watched_without_an_alarm(world: World) -> None:
+    world.with_worker("i-0a")
+    targets = FakeTargets(Bounds((Floor(3, "schedule", "office hours"),), silent=("cpu: no data",)))
+    (decision,) = a_scaler(world, targets=targets).recheck()
+    assert (desired(world), decision.inputs["silent"]) == (3, ["cpu: no data"])
+
+
+def test_what_arrives_is_remembered_even_when_nothing_changes(world: World) -> None:
+    world.with_worker("i-0a")
+    fill(world, 2)
+    policy = replace(POLICY, reserved_high=1.0, arrival_headroom=ArrivalHeadroom(boot_s=90, percent=100))
+    scaler = a_scaler(world, policies=dict.fromkeys(world.plans, policy))
+    scaler.decide("Capacity Needed")
+    peak = world.store.scaling(WORKERS).arrivals
+    assert (peak.resources, peak.size, peak.at) == (resources(1, 512), resources(0.5, 256), world.clock.now())
+
+
+def test_a_claim_lost_after_one_pool_was_acted_on_buys_nothing_twice(world: World) -> None:
+    in_both(world)
+    world.with_worker("i-0a")
+    fill(world, 30)
+    saved = world.store.save_scaling
+    calls: list[PoolName] = []
+
+    def second_loses(state: ScalingState) -> ScalingState:
+        calls.append(state.pool)
+        if len(calls) == 2:
+            raise Conflict("somebody else decided")
+        return saved(state)
+
+    world.store.save_scaling = second_loses  # type: ignore[method-assign]  # one lost race
+    decisions = a_scaler(world).decide("alarm demo-pending")
+    assert (desired(world), world.fleet.group("demo-zspare").desired) == (4, 4)
+    assert {each.pool: each.direction for each in decisions} == {
+        "workers": Direction.OUT,
+        "zspare": Direction.OUT,
+    }

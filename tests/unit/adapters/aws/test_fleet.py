@@ -65,6 +65,50 @@ def test_desired_is_set(fleet: AutoScalingFleet) -> None:
     assert (fleet.group(GROUP).desired, len(fleet.group(GROUP).instances)) == (3, 3)
 
 
+def test_the_image_is_what_the_groups_template_launches_now(
+    fleet: AutoScalingFleet, session: boto3.session.Session
+) -> None:
+    assert fleet.image_id(GROUP) == "ami-12345678"
+    ec2, autoscaling = session.client("ec2"), session.client("autoscaling")
+    newer = ec2.create_launch_template_version(
+        LaunchTemplateName="workers", LaunchTemplateData={"ImageId": "ami-87654321", "InstanceType": "t3.small"}
+    )["LaunchTemplateVersion"]
+    autoscaling.update_auto_scaling_group(
+        AutoScalingGroupName=GROUP,
+        LaunchTemplate={"LaunchTemplateName": "workers", "Version": str(newer["VersionNumber"])},
+    )
+    assert fleet.image_id(GROUP) == "ami-87654321"
+
+
+def test_an_unknown_group_launches_no_image(fleet: AutoScalingFleet) -> None:
+    assert fleet.image_id("demo-none") == ""
+
+
+@pytest.mark.parametrize(
+    ("statuses", "refreshing"),
+    [
+        pytest.param([], False, id="never refreshed"),
+        pytest.param(["Successful"], False, id="ended"),
+        pytest.param(["InProgress"], True, id="under way"),
+        pytest.param(["Pending"], True, id="about to begin"),
+        pytest.param(["Cancelling"], True, id="not yet cancelled"),
+        pytest.param(["RollbackInProgress"], True, id="being undone"),
+        pytest.param(["Baking"], True, id="being watched"),
+    ],
+)
+def test_an_instance_refresh_is_seen_while_it_runs(
+    session: boto3.session.Session, statuses: list[str], refreshing: bool
+) -> None:
+    autoscaling = session.client("autoscaling")
+    with Stubber(autoscaling) as stub:
+        stub.add_response(
+            "describe_instance_refreshes",
+            {"InstanceRefreshes": [{"Status": status} for status in statuses]},
+            {"AutoScalingGroupName": GROUP, "MaxRecords": 1},
+        )
+        assert AutoScalingFleet(autoscaling, session.client("ec2")).refreshing(GROUP) is refreshing
+
+
 def test_a_node_is_ended_with_its_place_once(fleet: AutoScalingFleet) -> None:
     node = the_node(fleet)
     for _ in range(2):
