@@ -1,13 +1,14 @@
 """End what has waited, run or idled for as long as its request allows.
 
-Nothing here is exact to the second: the schedule runs each minute. A pending request expires only before its first
-start: one that has run and lost its node is waited for. Idle means that the container has sent next to nothing on
-its networks; what it receives does not count, since every container on a node hears its neighbours' broadcasts,
-and a container that doesn't run is idle.
+Nothing here is exact to the second: the schedule runs each minute. A request expires only before its first start,
+whether it waits for a node or for its image there: one that has run and lost its node is waited for. Idle means that
+the container has sent next to nothing on its networks; what it receives does not count, since every container on a
+node hears its neighbours' broadcasts, and a container that doesn't run is idle.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -66,19 +67,24 @@ class Lifetimes:
 
     def end_overdue(self) -> tuple[Expired, ...]:
         """End what is overdue; what an engine does not answer for has its turn in the next pass."""
-        waited = [self._end(each, why) for each in self._store.pending() if (why := self._waited_out(each))]
+        waited = [self._end(each, why) for each in self._waiting() if (why := self._waited_out(each))]
         until = self._clock.now() + PASS_S
         watches = self._watches.due_watches(now=self._clock.now(), most=LOOKS_A_PASS)
         with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
             ran = list(pool.map(lambda watch: self._look(watch, until), watches))
         return tuple(each for each in (*waited, *ran) if each is not None)
 
+    def _waiting(self) -> Iterator[Container]:
+        yield from self._store.pending()
+        unsettled = self._store.unsettled(now=self._clock.now())
+        yield from (each for each in unsettled if each.state is ContainerState.RESERVED)
+
     def _waited_out(self, container: Container) -> str:
         longest_s = container.request.lifetime.pending_s
         if longest_s is None or container.started_at is not None:
             return ""
         waited_s = self._clock.now() - container.requested_at
-        return f"no node could hold it within {longest_s:g} s: {container.reason}" if waited_s >= longest_s else ""
+        return f"it did not run within {longest_s:g} s: {container.reason}" if waited_s >= longest_s else ""
 
     def _look(self, watch: Watch, until: float) -> Expired | None:
         if self._clock.now() >= until:

@@ -50,10 +50,19 @@ def test_a_pending_request_expires_with_what_kept_it_waiting() -> None:
     assert expired(world) == []
     world.clock.advance(1)
     [reason] = expired(world)
-    assert reason.startswith("no node could hold it within 300 s: ")
+    assert reason.startswith("it did not run within 300 s: ")
     assert world.store.container(WEB) is None
     [told] = world.events.of(Event.CONTAINER_EXPIRED)
     assert told == {"fleet": "demo", "name": WEB, "tenant": "acme", "reason": reason}
+
+
+def test_a_request_expires_while_its_image_is_pulled_and_gives_its_room_back(world: World) -> None:
+    waiting = world.placer.create(replace(mortal(pending_s=300.0), image="registry.example/slow:1"))
+    assert waiting.state is ContainerState.RESERVED
+    world.clock.advance(300)
+    assert expired(world) == [f"it did not run within 300 s: {waiting.reason}"]
+    assert world.store.container(WEB) is None
+    assert world.node("i-0a").containers == 0
 
 
 def test_one_that_has_run_waits_for_ever_to_run_again(world: World) -> None:
