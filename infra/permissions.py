@@ -28,7 +28,12 @@ FLEET_LOOK = (
 )
 """Reading that AWS can't narrow to single resources; so are the two below."""
 COMMAND_LOOK = ("ssm:GetCommandInvocation",)
-SCALING_LOOK = ("autoscaling:DescribeInstanceRefreshes", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData")
+SCALING_LOOK = (
+    "autoscaling:DescribeInstanceRefreshes",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
+    "ec2:DescribeLaunchTemplateVersions",
+)
 
 
 class Grants:

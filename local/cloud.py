@@ -14,14 +14,16 @@ from typing import Any
 
 from local import engines as engine_choice
 from local.aws.alarms import Alarms
+from local.aws.arns import function_name
 from local.aws.autoscaling import AutoScaling
 from local.aws.bus import Bus
-from local.aws.capacity import Shortage
+from local.aws.capacity import limited
 from local.aws.commands import AgentTiming, Commands
 from local.aws.deploy import Deployed, Deployment, deploy
 from local.aws.disturbance import Disturbance
 from local.aws.functions import FunctionService
 from local.aws.http_api import HttpApiFront
+from local.aws.permissions import check_may_invoke
 from local.aws.queues import QueuePollers
 from local.aws.schedules import Schedules
 from local.aws.server import CREDENTIALS, AwsServer
@@ -39,6 +41,7 @@ log = logging.getLogger(__name__)
 Progress = Callable[[str], None]
 LOCAL_AMI = "ami-0123456789abcdef0"
 ACCESS_LOG = "api-access.log"
+ALARMS_SERVICE = "lambda.alarms.cloudwatch.amazonaws.com"
 IMAGE_PARAMETERS = {"JoinImage": "join", "RouterImage": "router"}
 
 
@@ -125,7 +128,7 @@ class LocalCloud:
         self.commands.install()
         self._parts.callback(self.commands.uninstall)
         sns, run_policy = self.server.client("sns"), self.autoscaling.run_policy
-        self.alarms = Alarms(backend("cloudwatch"), sns, self.bus, run_policy=run_policy)
+        self.alarms = Alarms(backend("cloudwatch"), sns, self.bus, run_policy=run_policy, invoke=self._invoke_for_alarm)
         self.alarms.install()
         self._parts.callback(self.alarms.uninstall)
         template = template_of(assembly)
@@ -139,6 +142,12 @@ class LocalCloud:
         for skipped in self.deployed.skipped:
             log.info("not emulated: %s (%s): %s", skipped.logical_id, skipped.type, skipped.what)
         self._progress(f"{len(self.deployed.resources)} resources made")
+
+    def _invoke_for_alarm(self, function_arn: str, alarm_arn: str, event: bytes) -> None:
+        """An alarm's own call of a function. Raises NotAllowedError when the function's policy doesn't let it."""
+        name = function_name(function_arn)
+        check_may_invoke(self.server, name, ALARMS_SERVICE, alarm_arn)
+        self.journal.invoke_async(name, event)
 
     def _run(self) -> None:
         self.autoscaling.start()
@@ -172,26 +181,9 @@ class LocalCloud:
         }
 
     def limit_capacity(self, request: Mapping[str, object]) -> Answer:
-        """Let EC2 run out of an instance `type`, of what a `pool` launches, or of both; `left` None ends it.
-
-        Without a type or a pool nothing is changed. The answer is what is short now.
-        """
-        capacity = self.autoscaling.instances.capacity
-        pool, kind, left = str(request.get("pool") or ""), str(request.get("type") or ""), request.get("left")
-        if pool and pool not in self.settings.pools:
-            raise ValueError(f"there is no pool {pool}")
-        shortage = Shortage(kind, f"{self.settings.fleet}-{pool}" if pool else "")
-        if isinstance(left, int):
-            capacity.run_out(shortage, left=left)
-        elif pool or kind:
-            capacity.restore(shortage)
-        prefix = f"{self.settings.fleet}-"
-        return {
-            "short": [
-                {"pool": each.group.removeprefix(prefix), "type": each.instance_type, "left": number}
-                for each, number in capacity.shortages().items()
-            ]
-        }
+        """Let EC2 run out of capacity, or have it again; what is short now."""
+        groups = {pool: f"{self.settings.fleet}-{pool}" for pool in self.settings.pools}
+        return {"short": limited(self.autoscaling.instances.capacity, groups, request)}
 
     def status(self) -> Answer:
         """Nodes, containers and functions as they stand; the lists are the placement function's."""

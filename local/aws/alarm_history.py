@@ -9,6 +9,7 @@ from datetime import datetime
 
 from moto.cloudwatch.models import Alarm
 
+from local.aws.alarm_data import is_composite
 from local.aws.alarm_messages import Change, stamp
 from local.aws.events import utc
 
@@ -24,7 +25,7 @@ class Entry:
     history_item_type: str
     history_summary: str
     history_data: str
-    alarm_type: str = "MetricAlarm"
+    alarm_type: str
 
 
 class History:
@@ -72,4 +73,5 @@ class History:
         ]
 
     def _add(self, alarm: Alarm, at: float, kind: str, summary: str, data: str) -> None:
-        self._items.append(Entry(alarm.name, utc(at), kind, summary, data))
+        alarm_type = "CompositeAlarm" if is_composite(alarm) else "MetricAlarm"
+        self._items.append(Entry(alarm.name, utc(at), kind, summary, data, alarm_type))

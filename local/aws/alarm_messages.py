@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +11,9 @@ from functools import cache
 from botocore.loaders import Loader
 from moto.cloudwatch.models import Alarm
 
+from local.aws.alarm_data import is_composite
 from local.aws.alarm_rules import OPERATORS, AlarmRule, AlarmState, Verdict
+from local.aws.alarm_watching import metrics_of, watching
 from local.aws.events import Event, utc
 
 MAX_SUBJECT = 100
@@ -68,7 +69,7 @@ def reason_data_of(rule: AlarmRule, verdict: Verdict, at: float) -> str:
     data: dict[str, object] = {
         "version": "1.0",
         "queryDate": stamp(utc(at)),
-        "statistic": rule.statistic,
+        **({"statistic": rule.statistic} if rule.statistic else {}),
         "period": rule.period_s,
         "recentDatapoints": [point.value for point in reversed(known)],
         "threshold": rule.threshold,
@@ -101,21 +102,30 @@ def message_of(alarm: Alarm, account: str, change: Change) -> str:
             "OKActions": alarm.ok_actions,
             "AlarmActions": alarm.alarm_actions,
             "InsufficientDataActions": alarm.insufficient_data_actions,
-            "Trigger": _trigger(alarm),
+            **watching(alarm, change.reason_data),
+        }
+    )
+
+
+def action_of(alarm: Alarm, account: str, change: Change) -> str:
+    """What a function that is an alarm's action is called with, as JSON text."""
+    return json.dumps(
+        {
+            "source": "aws.cloudwatch",
+            "alarmArn": alarm.alarm_arn,
+            "accountId": account,
+            "time": stamp(utc(change.at)),
+            "region": alarm.region_name,
+            "alarmData": event_of(alarm, change).detail,
         }
     )
 
 
 def event_of(alarm: Alarm, change: Change) -> Event:
     """The event on the bus."""
-    metric = {
-        "namespace": alarm.namespace,
-        "name": alarm.metric_name,
-        "dimensions": {str(dimension.name): dimension.value for dimension in alarm.dimensions},
-    }
-    stat = {"metric": metric, "period": int(alarm.period), "stat": alarm.statistic or alarm.extended_statistic}
-    metrics = [{"id": str(uuid.uuid5(uuid.NAMESPACE_URL, alarm.alarm_arn)), "metricStat": stat, "returnData": True}]
-    configuration: dict[str, object] = {"metrics": metrics}
+    configuration: dict[str, object] = (
+        {"alarmRule": alarm.rule} if is_composite(alarm) else {"metrics": metrics_of(alarm)}
+    )
     if alarm.description:
         configuration["description"] = alarm.description
     detail: dict[str, object] = {
@@ -139,32 +149,6 @@ def region_label(region: str) -> str:
 def stamp(at: datetime) -> str:
     """A time as CloudWatch writes it: `2025-01-31T12:00:00.000+0000`."""
     return at.isoformat(timespec="milliseconds") + "+0000"
-
-
-def _trigger(alarm: Alarm) -> Mapping[str, object]:
-    kind = (
-        {"StatisticType": "ExtendedStatistic", "ExtendedStatistic": alarm.extended_statistic}
-        if alarm.extended_statistic
-        else {"StatisticType": "Statistic", "Statistic": _shouted(alarm.statistic)}
-    )
-    return {
-        "MetricName": alarm.metric_name,
-        "Namespace": alarm.namespace,
-        **kind,
-        "Unit": alarm.unit,
-        "Dimensions": [{"value": dimension.value, "name": dimension.name} for dimension in alarm.dimensions],
-        "Period": int(alarm.period),
-        "EvaluationPeriods": int(alarm.evaluation_periods),
-        "DatapointsToAlarm": int(alarm.datapoints_to_alarm or alarm.evaluation_periods),
-        "ComparisonOperator": alarm.comparison_operator,
-        "Threshold": float(alarm.threshold),
-        "TreatMissingData": alarm.treat_missing_data or "missing",
-        "EvaluateLowSampleCountPercentile": alarm.evaluate_low_sample_count_percentile or "",
-    }
-
-
-def _shouted(statistic: str) -> str:
-    return "SAMPLE_COUNT" if statistic == "SampleCount" else statistic.upper()
 
 
 def _state(value: AlarmState, reason: str, data: str, since: datetime) -> Mapping[str, object]:

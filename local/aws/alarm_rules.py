@@ -112,13 +112,15 @@ def window_end(rule: AlarmRule, now: float) -> float:
     return math.floor(now / rule.interval_s) * float(rule.interval_s)
 
 
-def points_of(rule: AlarmRule, samples: Sequence[Sample], end: float) -> tuple[Point, ...]:
-    """The datapoints of the evaluation range that ends at `end`, oldest first."""
+def points_of(
+    rule: AlarmRule, samples: Sequence[Sample], end: float, *, statistic: str | None = None
+) -> tuple[Point, ...]:
+    """The datapoints of the evaluation range that ends at `end`, oldest first; by the rule's statistic or this one."""
     points = []
     for back in range(rule.range_periods, 0, -1):
         start = end - back * rule.period_s
         within = [sample for sample in samples if start <= sample.at < start + rule.period_s]
-        points.append(Point(start, statistic_of(rule.statistic, within) if within else None))
+        points.append(Point(start, statistic_of(statistic or rule.statistic, within) if within else None))
     return tuple(points)
 
 

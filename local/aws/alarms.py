@@ -11,10 +11,21 @@ from typing import Protocol
 
 from moto.cloudwatch.models import Alarm, CloudWatchBackend
 
-from local.aws.alarm_data import MetricKey, metric_of, metrics_of, rule_of, sample_of, seconds
+from local.aws.alarm_data import (
+    MetricKey,
+    datapoints,
+    is_composite,
+    metrics_of,
+    rule_of,
+    sample_of,
+    seconds,
+    watched_by,
+)
 from local.aws.alarm_history import History
-from local.aws.alarm_messages import Change, event_of, message_of, reason_data_of, reason_of, subject_of
-from local.aws.alarm_rules import AlarmRule, AlarmState, Sample, evaluate, points_of, window_end
+from local.aws.alarm_messages import Change, action_of, event_of, message_of, reason_data_of, reason_of, subject_of
+from local.aws.alarm_rules import AlarmRule, AlarmState, Sample, evaluate, window_end
+from local.aws.composite_rules import CompositeRule
+from local.aws.composites import composite_change
 from local.aws.events import Emitter, utc
 from local.aws.patching import Patches
 
@@ -35,8 +46,8 @@ class Notifier(Protocol):
 class Alarms:
     """The alarms of one region. `install` changes moto, `start` evaluates on the clock, `evaluate_at` once by hand.
 
-    `run_policy` runs a scaling policy and returns why it did nothing, or None. `clock_rate` is how many seconds of
-    `clock` pass in one of the wall's.
+    `run_policy` runs a scaling policy and returns why it did nothing, or None. `invoke` calls a function (its ARN, the
+    alarm's, the event) without waiting. `clock_rate` is how many seconds of `clock` pass in one of the wall's.
     """
 
     def __init__(
@@ -46,6 +57,7 @@ class Alarms:
         bus: Emitter,
         *,
         run_policy: Callable[[str], str | None] = lambda arn: "scaling policies are not connected",
+        invoke: Callable[[str, str, bytes], object] | None = None,
         clock: Callable[[], float] = time.time,
         settle_s: float = 1.0,
         clock_rate: float = 1.0,
@@ -57,6 +69,7 @@ class Alarms:
         self._sns = sns
         self._bus = bus
         self._run_policy = run_policy
+        self._invoke = invoke
         self._settle_s = settle_s  # data of a period that has just ended may still be on their way
         self._clock_rate = clock_rate
         self._stopping = threading.Event()
@@ -91,11 +104,10 @@ class Alarms:
         """Evaluate the alarms whose turn it is at `now`: standard ones on whole minutes only."""
         with self.lock:
             self._forget_old_data(now)
-            alarms = [(alarm, rule_of(alarm)) for alarm in tuple(self.backend.alarms.values())]
-            due = [(alarm, rule) for alarm, rule in alarms if int(now) % rule.interval_s < TICK_S]
-            data = self._samples({metric_of(alarm) for alarm, _ in due})
+            due = [(alarm, rule) for alarm, rule in self._metric_alarms() if int(now) % rule.interval_s < TICK_S]
+            data = self._samples({key for alarm, _ in due for key in watched_by(alarm)})
         for alarm, rule in due:
-            self._evaluate(alarm, rule, data[metric_of(alarm)], now)
+            self._evaluate(alarm, rule, data, now)
 
     def set_state(self, alarm: Alarm, state: AlarmState, reason: str, reason_data: str, now: float) -> None:
         """Put an alarm into a state; a change runs the state's actions once, and is told on the bus."""
@@ -120,6 +132,14 @@ class Alarms:
         event_of(alarm, change).put(self._bus)
         if alarm.actions_enabled:
             self._act(alarm, change)
+        self._settle_composites(alarm, now)
+
+    def settle(self, composite: Alarm, cause: Alarm | None, now: float) -> None:
+        """Bring a composite alarm to what its rule says now; `cause` is the alarm that changed."""
+        with self.lock:
+            wanted = composite_change(composite, self.backend.alarms, cause, now)
+        if wanted is not None:
+            self.set_state(composite, *wanted, now)
 
     def _run(self) -> None:
         while True:
@@ -132,9 +152,18 @@ class Alarms:
             except Exception:  # one alarm's trouble must not end the evaluation of all
                 logger.exception("alarm evaluation failed")
 
-    def _evaluate(self, alarm: Alarm, rule: AlarmRule, samples: Sequence[Sample], now: float) -> None:
+    def _metric_alarms(self) -> list[tuple[Alarm, AlarmRule]]:
+        alarms = tuple(self.backend.alarms.values())
+        return [(alarm, rule_of(alarm)) for alarm in alarms if not is_composite(alarm)]
+
+    def _settle_composites(self, changed: Alarm, now: float) -> None:
+        for alarm in tuple(self.backend.alarms.values()):
+            if is_composite(alarm) and changed.name in CompositeRule.parse(str(alarm.rule)).children:
+                self.settle(alarm, changed, now)
+
+    def _evaluate(self, alarm: Alarm, rule: AlarmRule, data: Mapping[MetricKey, Sequence[Sample]], now: float) -> None:
         current = AlarmState(alarm.state_value)
-        verdict = evaluate(rule, points_of(rule, samples, window_end(rule, now)), current)
+        verdict = evaluate(rule, datapoints(alarm, rule, data, window_end(rule, now)), current)
         if verdict.state is not current:
             reason = reason_of(rule, verdict, current)
             self.set_state(alarm, verdict.state, reason, reason_data_of(rule, verdict, now), now)
@@ -161,6 +190,9 @@ class Alarms:
                 return None
             if service == "autoscaling":
                 return self._run_policy(arn)
+            if service == "lambda" and self._invoke is not None:
+                self._invoke(arn, alarm.alarm_arn, action_of(alarm, self.backend.account_id, change).encode())
+                return None
         except Exception as error:  # noqa: BLE001  whatever it was, the action failed: the history says so
             return f"{type(error).__name__}: {error}"
         return f"{service or arn} actions are not emulated"
@@ -180,5 +212,5 @@ class Alarms:
             self.backend.metric_data[:] = kept
 
     def _longest_range(self) -> float:
-        ranges = (rule.period_s * rule.range_periods for rule in map(rule_of, self.backend.alarms.values()))
+        ranges = (rule.period_s * rule.range_periods for _, rule in self._metric_alarms())
         return float(max(ranges, default=0))

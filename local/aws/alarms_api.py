@@ -14,12 +14,16 @@ from moto.cloudwatch.models import CloudWatchBackend
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
+from local.aws.alarm_data import is_composite
+from local.aws.alarm_queries import maths_fault, maths_period
 from local.aws.alarm_rules import HIGH_RESOLUTION_S, OPERATORS, STATISTICS, AlarmState, Missing
 from local.aws.alarms import Alarms
+from local.aws.composites import composite_fault
 from local.aws.events import utc
 from local.aws.patching import Patches, Request, as_action
 
 DAY_S = 86_400
+ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 UNCHECKED = "Unchecked: Initial alarm creation"
 PutData = Callable[[CloudWatchBackend, str, list[dict[str, Any]]], None]
 
@@ -35,7 +39,7 @@ class AlarmsApi:
         put_alarm = CloudWatchResponse.put_metric_alarm
         handlers: dict[str, Callable[[Request], object]] = {
             "put_metric_alarm": lambda request: self.put_alarm(request, put_alarm),
-            "put_composite_alarm": self.refuse_composite,
+            "put_composite_alarm": lambda request: self.put_composite(request, put_alarm),
             "set_alarm_state": self.set_state,
             "describe_alarms": self.describe,
             "describe_alarm_history": self.describe_history,
@@ -50,6 +54,21 @@ class AlarmsApi:
         fault = alarm_fault(_definition(request))
         if fault:
             raise ValidationError(fault)
+        self._store(request, original)
+
+    def put_composite(self, request: Request, original: Callable[[CloudWatchResponse], ActionResult]) -> None:
+        """PutCompositeAlarm: evaluated at once, and whenever an alarm of its rule changes."""
+        if request.text("ActionsSuppressor"):
+            raise ValidationError("ActionsSuppressor is not emulated")
+        fault = composite_fault(request.text("AlarmRule"), self.alarms.backend.alarms)
+        fault = fault or actions_fault({name: request.raw(name) for name in ACTIONS})
+        if fault:
+            raise ValidationError(fault)
+        self._store(request, original)
+        alarm = self.alarms.backend.alarms[request.text("AlarmName")]
+        self.alarms.settle(alarm, None, self.alarms.clock())
+
+    def _store(self, request: Request, original: Callable[[CloudWatchResponse], ActionResult]) -> None:
         name, now = request.text("AlarmName"), self.alarms.clock()
         with self.alarms.lock:
             old = self.alarms.backend.alarms.get(name)
@@ -64,10 +83,6 @@ class AlarmsApi:
                 alarm.state_reason_data = old.state_reason_data
                 alarm.state_updated_timestamp = old.state_updated_timestamp
             self.alarms.history.configured(alarm, old is None, now)
-
-    def refuse_composite(self, request: Request) -> None:
-        """PutCompositeAlarm: refused."""
-        raise ValidationError(f"composite alarms are not emulated (alarm {request.text('AlarmName')})")
 
     def set_state(self, request: Request) -> None:
         """SetAlarmState: with actions, until the next evaluation says otherwise."""
@@ -84,7 +99,7 @@ class AlarmsApi:
         self.alarms.set_state(alarm, AlarmState(state), request.text("StateReason"), data, self.alarms.clock())
 
     def describe(self, request: Request) -> object:
-        """DescribeAlarms: all filters that are given together."""
+        """DescribeAlarms: all filters that are given together; composite alarms only when they are asked for."""
         names, prefix = request.texts("AlarmNames"), request.text("AlarmNamePrefix")
         state, action = request.text("StateValue"), request.text("ActionPrefix")
         chosen = [
@@ -95,7 +110,12 @@ class AlarmsApi:
             and (not state or alarm.state_value == state)
             and (not action or any(arn.startswith(action) for arn in alarm.alarm_actions))
         ]
-        return {"MetricAlarms": sorted(chosen, key=lambda alarm: alarm.name), "CompositeAlarms": []}
+        kinds = request.texts("AlarmTypes") or ["MetricAlarm"]
+        chosen.sort(key=lambda alarm: alarm.name)
+        return {
+            "MetricAlarms": [one for one in chosen if not is_composite(one) and "MetricAlarm" in kinds],
+            "CompositeAlarms": [one for one in chosen if is_composite(one) and "CompositeAlarm" in kinds],
+        }
 
     def describe_history(self, request: Request) -> object:
         """DescribeAlarmHistory: newest first unless asked otherwise, 100 a page."""
@@ -110,8 +130,10 @@ class AlarmsApi:
 
 def alarm_fault(wanted: Mapping[str, Any]) -> str | None:
     """Why an alarm's definition is refused, by AWS or because it isn't emulated; None when it isn't."""
-    if wanted.get("Metrics") or wanted.get("ThresholdMetricId"):
-        return "metric maths and anomaly detection are not emulated: name one metric"
+    if wanted.get("ThresholdMetricId"):
+        return "anomaly detection is not emulated: give a Threshold"
+    if wanted.get("Metrics"):
+        return maths_fault(wanted) or _periods_fault(wanted) or _comparison_fault(wanted)
     if not (wanted.get("MetricName") and wanted.get("Namespace")):
         return "MetricName and Namespace are required"
     return _statistic_fault(wanted) or _periods_fault(wanted) or _comparison_fault(wanted)
@@ -129,7 +151,8 @@ def _statistic_fault(wanted: Mapping[str, Any]) -> str | None:
 
 
 def _periods_fault(wanted: Mapping[str, Any]) -> str | None:
-    period, periods = int(wanted.get("Period") or 0), int(wanted.get("EvaluationPeriods") or 0)
+    period = int(wanted.get("Period") or maths_period(wanted.get("Metrics") or []))
+    periods = int(wanted.get("EvaluationPeriods") or 0)
     needed = int(wanted.get("DatapointsToAlarm") or periods)
     if period not in HIGH_RESOLUTION_S and (period < 60 or period % 60):
         return "Period must be 10, 20, 30 or a multiple of 60"
@@ -152,16 +175,16 @@ def _comparison_fault(wanted: Mapping[str, Any]) -> str | None:
             f"Option {treatment} is not supported. Supported options for parameter TreatMissingData are "
             + ", ".join(Missing)
         )
-    actions = [*_all_actions(wanted)]
-    if any(len(wanted.get(kind) or []) > 5 for kind in ("AlarmActions", "OKActions", "InsufficientDataActions")):
+    return actions_fault(wanted)
+
+
+def actions_fault(wanted: Mapping[str, Any]) -> str | None:
+    """Why an alarm's actions are refused; None when they aren't."""
+    if any(len(wanted.get(kind) or []) > 5 for kind in ACTIONS):
         return "at most 5 actions for a state"
-    bad = [arn for arn in actions if not re.match(r"arn:aws[a-z-]*:(sns|autoscaling):", arn)]
+    given = [str(arn) for kind in ACTIONS for arn in wanted.get(kind) or []]
+    bad = [arn for arn in given if not re.match(r"arn:aws[a-z-]*:(sns|autoscaling|lambda):", arn)]
     return f"actions of these kinds are not emulated: {', '.join(bad)}" if bad else None
-
-
-def _all_actions(wanted: Mapping[str, Any]) -> list[str]:
-    kinds = ("AlarmActions", "OKActions", "InsufficientDataActions")
-    return [str(arn) for kind in kinds for arn in wanted.get(kind) or []]
 
 
 def _definition(request: Request) -> dict[str, Any]:
@@ -178,9 +201,7 @@ def _definition(request: Request) -> dict[str, Any]:
         "ComparisonOperator",
         "Threshold",
         "TreatMissingData",
-        "AlarmActions",
-        "OKActions",
-        "InsufficientDataActions",
+        *ACTIONS,
     )
     return {name: request.raw(name) for name in names}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -65,3 +65,24 @@ def lacking(instance_type: str, zone: str, other_zones: tuple[str, ...]) -> str:
         " Our system will be working on provisioning additional capacity. You can currently get"
         f" {instance_type} capacity by not specifying an Availability Zone in your request{elsewhere}."
     )
+
+
+def limited(capacity: Capacity, groups: Mapping[str, str], request: Mapping[str, object]) -> list[Mapping[str, object]]:
+    """Do what a request asks for and tell what is short then. Raises ValueError for an unknown pool.
+
+    `type` and `pool` say of what, `left` how many more there are; None ends the shortage. Without a type or a pool
+    nothing is changed. `groups` are the pools' groups by name.
+    """
+    pool, kind, left = str(request.get("pool") or ""), str(request.get("type") or ""), request.get("left")
+    if pool and pool not in groups:
+        raise ValueError(f"there is no pool {pool}")
+    shortage = Shortage(kind, groups.get(pool, ""))
+    if (pool or kind) and isinstance(left, int):
+        capacity.run_out(shortage, left=left)
+    elif pool or kind:
+        capacity.restore(shortage)
+    pools = {group: name for name, group in groups.items()}
+    return [
+        {"pool": pools.get(each.group, ""), "type": each.instance_type, "left": number}
+        for each, number in capacity.shortages().items()
+    ]

@@ -102,6 +102,7 @@ def test_decisions_are_kept_by_the_scaler_and_told_by_placement(
         ("autoscaling:DescribeInstanceRefreshes", "*"),
         ("cloudwatch:DescribeAlarms", "*"),
         ("cloudwatch:GetMetricData", "*"),
+        ("ec2:DescribeLaunchTemplateVersions", "*"),
         ("cloudwatch:ListTagsForResource", "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:any"),
     ],
 )

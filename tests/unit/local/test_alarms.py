@@ -374,25 +374,12 @@ def test_old_data_are_forgotten(cloud: Cloud) -> None:
         pytest.param({"Statistic": "Median"}, id="unknown statistic"),
         pytest.param({"ExtendedStatistic": "p90"}, id="two statistics"),
         pytest.param({"AlarmActions": [TOPIC] * 6}, id="six actions"),
-        pytest.param({"AlarmActions": ["arn:aws:lambda:eu-central-1:123456789012:function:x"]}, id="other action"),
+        pytest.param({"AlarmActions": ["arn:aws:ssm:eu-central-1:123456789012:opsitem:1"]}, id="other action"),
     ],
 )
 def test_an_alarm_that_aws_would_refuse_or_that_is_not_emulated_is_refused(cloud: Cloud, more: dict[str, Any]) -> None:
     assert refusal(lambda: cloud.make_alarm(**more))[0] in ("ValidationError", "InvalidParameterValue")
     assert cloud.api.describe_alarms()["MetricAlarms"] == []
-
-
-def test_metric_maths_and_composite_alarms_are_refused_by_name(cloud: Cloud) -> None:
-    maths = {
-        "AlarmName": "x",
-        "EvaluationPeriods": 1,
-        "ComparisonOperator": "GreaterThanThreshold",
-        "Threshold": 1.0,
-        "Metrics": [{"Id": "e", "Expression": "a + b", "ReturnData": True}],
-    }
-    assert "metric maths" in refusal(lambda: cloud.api.put_metric_alarm(**maths))[1]
-    composite = lambda: cloud.api.put_composite_alarm(AlarmName="x", AlarmRule="ALARM(y)")  # noqa: E731
-    assert "not emulated" in refusal(composite)[1]
 
 
 def test_alarms_are_described_by_all_filters_together(cloud: Cloud) -> None:
