@@ -24,7 +24,7 @@ from swarmkeeper.domain.scaling.need import Need, needs_of
 from swarmkeeper.domain.scaling.policy import Policy, reserved_share
 from swarmkeeper.domain.scaling.snapshot import FleetSnapshot, PoolNodes
 from swarmkeeper.domain.scaling.victims import Removable, removable
-from swarmkeeper.domain.scaling.waiting import could_use
+from swarmkeeper.domain.scaling.waiting import could_use, look_again_at
 
 TOLD = 20
 """Unplaceable requests that are told one by one."""
@@ -176,7 +176,8 @@ def _shrunk(fleet: FleetSeen, pool: PoolNodes, need: Need, found: Removable) -> 
     if not chosen and _may_replace(pool, found, caps):
         return _replaced(fleet, pool, need, found)
     if not found.nodes:
-        return _resized(fleet, pool, Guarded(seen.group_desired), seen.group_desired, f"fits: {share}", need)
+        held = Guarded(seen.group_desired, recheck_at=look_again_at(fleet, pool))
+        return _resized(fleet, pool, held, seen.group_desired, f"fits: {share}", need)
     reason = f"{share}: {len(found.nodes)} of {len(pool.ready)} ready nodes are not needed"
     if not chosen:
         return _resized(fleet, pool, replace(held, desired=seen.group_desired), wish, reason, need)

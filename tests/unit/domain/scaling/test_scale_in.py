@@ -243,3 +243,29 @@ def test_a_request_for_what_would_go_keeps_it() -> None:
 def test_nodes_with_no_capacity_are_no_obstacle() -> None:
     odd = a_node("i-0z", capacity=Resources(), created_at=YOUNG)
     assert "i-0z" in decide(a_snapshot(a_node("i-0a"), odd, low=0)).victims
+
+
+# When time alone will change the answer.
+
+
+@pytest.mark.parametrize(
+    ("policy", "again_at"),
+    [
+        pytest.param(POLICY, None, id="nothing changes by itself"),
+        pytest.param(replace(POLICY, max_node_age_s=NOW), YOUNG + NOW, id="when a node expires"),
+        pytest.param(replace(POLICY, image_id="ami-1"), NOW + 3600, id="an image may change"),
+        pytest.param(
+            replace(POLICY, arrival_headroom=ArrivalHeadroom(percent=100)), NOW + 60, id="remembered arrivals decay"
+        ),
+    ],
+)
+def test_a_pool_that_fits_is_looked_at_again_when_time_alone_may_let_a_node_go(
+    policy: Policy, again_at: float | None
+) -> None:
+    peak = ArrivalPeak(resources(6, 0), resources(1, 0), NOW)
+    containers = [a_container(letter, on=f"i-0{letter}", cpus=1.9) for letter in ("a", "b")]
+    nodes = [a_node(f"i-0{letter}", created_at=YOUNG) for letter in "ab"]
+    nodes += [] if policy.arrival_headroom is None else [a_node(f"i-0{letter}") for letter in "cde"]
+    state = ScalingState(WORKERS, arrivals=peak)
+    decision = decide(a_snapshot(*nodes, containers=containers, high=9, state=state), policy)
+    assert (decision.direction, decision.recheck_at) == (Direction.NONE, again_at)
