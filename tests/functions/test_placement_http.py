@@ -415,7 +415,7 @@ def test_an_unknown_decision_is_not_found(world: World, name: str) -> None:
 
 
 @pytest.mark.parametrize("query", [{"next": "x"}, {"limit": 0}, {"since": "yesterday"}, {"colour": "red"}])
-def test_a_wrong_question_about_decisions_is_refused(world: World, query: dict[str, object]) -> None:
+def test_a_wrong_question_about_decisions_is_refused(world: World, query: dict[str, Any]) -> None:
     status, problem = ask("GET /scaling/decisions", **query)
     assert (status, problem["field"]) == (400, next(iter(query)))
 
