@@ -263,7 +263,7 @@ def test_a_pool_that_fits_is_looked_at_again_when_time_alone_may_let_a_node_go(
     policy: Policy, again_at: float | None
 ) -> None:
     peak = ArrivalPeak(resources(6, 0), resources(1, 0), NOW)
-    containers = [a_container(letter, on=f"i-0{letter}", cpus=1.9) for letter in ("a", "b")]
+    containers = [a_container(letter, on=f"i-0{letter}", cpus=1.7) for letter in "ab"]
     nodes = [a_node(f"i-0{letter}", created_at=YOUNG) for letter in "ab"]
     nodes += [] if policy.arrival_headroom is None else [a_node(f"i-0{letter}") for letter in "cde"]
     state = ScalingState(WORKERS, arrivals=peak)
