@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from swarmkeeper.cli.output import fail, print_json, result
+from swarmkeeper.cli.output import fail, notice, print_json, result
 from swarmkeeper.cli.simulation.amounts import duration, node_size
+from swarmkeeper.cli.simulation.configuration import with_config
 from swarmkeeper.cli.simulation.progress import Runs, runs
 from swarmkeeper.cli.simulation.tables import results_table
 from swarmkeeper.domain.placement.options import PlacementOptions
+from swarmkeeper.domain.placement.strategies import BUSIEST
 from swarmkeeper.domain.scaling.arrivals import ArrivalHeadroom
 from swarmkeeper.edge.patterns import compile_re2
 from swarmkeeper.errors import InvalidInput
 from swarmkeeper.simulation.experiment import FULL, SHORT, Result, Setup, profile_of, run_policy, to_json
 from swarmkeeper.simulation.model import PoolModel
-from swarmkeeper.simulation.named import DEFAULTS, names_in
+from swarmkeeper.simulation.named import CONFIG, DEFAULTS, names_in
+from swarmkeeper.simulation.report.page import Report, write_report
+from swarmkeeper.simulation.report.sweep import sweeps
 from swarmkeeper.simulation.trace import Trace, read_trace
 from swarmkeeper.simulation.workload import Batches
 
@@ -47,8 +50,18 @@ ProfileOption = Annotated[
 MaxLifetimeOption = Annotated[
     str | None, typer.Option("--max-lifetime", help="Leave out what may live longer, e.g. 6h: the profile short.")
 ]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="A swarmkeeper.yaml to try too, as the policy config; --node is its size."),
+]
+PoolOption = Annotated[
+    str | None, typer.Option("--pool", help="The pool of --config, where it has several of workers.")
+]
 ReportOption = Annotated[
     Path | None, typer.Option("--report", help="Write report.html with plots, and report.json, to this folder.")
+]
+FrontierOption = Annotated[
+    bool, typer.Option("--frontier/--no-frontier", help="Whether the report has a sweep, some twenty runs more.")
 ]
 BatchesOption = Annotated[
     Batches, typer.Option("--batches", help="Whether what a tenant starts together comes apart or at one instant.")
@@ -71,8 +84,11 @@ def simulate(
     policy: PolicyOption = None,
     profile: ProfileOption = None,
     max_lifetime: MaxLifetimeOption = None,
+    config: ConfigOption = None,
+    pool: PoolOption = None,
     json: JsonOption = False,
     report: ReportOption = None,
+    frontier: FrontierOption = True,
     batches: BatchesOption = Batches.APART,
     node: NodeOption = "32,256",
     boot: BootOption = "90",
@@ -85,27 +101,33 @@ def simulate(
 ) -> None:
     """Replay real demand against scaling policies and compare what they cost and how long containers wait."""
     model = PoolModel(
-        node_size(node), duration(boot), _positive("decision", decision), _positive("alarm-period", alarm_period)
+        node_size(node),
+        duration(boot),
+        _positive("decision", decision),
+        _positive("alarm-period", alarm_period),
+        price,
+        launch_failures,
     )
-    model = replace(model, price_per_hour=price, launch_failures=launch_failures)
-    setup = Setup(
-        model,
-        PlacementOptions(compile_re2),
-        ArrivalHeadroom(boot_s=max(model.boot_s, model.decision_s)),
-        "busiest",
-        duration(warmup),
-        seed,
-        batches,
-    )
-    lifetimes = _max_lifetimes(profile, max_lifetime)
+    headroom = ArrivalHeadroom(boot_s=max(model.boot_s, model.decision_s))
+    setup = Setup(model, PlacementOptions(compile_re2), headroom, BUSIEST.name, duration(warmup), seed, batches)
+    limits = _max_lifetimes(profile, max_lifetime)
     try:
-        names, rows = names_in(policy or ()), read_trace(trace)
+        if config is not None:
+            setup = with_config(setup, config, pool)
+        names = names_in(policy or (*DEFAULTS, *((CONFIG,) if config else ())))
+        rows = read_trace(trace)
         with runs(rows.length_s) as bars:
-            results = [each for limit in lifetimes for each in _run(names, rows, setup, limit, bars)]
+            results = [each for limit in limits for each in _run(names, rows, setup, limit, bars)]
+            swept = sweeps(results[-1].profile, setup, bars.run) if report and frontier else ()
     except InvalidInput as error:
         fail(str(error))
+    shortest = max((each for each in limits if each), default=None)
+    made = Report(to_json(setup, rows, shortest, results), tuple(results), swept)
+    if report:
+        write_report(made, report)
+        notice(f"report: {report / 'report.html'}")
     if json:
-        print_json(to_json(setup, rows, lifetimes, results))
+        print_json(made.document)
     else:
         result().print(results_table(results))
 

@@ -14,6 +14,7 @@ from swarmkeeper.simulation.demand import DemandStep, bound_node_hours, demand_o
 from swarmkeeper.simulation.measures import Measures, percentile, waited_share
 from swarmkeeper.simulation.model import GIB, PoolModel
 from swarmkeeper.simulation.named import NamedPolicy, policy_named
+from swarmkeeper.simulation.policies.product import Configured
 from swarmkeeper.simulation.replay import Progress, Replay, nobody_told
 from swarmkeeper.simulation.trace import Trace
 from swarmkeeper.simulation.workload import Batches, Job, Workload, draw
@@ -23,7 +24,10 @@ FULL, SHORT = "full", "short"
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What is the same for all policies. `headroom` and `strategy` are those of our own policy."""
+    """What is the same for all policies. `headroom` and `strategy` are those of our own policy.
+
+    `configured` is what the policy `config` decides by.
+    """
 
     model: PoolModel
     options: PlacementOptions
@@ -32,6 +36,7 @@ class Setup:
     warmup_s: float = 12 * 3600.0
     seed: int = 1
     batches: Batches = Batches.APART
+    configured: Configured | None = None
 
     def to_json(self) -> dict[str, object]:
         """The parameters as plain values."""
@@ -142,7 +147,9 @@ def profile_of(trace: Trace, setup: Setup, max_lifetime_s: float | None) -> Prof
 
 def run_policy(name: str, profile: Profile, setup: Setup, progress: Progress = nobody_told) -> Result:
     """Replay a profile under the policy of this name."""
-    named = policy_named(name, setup.model, setup.headroom, setup.strategy, peak_nodes(profile.demand))
+    named = policy_named(
+        name, setup.model, setup.headroom, setup.strategy, peak_nodes(profile.demand), setup.configured
+    )
     return run_named(named, profile, setup, progress)
 
 
@@ -163,10 +170,10 @@ def run_named(named: NamedPolicy, profile: Profile, setup: Setup, progress: Prog
     return Result(named.name, named.strategy, profile, measures, price, time.process_time() - began)
 
 
-def to_json(setup: Setup, trace: Trace, max_lifetimes_s: Sequence[float | None], results: Sequence[Result]) -> object:
-    """The whole experiment as one object."""
-    parameters = {"trace": trace.name, "arrivals": len(trace.rows), "trace_s": trace.length_s}
-    parameters |= {"max_lifetime_s": [each for each in max_lifetimes_s if each is not None], **setup.to_json()}
+def to_json(setup: Setup, trace: Trace, max_lifetime_s: float | None, results: Sequence[Result]) -> dict[str, object]:
+    """The whole experiment as one object; `max_lifetime_s` is that of the profile short."""
+    parameters = {"trace": trace.name, "trace_arrivals": len(trace.rows), "trace_s": trace.length_s}
+    parameters |= {"max_lifetime_s": max_lifetime_s, **setup.to_json()}
     return {"parameters": parameters, "policies": [each.to_json() for each in results]}
 
 

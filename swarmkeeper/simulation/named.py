@@ -14,10 +14,11 @@ from swarmkeeper.simulation.policies.base import Policy
 from swarmkeeper.simulation.policies.fixed import Fixed
 from swarmkeeper.simulation.policies.forecast import Forecasted, Seasons
 from swarmkeeper.simulation.policies.ours import Ours
+from swarmkeeper.simulation.policies.product import Configured, Product
 from swarmkeeper.simulation.policies.step import StepScaling
 from swarmkeeper.simulation.policies.tracking import TargetTracking
 
-OURS, FORECAST = "ours", "ours+forecast"
+OURS, FORECAST, CONFIG = "ours", "ours+forecast", "config"
 STEP_BINPACK, STEP_SPREAD = "step-binpack", "step-spread"
 FIXED = "fixed"
 DEFAULTS = (OURS, STEP_BINPACK, STEP_SPREAD, "tracking-80", "tracking-95", "tracking-100", FIXED)
@@ -38,20 +39,31 @@ class NamedPolicy:
 
 
 def names_in(given: Sequence[str]) -> tuple[str, ...]:
-    """The policies that are meant, each once; all of them when none is given. Raises InvalidInput."""
-    names = [each for name in given or DEFAULTS for each in FAMILIES.get(name, (name,))]
+    """The policies that are meant, each once. Raises InvalidInput."""
+    names = [each for name in given for each in FAMILIES.get(name, (name,))]
     for name in names:
-        if name not in (*DEFAULTS, FORECAST) and not TRACKING.fullmatch(name):
+        if name not in (*DEFAULTS, FORECAST, CONFIG) and not TRACKING.fullmatch(name):
             raise InvalidInput(
-                "policy", f"{name!r} is none of {', '.join((*DEFAULTS, FORECAST))}; tracking takes any 1 to 100"
+                "policy", f"{name!r} is none of {', '.join((*DEFAULTS, FORECAST, CONFIG))}; tracking takes any 1 to 100"
             )
     return tuple(dict.fromkeys(names))
 
 
 def policy_named(
-    name: str, model: PoolModel, headroom: ArrivalHeadroom, strategy: str, peak_nodes: float
+    name: str,
+    model: PoolModel,
+    headroom: ArrivalHeadroom,
+    strategy: str,
+    peak_nodes: float,
+    configured: Configured | None = None,
 ) -> NamedPolicy:
-    """A policy that has decided nothing yet; headroom and strategy are those of ours."""
+    """A policy that has decided nothing yet; headroom and strategy are those of ours. Raises InvalidInput."""
+    if name == CONFIG:
+        if configured is None:
+            raise InvalidInput("policy", "'config' is what --config says, which is not given")
+        return NamedPolicy(
+            name, Product(configured, model.decision_s), configured.policy.options.strategy, max(1, configured.min)
+        )
     if name == OURS:
         return NamedPolicy(name, Ours(headroom, model.decision_s), strategy)
     if name == FORECAST:

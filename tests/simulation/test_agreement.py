@@ -16,7 +16,7 @@ from swarmkeeper.simulation.fleet import Fleet
 from swarmkeeper.simulation.model import PUBLISHED_NODE, PoolModel
 from swarmkeeper.simulation.policies.base import Change
 from swarmkeeper.simulation.policies.ours import Ours
-from swarmkeeper.simulation.policies.product import Product
+from swarmkeeper.simulation.policies.product import Configured, Product
 from swarmkeeper.simulation.replay import Replay
 from swarmkeeper.simulation.trace import read_trace
 from swarmkeeper.simulation.waiting import Waiting
@@ -35,7 +35,7 @@ class Both:
         self.every_s = every_s
         self.compared = self.bought = self.removed = 0
         self._ours = Ours(headroom, every_s)
-        self._product = Product(policy, (0, 100_000), every_s)
+        self._product = Product(Configured(policy, 0, 100_000), every_s)
 
     def arrived(self, job: Job) -> None:
         self._ours.arrived(job)

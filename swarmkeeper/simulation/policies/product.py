@@ -6,9 +6,10 @@ Each decision reads all nodes and containers anew, as in production: for small t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import inf
 
-from swarmkeeper.domain.model import Container, ContainerState, NodeId
+from swarmkeeper.domain.model import Container, ContainerState, NodeId, Request
 from swarmkeeper.domain.scaling.arrivals import observed
 from swarmkeeper.domain.scaling.decision import ScalingDecision, decide_fleet
 from swarmkeeper.domain.scaling.memory import after_decision
@@ -16,25 +17,39 @@ from swarmkeeper.domain.scaling.policy import Policy
 from swarmkeeper.domain.scaling.snapshot import FleetSnapshot, PoolSnapshot
 from swarmkeeper.domain.scaling.state import ScalingState
 from swarmkeeper.simulation.fleet import Fleet, request_of
-from swarmkeeper.simulation.policies.base import Change
+from swarmkeeper.simulation.policies.base import NO_CHANGE, Change
 from swarmkeeper.simulation.waiting import Waiting
 from swarmkeeper.simulation.workload import Job
 
 
-class Product:
-    """Decides as the scaler does: observe, decide, remember. `bounds` are the group's least and most nodes."""
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """One pool of a configuration: its policy, its group's bounds, and how often something wakes the scaler.
 
-    def __init__(self, policy: Policy, bounds: tuple[int, int], every_s: float) -> None:
+    `alarm_period_s` is None where every moment does; otherwise alarms do, what waits, and a due recheck.
+    """
+
+    policy: Policy
+    min: int
+    max: int
+    alarm_period_s: float | None = None
+
+
+class Product:
+    """Decides as the scaler does: observe, decide, remember."""
+
+    def __init__(self, configured: Configured, every_s: float) -> None:
         self.every_s = every_s
         self.last: ScalingDecision | None = None
-        self._policy = policy
-        self._bounds = bounds
+        self._configured = configured
+        self._policy = configured.policy
         self._state: ScalingState | None = None
-        self._there: dict[int, Job] = {}
+        self._decided_at = -inf
+        self._there: dict[int, tuple[Job, Request]] = {}
 
     def arrived(self, job: Job) -> None:
         """The job waits or runs."""
-        self._there[job.number] = job
+        self._there[job.number] = job, request_of(job.number, job.reservation)
 
     def ended(self, job: Job) -> None:
         """The job is gone."""
@@ -42,6 +57,9 @@ class Product:
 
     def decide(self, fleet: Fleet, waiting: Waiting, now: float) -> Change:
         """What the decision asks of the group; nodes it names have nothing on them, since nothing is movable."""
+        if not (waiting or self._is_due(now)):
+            return NO_CHANGE
+        self._decided_at = now
         seen = self._seen(fleet, now)
         limits = self._policy.limits
         decision = decide_fleet(self._snapshot(fleet, waiting, seen), {seen.name: self._policy}, now)[0]
@@ -51,8 +69,15 @@ class Product:
             return Change(remove=tuple(node for node in decision.victims if node in fleet.empty))
         return Change(buy=max(0, decision.desired - len(fleet)))
 
+    def _is_due(self, now: float) -> bool:
+        period_s = self._configured.alarm_period_s
+        if period_s is None or now >= self._decided_at + period_s:
+            return True
+        recheck_at = self._state.recheck_at if self._state else None
+        return recheck_at is not None and now >= recheck_at
+
     def _seen(self, fleet: Fleet, now: float) -> PoolSnapshot:
-        least, most = self._bounds
+        least, most = self._configured.min, self._configured.max
         pool = replace(fleet.pool, min=least, max=most)
         state = self._state or ScalingState(pool.name)
         if self._policy.arrival_headroom is not None:
@@ -70,10 +95,10 @@ class Product:
         return FleetSnapshot(nodes, standing, pending, (seen,), "simulated")
 
     def _containers(self, fleet: Fleet) -> Iterator[Container]:
-        for job in self._there.values():
+        for job, request in self._there.values():
             placed = fleet.is_placed(job)
             yield Container(
-                request=request_of(job.number, job.reservation),
+                request=request,
                 state=ContainerState.RUNNING if placed else ContainerState.PENDING,
                 requested_at=job.at,
                 node=fleet.node_of(job) if placed else None,
