@@ -96,3 +96,29 @@ def test_what_no_node_could_ever_hold_is_left_out_and_told() -> None:
     figures = json.loads(ran.stdout)["policies"][0]
     assert figures["refused"] > 100
     assert figures["waited_share"] == 0
+
+
+def test_a_report_is_written_on_request(tmp_path: Path) -> None:
+    arguments = ["--policy", "tracking-95", "--no-frontier", "--report", str(tmp_path / "deep" / "report")]
+    ran = CliRunner().invoke(app, ["simulate", "--trace", str(EXCERPT), *arguments])
+    assert ran.exit_code == 0, ran.output
+    assert {path.name for path in (tmp_path / "deep" / "report").iterdir()} >= {"report.html", "report.json"}
+
+
+def test_a_configuration_is_tried_as_it_would_decide(tmp_path: Path) -> None:
+    trace = tmp_path / "small.csv"
+    rows = "".join(f"{at},b{at},1,2,600,1200,0\n" for at in range(0, 6000, 300))
+    trace.write_text(HEADING + rows)
+    arguments = ["--config", "swarmkeeper.example.yaml", "--node", "2,8", "--warmup", "0", "--policy", "config"]
+    ran = CliRunner().invoke(app, ["simulate", "--trace", str(trace), *arguments, "--pool", "workers", "--json"])
+    assert ran.exit_code == 0, ran.output
+    told = json.loads(ran.stdout)
+    assert told["policies"][0]["policy"] == "config"
+    assert told["policies"][0]["price"] > 0
+    unnamed = CliRunner().invoke(app, ["simulate", "--trace", str(trace), *arguments])
+    assert unnamed.exit_code == 1
+    assert unnamed.output.strip() == "swarmkeeper: pool: '' is none of workers, workers-spot: name one with --pool"
+    missing = CliRunner().invoke(app, ["simulate", "--trace", str(trace), "--config", str(tmp_path / "none.yaml")])
+    assert missing.output.startswith("swarmkeeper: none.yaml:1: (document): can't be read: ")
+    without = CliRunner().invoke(app, ["simulate", "--trace", str(trace), "--warmup", "0", "--policy", "config"])
+    assert "which is not given" in without.output
