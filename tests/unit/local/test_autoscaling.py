@@ -21,6 +21,7 @@ from local.aws.autoscaling import AutoScaling, Timing
 from local.aws.capacity import Shortage
 from local.aws.server import AwsServer
 from local.machines import Instance
+from swarmkeeper.adapters.aws.fleet import AutoScalingFleet
 from tests.unit.local.cloud_fakes import FakeMachines, InlineExecutor, ManualClock, RecordingBus, eventually
 
 GROUP = "demo-web"
@@ -357,6 +358,17 @@ def test_a_refresh_is_in_progress_until_it_is_cancelled(cloud: Cloud) -> None:
     assert [each["Status"] for each in refreshes(cloud)] == ["Cancelled"]
     with pytest.raises(ClientError, match="ActiveInstanceRefreshNotFound"):
         cloud.api.cancel_instance_refresh(AutoScalingGroupName=GROUP)
+
+
+def test_the_product_sees_a_refresh_and_the_image_that_new_instances_get(cloud: Cloud) -> None:
+    cloud.make_group()
+    fleet = AutoScalingFleet(cloud.api, cloud.server.client("ec2"))
+    assert not fleet.refreshing(GROUP)
+    cloud.api.start_instance_refresh(AutoScalingGroupName=GROUP)
+    assert fleet.refreshing(GROUP)
+    cloud.api.cancel_instance_refresh(AutoScalingGroupName=GROUP)
+    assert not fleet.refreshing(GROUP)
+    assert fleet.image_id(GROUP) == "ami-12345678"
 
 
 def test_refreshes_are_told_the_newest_first(cloud: Cloud) -> None:

@@ -1,0 +1,81 @@
+"""What waits is bought for before any alarm could tell: placement says itself that capacity is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from local.starter import project_root
+from tests.e2e.conftest import MakeWorld
+from tests.e2e.test_rechecks import became
+from tests.e2e.world import SLOTS, World
+
+pytestmark = pytest.mark.loop
+
+
+def settings(folder: Path, *, pools: str = "") -> Path:
+    """The shipped profile with slow alarms, with needs that placement tells, and nothing bought beyond them."""
+    shipped = (project_root() / "swarmkeeper.demo.yaml").read_text()
+    for old, new in (
+        ("alarm_period: 10s", "alarm_period: 300s"),
+        ("capacity_events: false", "capacity_events: true"),
+        ("reserved_high: 0.8", "reserved_high: 1.0"),
+    ):
+        assert old in shipped
+        shipped = shipped.replace(old, new)
+    file = folder / "swarmkeeper.yaml"
+    if pools:
+        shipped = shipped.replace("launch_limit: 10m", "launch_limit: 10m\n    price: 0.02")
+    file.write_text(shipped.replace("\nscaling:", f"\n{pools}scaling:"))
+    return file
+
+
+SPARE = """\
+  spare:
+    role: worker
+    instance_types: [t3.small]
+    min: 0
+    max: 4
+    labels: {containerslots: "4"}
+    system_reserve: {cpus: 0, memory: 256MiB}
+    price: 0.03
+"""
+
+
+def decisions(world: World) -> list[dict[str, Any]]:
+    return cast(list[dict[str, Any]], world.cloud.history()["decisions"])
+
+
+def request(world: World, count: int) -> None:
+    for number in range(count):
+        assert world.request(f"web-{number}")["status"] in (201, 202)
+
+
+def test_a_burst_is_bought_for_in_one_decision_before_the_alarm_could_tell(
+    make_world: MakeWorld, tmp_path: Path
+) -> None:
+    world = make_world("simulated", settings=settings(tmp_path))
+    world.first_worker()
+    request(world, 3 * SLOTS)
+    world.wait("that the burst is bought for", lambda: world.group()["DesiredCapacity"] == 3, limit_s=60)
+    out = [each for each in decisions(world) if each["direction"] == "out"]
+    assert [(each["trigger"], each["desired"]) for each in out] == [("Capacity Needed", 3)]
+    assert became(world, "demo-pending", "ALARM") == 0
+    world.wait("that all run", lambda: set(world.states().values()) == {"running"}, limit_s=180)
+    told = world.passed("Capacity Needed")
+    assert 1 <= len(told) <= 1 + 60  # not one a request and a retry
+
+
+def test_a_launch_that_finds_no_capacity_falls_over_to_the_next_pool(make_world: MakeWorld, tmp_path: Path) -> None:
+    world = make_world("simulated", settings=settings(tmp_path, pools=SPARE))
+    world.first_worker()
+    asked = {"pool": "workers", "left": 0}
+    assert world.cloud.limit_capacity(asked)["short"] == [{"pool": "workers", "type": "", "left": 0}]
+    request(world, SLOTS + 1)
+    world.wait("that all run", lambda: set(world.states().values()) == {"running"}, limit_s=240)
+    short = {str(each["AutoScalingGroupName"]) for each in world.passed("EC2 Instance Launch Unsuccessful")}
+    assert len(world.nodes("ready")) == 2
+    assert {node["pool"] for node in world.nodes("ready")} == {"workers", "spare"}
+    assert short == {"demo-workers"}
