@@ -73,4 +73,6 @@ class World:
         listed = self.fleet.list()
         nodes = [(node["id"], node["state"], node.get("reason")) for node in listed["nodes"]]
         states = [(one["name"], one["state"], one.get("reason")) for one in listed["containers"]]
-        return f"nodes {nodes}, containers {states}, group {self.group()['Instances']}"
+        groups = self.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+        counted = {group["AutoScalingGroupName"]: group["DesiredCapacity"] for group in groups}
+        return f"nodes {nodes}, containers {states}, desired {counted}"
