@@ -85,7 +85,12 @@ class TriggerRules:
         owner = owner_by_dimensions(change.dimensions, self.fleet) or self._tagged(change.arn)
         if owner.fleet != self.fleet:
             return Trigger(name, Todo.NOTHING, reason="neither its dimensions nor its tags name this fleet")
-        return Trigger(name, Todo.DECIDE, pool=owner.pool)
+        return self._asks(name, owner.pool)
+
+    def _asks(self, name: str, pool: PoolName | None) -> Trigger:
+        if pool is not None and pool not in self.pool_of.values():
+            return Trigger(name, Todo.NOTHING, pool, f"{pool} is no pool of workers of this fleet")
+        return Trigger(name, Todo.DECIDE, pool)
 
     def _tagged(self, arn: str) -> AlarmOwner:
         return self.owner_of(arn) if arn else NOBODY
@@ -111,7 +116,7 @@ class TriggerRules:
         detail = event.own(self.fleet)
         if detail is None:
             return Trigger(event.detail_type, Todo.NOTHING, reason="another fleet's event")
-        return Trigger(event.detail_type, Todo.DECIDE, pool=None if detail.pool is None else PoolName(detail.pool))
+        return self._asks(event.detail_type, None if detail.pool is None else PoolName(detail.pool))
 
     def _of_launch_failure(self, event: BusEvent) -> Trigger:
         """A cancelled launch had its instance: the registrar gave it up, and counts it."""
@@ -122,7 +127,7 @@ class TriggerRules:
         if detail.status != "Failed":
             return Trigger(LAUNCH_FAILED, Todo.NOTHING, pool, f"the launch was {detail.status}: {detail.message}")
         at = event.time.timestamp()
-        return Trigger(LAUNCH_FAILED, Todo.NOTE_LAUNCH_FAILURE, pool, detail.message, detail.instance_id, at)
+        return Trigger(LAUNCH_FAILED, Todo.NOTE_LAUNCH_FAILURE, pool, detail.message, detail.instance_id or "", at)
 
 
 def messages_in(event: Mapping[str, Any]) -> tuple[Heard, ...]:

@@ -64,7 +64,7 @@ class LaunchFailureDetail(_Detail):
     group: str = Field(alias="AutoScalingGroupName")
     status: str = Field(default="Failed", alias="StatusCode")
     message: str = Field(default="", alias="StatusMessage")
-    instance_id: str = Field(default="", alias="EC2InstanceId")
+    instance_id: str | None = Field(default=None, alias="EC2InstanceId")
 
 
 class OwnDetail(_Detail):

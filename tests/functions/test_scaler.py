@@ -48,7 +48,8 @@ HARMLESS = (
 
 
 def rules(**owners: AlarmOwner) -> TriggerRules:
-    return TriggerRules("demo", lambda arn: (OWNERS | owners).get(arn, NOBODY), {"demo-workers": WORKERS})
+    pools = {"demo-workers": WORKERS, "demo-gpu": PoolName("gpu")}
+    return TriggerRules("demo", lambda arn: (OWNERS | owners).get(arn, NOBODY), pools)
 
 
 def the_trigger(event: dict[str, Any]) -> Trigger:
@@ -84,6 +85,7 @@ def test_a_trigger_tells_who_asked() -> None:
 
 def test_a_failed_launch_comes_with_what_it_failed_of() -> None:
     assert "do not have sufficient t3.small capacity" in the_trigger(recorded("launch_unsuccessful")).reason
+    assert the_trigger(recorded("launch_unsuccessful", EC2InstanceId=None)).instance_id == ""
     with_instance = recorded("launch_unsuccessful", EC2InstanceId="i-0123456789abcdef0")
     assert the_trigger(with_instance).instance_id == "i-0123456789abcdef0"
 
@@ -97,6 +99,7 @@ def test_a_failed_launch_comes_with_what_it_failed_of() -> None:
         pytest.param(alarm(Trigger={"Dimensions": "x"}), id="dimensions of no form"),
         pytest.param(alarm("alarm_composite", AlarmArn=f"{ARN}untagged"), id="a composite alarm without tags"),
         pytest.param(alarm("alarm_composite", AlarmArn=None), id="an alarm that does not say which"),
+        pytest.param(recorded("launch_abandoned", pool="managers"), id="a pool that is not sized"),
         pytest.param(recorded("capacity_needed", fleet="other"), id="another fleet's need"),
         pytest.param(recorded("capacity_needed", fleet=7), id="a need of no form"),
         pytest.param(recorded("launch_unsuccessful", AutoScalingGroupName=None), id="a launch of no group"),
@@ -120,6 +123,13 @@ def test_an_alarm_over_two_pools_is_about_the_whole_fleet() -> None:
     message["Trigger"]["Metrics"][1]["MetricStat"]["Metric"]["Dimensions"][1]["value"] = "gpu"
     trigger = the_trigger(alarm("alarm_maths", **message))
     assert (trigger.todo, trigger.pool) == (Todo.DECIDE, None)
+
+
+def test_an_alarm_whose_tags_name_no_pool_of_ours_asks_for_nothing() -> None:
+    event = alarm("alarm_composite", AlarmArn=f"{ARN}typo")
+    (heard,) = messages_in(event)
+    trigger = rules(**{f"{ARN}typo": AlarmOwner("demo", PoolName("wrokers"))}).trigger(heard)
+    assert (trigger.todo, "wrokers is no pool" in trigger.reason) == (Todo.NOTHING, True)
 
 
 def test_tags_say_whose_an_alarm_on_a_strange_metric_is() -> None:
