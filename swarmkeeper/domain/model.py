@@ -327,3 +327,5 @@ class Pool:
     slots: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     price_per_hour: float = 0.0
+    zones: tuple[str, ...] = ()
+    """Availability zones in the order in which the group would use them next, as far as is known."""

@@ -38,7 +38,7 @@ def _plan(settings: Settings, name: str, pool: PoolSettings, type_capacity: Call
             max=pool.max,
             node_capacity=Resources(),
             slots=pool.slots,
-            labels=dict(pool.labels),
+            labels=_labels(name, pool),
             price_per_hour=pool.price,
         ),
         system_reserve=pool.system_reserve.resources,
@@ -49,6 +49,12 @@ def _plan(settings: Settings, name: str, pool: PoolSettings, type_capacity: Call
         generic=Resources.of(generic={GPU: pool.gpus}).generic,
     )
     return plan.with_node_capacity(plan.offered(whole))
+
+
+def _labels(name: str, pool: PoolSettings) -> dict[str, str]:
+    """What is known of the labels of the pool's nodes before there is one."""
+    known = {**pool.labels, "pool": name, "lifecycle": pool.purchase, "ostype": "linux"}
+    return known | {"instance-type": pool.instance_types[0]} if len(pool.instance_types) == 1 else known
 
 
 def smallest(capacities: list[Resources]) -> Resources:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from swarmkeeper.domain.membership import NodeState, Step
-from swarmkeeper.domain.model import Node, NodeId, PoolName, Resources, Role, SentCommand
+from swarmkeeper.domain.model import Node, NodeId, Pool, PoolName, Resources, Role, SentCommand
 from swarmkeeper.domain.placement.labels import node_labels
 from swarmkeeper.domain.pools import PoolPlan
 from swarmkeeper.domain.scaling.failures import after_abandon, after_ready
@@ -213,7 +213,7 @@ class Joiner:
         if instance is None:
             raise Unavailable(f"EC2 does not describe {node.id}")
         engine = self._engines.facts(node)
-        labels = node_labels(_labels(node, instance), engine.labels)
+        labels = node_labels(labels_of(plan.pool, instance), engine.labels)
         self._swarm.label(manager, listed.id, labels)
         if node.role is Role.MANAGER:
             self._swarm.ensure_network(manager, self._settings.network, self._settings.network_subnet)
@@ -292,10 +292,11 @@ class Joiner:
                 self._store.replace_fact(name, expected=stored, value=None)
 
 
-def _labels(node: Node, instance: InstanceFacts) -> dict[str, str]:
+def labels_of(pool: Pool, instance: InstanceFacts) -> dict[str, str]:
+    """The labels of a pool's node, as far as EC2 knows them."""
     return {
-        **node.labels,
-        "pool": node.pool,
+        **pool.labels,
+        "pool": pool.name,
         "zone": instance.availability_zone,
         "instance-type": instance.instance_type,
         "lifecycle": instance.lifecycle,

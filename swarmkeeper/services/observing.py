@@ -12,6 +12,7 @@ from swarmkeeper.domain.model import Container, Node, NodeId, Pool, PoolName, Ro
 from swarmkeeper.domain.scaling.arrivals import observed
 from swarmkeeper.domain.scaling.demand import refusal
 from swarmkeeper.domain.scaling.floors import Bounds
+from swarmkeeper.domain.scaling.learnt import with_learnt_labels
 from swarmkeeper.domain.scaling.policy import Policy
 from swarmkeeper.domain.scaling.snapshot import FleetSnapshot, PoolSnapshot
 from swarmkeeper.ports import Fleet, Group, StateStore
@@ -46,15 +47,17 @@ class Observer:
 
     def snapshot(self, trigger: str, now: float) -> FleetSnapshot:
         """The fleet as it stands; whether an instance refresh runs is not asked here."""
-        nodes = tuple(node for node in self.store.nodes() if node.role is Role.WORKER)
+        all_nodes = self.store.nodes()
+        nodes = tuple(node for node in all_nodes if node.role is Role.WORKER)
+        pools = [with_learnt_labels(pool, all_nodes) for pool in self.pools]
         held = self._containers(node.id for node in nodes if node.containers)
         pending = self.store.pending()
-        waiting = self._by_pool(pending)
+        waiting = self._by_pool(pending, pools)
         return FleetSnapshot(
             nodes=nodes,
             containers_by_node=held,
             pending=tuple(container.request for container in pending),
-            pools=tuple(self._pool(pool, nodes, held, waiting[pool.name], now) for pool in self.pools),
+            pools=tuple(self._pool(pool, nodes, held, waiting[pool.name], now) for pool in pools),
             trigger=trigger,
         )
 
@@ -104,11 +107,11 @@ class Observer:
             launched=sum(1 for each in group.instances if each.lifecycle.startswith(LAUNCHED)),
         )
 
-    def _by_pool(self, pending: Sequence[Container]) -> Mapping[PoolName, Sequence[Container]]:
+    def _by_pool(self, pending: Sequence[Container], pools: Sequence[Pool]) -> Mapping[PoolName, Sequence[Container]]:
         """The pending containers as arrivals, each with the cheapest pool that follows arrivals and could hold it."""
-        following = [pool for pool in self.pools if self.policies[pool.name].arrival_headroom is not None]
+        following = [pool for pool in pools if self.policies[pool.name].arrival_headroom is not None]
         following.sort(key=lambda pool: (pool.price_per_hour, pool.name))
-        found: dict[PoolName, list[Container]] = {pool.name: [] for pool in self.pools}
+        found: dict[PoolName, list[Container]] = {pool.name: [] for pool in pools}
         for container in pending:
             for pool in following:
                 if refusal(container.request, pool, self.policies[pool.name].options) is None:

@@ -14,7 +14,7 @@ from swarmkeeper.domain.pools import PoolPlan
 from swarmkeeper.errors import NodeChanged, Unavailable
 from swarmkeeper.ports import Clock, Fleet, StateStore
 from swarmkeeper.services.drainer import JOIN_HOOK, LEAVE_HOOK, Drainer
-from swarmkeeper.services.joiner import Joiner, RegistrarSettings
+from swarmkeeper.services.joiner import Joiner, RegistrarSettings, labels_of
 from swarmkeeper.services.progress import Progress
 from swarmkeeper.services.transitions import stepped
 
@@ -142,7 +142,7 @@ class Registrar:
             state_since=now,
             address="" if instance is None else instance.address,
             slots=plan.pool.slots,
-            labels=dict(plan.pool.labels),
+            labels=dict(plan.pool.labels) if instance is None else labels_of(plan.pool, instance),
             hook=hook,
             image_id="" if instance is None else instance.image_id,
         )

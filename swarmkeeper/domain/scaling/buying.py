@@ -93,8 +93,7 @@ class Market:
         granted = min(nodes, self.left(shop))
         if granted < nodes and granted < min(nodes, shop.most):
             shop.over_budget = True
-        for number in range(shop.bought, shop.bought + granted):
-            self._room.add(new_node(shop.pool, number, now=shop.nodes.now))
+        self._put(shop, range(shop.bought, shop.bought + granted))
         shop.sold[cause] += granted
         shop.refused[cause] += nodes - granted
         self.price_per_hour += granted * shop.pool.price_per_hour
@@ -167,8 +166,12 @@ class Market:
         """Put all that was bought into the room again; refusals, but of demand, will be counted anew."""
         for shop in self._shops.values():
             shop.refused = Counter({"demand": shop.refused["demand"]})
-            for number in range(shop.bought):
-                self._room.add(new_node(shop.pool, number, now=shop.nodes.now))
+            self._put(shop, range(shop.bought))
+
+    def _put(self, shop: Shop, numbers: Iterable[int]) -> None:
+        """New nodes into the room, numbered on from those that the group owes already."""
+        for number in numbers:
+            self._room.add(new_node(shop.pool, len(shop.nodes.promised) + number, now=shop.nodes.now))
 
 
 def shop_of(nodes: PoolNodes, policy: Policy, now: float, *, idle: bool) -> Shop:

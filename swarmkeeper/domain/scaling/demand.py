@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from swarmkeeper.domain.membership import JOINING_STATES, NodeState
@@ -12,6 +12,7 @@ from swarmkeeper.domain.placement.filters import filters_of, first_rejection
 from swarmkeeper.domain.placement.options import PlacementOptions
 from swarmkeeper.domain.placement.reasons import Rejection
 from swarmkeeper.domain.placement.wish import wish_of
+from swarmkeeper.domain.scaling.learnt import ZONE
 from swarmkeeper.domain.scaling.spare import Spare
 
 
@@ -44,29 +45,36 @@ def refusal(request: Request, pool: Pool, options: PlacementOptions) -> Rejectio
 
     A new node is empty and has no images: a request that must be beside another container is refused too.
     """
-    return first_rejection(NodeFacts(new_node(pool, 0)), wish_of(request, options).hard_only(), filters_of(options))
+    wish, filters = wish_of(request, options).hard_only(), filters_of(options)
+    refusals = [first_rejection(NodeFacts(new_node(pool, n)), wish, filters) for n in range(max(1, len(pool.zones)))]
+    return None if None in refusals else refusals[0]
 
 
 def new_node(pool: Pool, number: int, *, now: float = 0.0) -> Node:
     """An empty ready node of the pool. Its id begins as instance ids do, but no expression can spell it."""
-    return _empty(NodeId(f"i-{{new {pool.name} {number:04d}}}"), pool, NodeState.READY, now)
+    return _empty(_new_id(pool, number), pool, NodeState.READY, now, _labels(pool, number))
 
 
 def promised_nodes(pool: Pool, desired: int, nodes: Sequence[Node], *, now: float = 0.0) -> tuple[Node, ...]:
     """The instances that the group owes us and the table doesn't know yet, as joining nodes.
 
-    Without them every decision until the launches show up would buy the same nodes again.
+    Without them every decision until the launches show up would buy the same nodes again. They are called what they
+    were called when they were bought, so that equal nodes are told apart as they were then.
     """
     known = sum(1 for node in nodes if node.pool == pool.name and _counts(node))
     return tuple(
-        _empty(NodeId(f"i-{{promised {pool.name} {number:04d}}}"), pool, NodeState.LAUNCHING, now)
+        _empty(_new_id(pool, number), pool, NodeState.LAUNCHING, now, _labels(pool, number))
         for number in range(max(0, desired - known))
     )
 
 
+def _new_id(pool: Pool, number: int) -> NodeId:
+    return NodeId(f"i-{{new {pool.name} {number:04d}}}")
+
+
 def as_joined(node: Node, pool: Pool) -> Node:
     """A joining node as it will be: its own record doesn't know its capacity yet."""
-    return _empty(node.id, pool, NodeState.READY, node.created_at)
+    return _empty(node.id, pool, NodeState.READY, node.created_at, {**pool.labels, **node.labels})
 
 
 def _counts(node: Node) -> bool:
@@ -79,7 +87,12 @@ def _counts(node: Node) -> bool:
     return node.state is NodeState.READY or node.state in JOINING_STATES
 
 
-def _empty(node_id: NodeId, pool: Pool, state: NodeState, created_at: float) -> Node:
+def _labels(pool: Pool, number: int) -> Mapping[str, str]:
+    """Those of the pool's node of that number; a group spreads its nodes over its zones."""
+    return {**pool.labels, ZONE: pool.zones[number % len(pool.zones)]} if pool.zones else pool.labels
+
+
+def _empty(node_id: NodeId, pool: Pool, state: NodeState, created_at: float, labels: Mapping[str, str]) -> Node:
     return Node(
         id=node_id,
         pool=pool.name,
@@ -89,7 +102,7 @@ def _empty(node_id: NodeId, pool: Pool, state: NodeState, created_at: float) -> 
         state_since=created_at,
         capacity=pool.node_capacity,
         slots=pool.slots,
-        labels=pool.labels,
+        labels=labels,
     )
 
 

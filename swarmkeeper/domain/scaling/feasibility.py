@@ -20,8 +20,9 @@ from swarmkeeper.domain.placement.filters import (
 )
 from swarmkeeper.domain.placement.options import PlacementOptions
 from swarmkeeper.domain.placement.reasons import Reason, Rejection
-from swarmkeeper.domain.placement.wish import wish_of
+from swarmkeeper.domain.placement.wish import Wish, wish_of
 from swarmkeeper.domain.scaling.demand import new_node
+from swarmkeeper.domain.scaling.learnt import LEARNT_LABELS
 
 LASTING: tuple[Filter, ...] = (is_worker, has_free_slot, meets_constraints, is_whitelisted, has_free_resources)
 """What no departure and no arrival of other containers can change, unlike ports, dependencies and affinities."""
@@ -30,12 +31,13 @@ LASTING: tuple[Filter, ...] = (is_worker, has_free_slot, meets_constraints, is_w
 def why_never(request: Request, pools: Iterable[Pool], nodes: Iterable[Node], options: PlacementOptions) -> str:
     """Why neither a new node of any pool nor a present one, emptied, could hold the request; "" when one could.
 
-    Soft expressions are dropped, as they would be. Raises InvalidExpression.
+    Soft expressions are dropped, as they would be, and what a new node's labels will be is not known before it has
+    joined. Raises InvalidExpression.
     """
     wish = wish_of(request, options).hard_only()
     refusals: list[tuple[str, Rejection]] = []
     for pool in pools:
-        refusal = first_rejection(NodeFacts(new_node(pool, 0)), wish, LASTING)
+        refusal = first_rejection(NodeFacts(new_node(pool, 0)), _without_learnt(wish, pool), LASTING)
         if refusal is None:
             return ""
         refusals.append((f"pool {pool.name}", refusal))
@@ -43,6 +45,11 @@ def why_never(request: Request, pools: Iterable[Pool], nodes: Iterable[Node], op
         if node.state is not NodeState.GONE and first_rejection(NodeFacts(_emptied(node)), wish, LASTING) is None:
             return ""
     return _told(refusals)
+
+
+def _without_learnt(wish: Wish, pool: Pool) -> Wish:
+    unknown = LEARNT_LABELS - pool.labels.keys()
+    return replace(wish, constraints=tuple(each for each in wish.constraints if each.key not in unknown))
 
 
 def _emptied(node: Node) -> Node:
