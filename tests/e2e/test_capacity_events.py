@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from typer.testing import CliRunner
 
+from local import starter
 from local.starter import project_root
+from swarmkeeper.cli.main import app
 from tests.e2e.conftest import MakeWorld
 from tests.e2e.test_rechecks import became
 from tests.e2e.world import SLOTS, World
@@ -44,6 +48,13 @@ SPARE = """\
 """
 
 
+def typed(*arguments: str) -> Any:
+    """What a command prints as JSON."""
+    done = CliRunner().invoke(app, [*arguments, "--json"])
+    assert done.exit_code == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 def decisions(world: World) -> list[dict[str, Any]]:
     return cast(list[dict[str, Any]], world.cloud.history()["decisions"])
 
@@ -54,7 +65,7 @@ def request(world: World, count: int) -> None:
 
 
 def test_a_burst_is_bought_for_in_one_decision_before_the_alarm_could_tell(
-    make_world: MakeWorld, tmp_path: Path
+    make_world: MakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = make_world("simulated", settings=settings(tmp_path))
     world.first_worker()
@@ -66,6 +77,13 @@ def test_a_burst_is_bought_for_in_one_decision_before_the_alarm_could_tell(
     world.wait("that all run", lambda: set(world.states().values()) == {"running"}, limit_s=180)
     told = world.passed("Capacity Needed")
     assert 1 <= len(told) <= 1 + 60  # not one a request and a retry
+    described = world.cloud.describe(pid=0, now=0.0)
+    monkeypatch.setattr(starter, "running_cloud", lambda: described)
+    (kept,) = (each for each in typed("scaling", "history", "--pool", "workers") if each["direction"] == "out")
+    assert (kept["trigger"], kept["desired"]) == ("Capacity Needed", 3)
+    explained = typed("scaling", "explain", kept["id"])
+    assert explained["inputs"]
+    assert kept.items() <= explained.items()
 
 
 def test_a_launch_that_finds_no_capacity_falls_over_to_the_next_pool(make_world: MakeWorld, tmp_path: Path) -> None:
