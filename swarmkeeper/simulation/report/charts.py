@@ -21,7 +21,7 @@ COLOURS = {
 }
 OTHER = "#2b8a3e"
 DEMAND = "#343a40"
-POINTS = 480
+POINTS = 360
 """Points of a line: a chart of days can't show more."""
 HOUR_S = 3600.0
 SHOWN_TIMES = 2.0
@@ -42,9 +42,10 @@ def capacity_chart(results: Sequence[Result], profile: Profile) -> str:
 
 
 def waiting_chart(results: Sequence[Result], profile: Profile) -> str:
-    """How many containers wait at once, over the whole trace."""
-    lines = [_line(each, lambda sample: sample.waiting) for each in results]
-    hours = Axis("hours", 0.0, profile.workload.end_s / HOUR_S)
+    """How many containers wait at once, from the end of the warm-up on."""
+    since_s = max((each.measures.since for each in results), default=0.0)
+    lines = [_line(each, lambda sample: sample.waiting, since_s) for each in results]
+    hours = Axis("hours", since_s / HOUR_S, profile.workload.end_s / HOUR_S)
     waiting = axis_over("containers waiting", (y for line in lines for _, y in line.points), low=0.0)
     return chart(f"Waiting, {profile.name}", hours, waiting, lines)
 
@@ -100,8 +101,8 @@ def thinned(points: Sequence[Point]) -> list[Point]:
     return [max(stretch, key=lambda point: point[1]) for _, stretch in stretches]
 
 
-def _line(result: Result, read: Callable[[Sample], float]) -> Line:
-    points = [(sample.at / HOUR_S, read(sample)) for sample in result.measures.samples]
+def _line(result: Result, read: Callable[[Sample], float], since_s: float = 0.0) -> Line:
+    points = [(sample.at / HOUR_S, read(sample)) for sample in result.measures.samples if sample.at >= since_s]
     return Line(result.policy, colour_of(result.policy), thinned(points), 2.0 if result.policy == "ours" else 1.2)
 
 

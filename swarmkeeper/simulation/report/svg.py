@@ -18,7 +18,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A named series of points, ascending in x; `marks` draws the points too, `area` fills down to the axis."""
+    """A named series of points in their order; `marks` draws the points too, `area` fills down to the axis."""
 
     name: str
     colour: str
