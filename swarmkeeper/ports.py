@@ -154,8 +154,11 @@ class StateStore(Protocol):
         Raises Conflict when it is no longer as given.
         """
 
-    def unplace(self, container: Container, *, reason: str) -> Container:
-        """RESERVED or RUNNING -> PENDING, its reservations given back, in one transaction. Raises Conflict."""
+    def unplace(self, container: Container, *, reason: str, rests_until: float = 0.0) -> Container:
+        """RESERVED or RUNNING -> PENDING, its reservations given back, in one transaction. Raises Conflict.
+
+        With a time to rest until, one more refusal is counted; a start (`confirm`) forgets them.
+        """
 
     def begin_removal(self, container: Container) -> Container:
         """Any state -> REMOVING; a pending one is deleted at once by `release` too. Raises Conflict."""

@@ -303,6 +303,10 @@ class Container:
     """Until when the call that works on it has it to itself; 0 when none does."""
     counted: bool = False
     """Whether it counts towards its tenant's quota: accepted under one, or counted since."""
+    refusals: int = 0
+    """How many engines in a row have refused to run it."""
+    rests_until: float = 0.0
+    """Before when it isn't tried again, because an engine has refused it."""
     version: int = 0
 
     @property

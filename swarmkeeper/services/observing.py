@@ -33,6 +33,10 @@ class Targets(Protocol):
         """Whether the pool's bounds may change without any alarm."""
 
 
+NOT_FOR_ROOM = 3
+"""What so many engines in a row have refused to run doesn't wait for room, and no node is bought or kept for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observer:
     """Reads groups, nodes, containers and memory; `drifting` pools replace nodes of another machine image."""
@@ -56,7 +60,7 @@ class Observer:
         return FleetSnapshot(
             nodes=nodes,
             containers_by_node=held,
-            pending=tuple(container.request for container in pending),
+            pending=tuple(container.request for container in pending if container.refusals < NOT_FOR_ROOM),
             pools=tuple(self._pool(pool, nodes, held, waiting[pool.name], now) for pool in pools),
             trigger=trigger,
         )

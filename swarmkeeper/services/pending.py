@@ -104,11 +104,15 @@ class PendingQueue:
         """Reservations are decided one after another, engine calls run side by side."""
         full: dict[Shape, str] = {}
         with ThreadPoolExecutor(STARTS_AT_ONCE) as pool:
-            for piece in _pieces(in_turn(self._store.pending()), STARTS_AT_ONCE):
+            for piece in _pieces(in_turn(self._awake(begun)), STARTS_AT_ONCE):
                 if self._clock.now() > begun + BEGIN_WITHIN_S:
                     return
                 placed = [outcome for each in piece if (outcome := self._reserve(each, full)) is not None]
                 list(pool.map(self._start, placed))
+
+    def _awake(self, now: float) -> list[Container]:
+        """What waits and doesn't rest because engines have refused it."""
+        return [each for each in self._store.pending() if each.rests_until <= now]
 
     def _reserve(self, container: Container, full: dict[Shape, str]) -> Placed | None:
         """Reserve for one; None when it goes on waiting. What one can't have, its likes can't in the same round."""
@@ -136,7 +140,7 @@ class PendingQueue:
         try:
             waiting = self._placer.start(placed)
             if waiting.state is ContainerState.PENDING:
-                self._placer.place(waiting.request, pending=waiting)
+                self._placer.place(waiting.request, pending=waiting, refused_by=placed.node.id)
         except Conflict:  # somebody else goes on with it
             return
         except InvalidInput as error:

@@ -78,14 +78,16 @@ class Placer:
                 raise
             return self._go_on(known)
 
-    def place(self, request: Request, *, pending: Container | None = None) -> Container:
+    def place(
+        self, request: Request, *, pending: Container | None = None, refused_by: NodeId | None = None
+    ) -> Container:
         """Reserve and start; when an engine refuses, the next candidate is tried, up to a few, while there is time.
 
-        `pending` is the request's record where it waits already. Raises NameTaken, QuotaExceeded, Conflict when it
+        `pending` is the request's record where it waits already, `refused_by` a node that has just refused it. Raises NameTaken, QuotaExceeded, Conflict when it
         was removed meanwhile, InvalidInput when an engine finds it wrong.
         """
         begun = self._clock.now()
-        refused: dict[NodeId, str] = {}
+        refused = {} if refused_by is None or pending is None else {refused_by: pending.reason}
         while True:
             outcome = self._reserver.reserve(
                 request,
@@ -158,7 +160,9 @@ class Placer:
         if node is None:
             return container
         gone_on = self._starter.go_on(container, node)
-        return self.place(gone_on.request, pending=gone_on) if gone_on.state is ContainerState.PENDING else gone_on
+        if gone_on.state is not ContainerState.PENDING:
+            return gone_on
+        return self.place(gone_on.request, pending=gone_on, refused_by=node.id)
 
     def _refuse_impossible(self, request: Request) -> None:
         """Raise Impossible for a request that would wait for ever."""

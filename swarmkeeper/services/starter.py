@@ -15,6 +15,9 @@ from swarmkeeper.services.health import HEALTHY, NodeHealth
 from swarmkeeper.services.lifetimes import first_watch
 from swarmkeeper.services.pulls import Puller
 
+FIRST_REST_S = 20.0
+LONGEST_REST_S = 600.0
+
 
 class Starter:
     """Takes containers from RESERVED to RUNNING; every step may be repeated."""
@@ -64,9 +67,9 @@ class Starter:
             return self._await_image(container, node)
         except Declined as error:
             self._engines.remove(node, container.name)  # a copy that an earlier call, or this one, made
-            return self._store.unplace(container, reason=str(error))
+            return self._refused(container, str(error))
         except Conflict as error:  # the engine holds something else under this name
-            return self._store.unplace(container, reason=f"{node.id} refused it: {error}")
+            return self._refused(container, f"{node.id} refused it: {error}")
         except InvalidInput:
             self._discard(container, node)
             raise
@@ -85,6 +88,14 @@ class Starter:
         if node.health < HEALTHY:
             self._health.answered(node.id)
         return engine_id
+
+    def _refused(self, container: Container, reason: str) -> Container:
+        """Another engine may be tried at once; after that it rests, each time twice as long.
+
+        What no engine can run would else be made and removed without end: each removal is an end that is told.
+        """
+        rest_s = min(LONGEST_REST_S, FIRST_REST_S * 2**container.refusals)
+        return self._store.unplace(container, reason=reason, rests_until=self._clock.now() + rest_s)
 
     def _start_copy(self, node: Node, engine_id: str) -> None:
         try:

@@ -41,6 +41,23 @@ def test_explained_changes_the_reason_and_gives_the_lease_back(store: StateStore
     assert store.container(container.name) == explained
 
 
+def test_refusals_are_counted_until_it_runs(store: StateStore) -> None:
+    node = with_node(store)
+    waiting = store.unplace(placed(store, node), reason="no", rests_until=NOW + 20)
+    assert (waiting.refusals, waiting.rests_until) == (1, NOW + 20)
+    again = store.reserve(
+        waiting.request, now_stored(store, node), a_limit(node, waiting.request), now=NOW, pending=waiting
+    )
+    assert store.container(again.name) == again
+    waiting = store.unplace(again, reason="no", rests_until=NOW + 60)
+    assert (waiting.refusals, store.pending()) == (2, (waiting,))
+    last = store.reserve(
+        waiting.request, now_stored(store, node), a_limit(node, waiting.request), now=NOW, pending=waiting
+    )
+    ran = store.confirm(last, engine_id="e-1", now=NOW)
+    assert (ran.refusals, ran.rests_until, store.container(ran.name)) == (0, 0.0, ran)
+
+
 @pytest.mark.parametrize("confirmed", [False, True], ids=["reserved", "running"])
 def test_unplaced_waits_again_with_its_age_and_frees_its_room(store: StateStore, confirmed: bool) -> None:
     node = with_node(store)

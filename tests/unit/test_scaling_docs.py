@@ -97,7 +97,8 @@ def test_every_guard_is_documented() -> None:
     assert told == {guard.value for guard in Guard}
 
 
-EXAMPLES = [from_yaml(text) for text in re.findall(r"\n\n?((?:    (?:pools|placement|scaling):.*\n)(?:    .*\n)+)", PAGE)]
+EXAMPLE = r"\n\n?((?:    (?:pools|placement|scaling):.*\n)(?:    .*\n)+)"
+EXAMPLES = [from_yaml(text) for text in re.findall(EXAMPLE, PAGE)]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

@@ -44,6 +44,8 @@ def container_item(container: Container) -> Item:
         "started_at": optional_number(container.started_at),
         "lease_until": number(container.lease_until),
         "counted": {"BOOL": container.counted},
+        "refusals": number(container.refusals),
+        "rests_until": number(container.rests_until),
         "version": number(container.version),
     }
     if container.node is not None:
@@ -86,5 +88,7 @@ def container_from(item: Mapping[str, AttributeValueTypeDef]) -> Container:
         started_at=float(item["started_at"]["N"]) if "N" in item["started_at"] else None,
         lease_until=float(item["lease_until"]["N"]),
         counted=item["counted"]["BOOL"],
+        refusals=integer_in(item, "refusals"),
+        rests_until=float(item["rests_until"]["N"]),
         version=integer_in(item, "version"),
     )

@@ -42,6 +42,8 @@ class ContainerRecords:
             reason="",
             started_at=now if container.started_at is None else container.started_at,
             lease_until=0.0,
+            refusals=0,
+            rests_until=0.0,
         )
         known = [part for node in holders(container)[:1] for part in self._occupy(node, container, engine_id)]
         self._transact(container, [put(container_item(confirmed), as_given(container)), *known])
@@ -59,7 +61,7 @@ class ContainerRecords:
             container, replace(container, version=container.version + 1, state=ContainerState.REMOVING)
         )
 
-    def unplace(self, container: Container, *, reason: str) -> Container:
+    def unplace(self, container: Container, *, reason: str, rests_until: float = 0.0) -> Container:
         require(container, *HOLDING)
         parked = replace(
             container,
@@ -70,6 +72,8 @@ class ContainerRecords:
             engine_id="",
             reason=reason,
             lease_until=0.0,
+            refusals=container.refusals + (rests_until > 0),
+            rests_until=rests_until,
         )
         freed = self._free(container, *holders(container))
         self._transact(container, [put(container_item(parked), as_given(container)), *freed])

@@ -78,6 +78,8 @@ class ContainerTable(TenantTable, NodeTable):
                 reason="",
                 started_at=now if container.started_at is None else container.started_at,
                 lease_until=0.0,
+                refusals=0,
+                rests_until=0.0,
                 version=container.version + 1,
             )
         )
@@ -93,7 +95,7 @@ class ContainerTable(TenantTable, NodeTable):
         return self._keep(replace(container, lease_until=until, version=container.version + 1))
 
     @operation(Kind.PATIENT)
-    def unplace(self, container: Container, *, reason: str) -> Container:
+    def unplace(self, container: Container, *, reason: str, rests_until: float = 0.0) -> Container:
         _require(container, *HOLDING)
         self._as_given(container)
         self._give_back(container, *_holders(container))
@@ -106,6 +108,8 @@ class ContainerTable(TenantTable, NodeTable):
                 engine_id="",
                 reason=reason,
                 lease_until=0.0,
+                refusals=container.refusals + (rests_until > 0),
+                rests_until=rests_until,
                 version=container.version + 1,
             )
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from swarmkeeper.domain.model import NO_RESOURCES, ContainerName, ContainerState, NodeId
+from swarmkeeper.domain.model import NO_RESOURCES, Container, ContainerName, ContainerState, NodeId
 from swarmkeeper.errors import Conflict, Unavailable
 from swarmkeeper.ports import Command, CommandStatus, Event
 from tests.fakes.crashes import Interruption
@@ -74,11 +74,16 @@ def heal(world: World) -> None:
     for _ in range(ROUNDS):
         before = world.store.containers()
         tick(world)
-        settled = all(each.state in SETTLED for each in world.store.containers())
+        settled = all(_is_at_rest(each, world.clock.now()) for each in world.store.containers())
         quiet = quiet + 1 if settled and before == world.store.containers() else 0
         if quiet == 2:
             return
     raise AssertionError(f"still not quiet: {world.store.containers()}")
+
+
+def _is_at_rest(container: Container, now: float) -> bool:
+    """Whether nothing more will happen to it of itself."""
+    return container.state in SETTLED and container.rests_until <= now
 
 
 def assert_sound(world: World) -> None:

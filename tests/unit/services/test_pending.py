@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from swarmkeeper.domain.model import Container, ContainerName, ContainerState
-from swarmkeeper.errors import InvalidInput, Unavailable
+from swarmkeeper.errors import Declined, InvalidInput, Unavailable
 from swarmkeeper.ports import Event
 from swarmkeeper.services.one_pass import PASS_S, OnePass
 from swarmkeeper.services.pending import in_turn
@@ -84,6 +84,30 @@ def test_an_engine_that_refuses_a_waiting_request_is_told_to_the_world(world: Wo
     assert world.pending.retry() == ()
     [told] = world.events.of(Event.CONTAINER_REFUSED)
     assert (told["name"], told["reason"]) == ("web-1", "Cmd: no such file")
+
+
+def test_what_an_engine_refuses_to_run_rests_longer_each_time_however_often_it_is_asked_for(world: World) -> None:
+    """Each failed copy's removal is an end, which is told, which makes all that waits try again."""
+    world.with_worker("i-0a")
+    world.engines.fail("start", Declined("500 unable to find user nobody-here"), times=1_000)
+    world.placer.create(a_request("bad"))
+    tries = []
+    for second in range(1, 1_301):
+        world.clock.advance(1)
+        before = world.engines.calls["create"]
+        world.pending.retry()
+        tries += [second] * (world.engines.calls["create"] - before)
+    assert tries == [20, 60, 140, 300, 620, 1220]
+    assert world.node("i-0a").containers == 0
+
+
+def test_one_that_rests_does_not_hold_up_others_and_is_tried_on_other_nodes_at_once(world: World) -> None:
+    world.with_worker("i-0a")
+    world.with_worker("i-0b")
+    world.engines.fail("start", Declined("500 no space left"))
+    assert world.placer.create(a_request("web-1")).state is ContainerState.RUNNING
+    ran = world.container("web-1")
+    assert (ran.refusals, ran.rests_until) == (0, 0.0)
 
 
 def test_what_is_settled_by_name_and_refused_is_told_too(world: World) -> None:

@@ -87,6 +87,8 @@ CONTAINER = Container(
     moving_to=NodeId("i-0b"),
     started_at=1_700_000_001.5,
     lease_until=1_700_000_060.25,
+    refusals=2,
+    rests_until=1_700_000_090.75,
     counted=True,
     version=3,
 )
