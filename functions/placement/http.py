@@ -135,7 +135,7 @@ def summary(event: dict[str, Any], served: HttpAnswer) -> dict[str, Any]:
     return {
         "route": event.get("routeKey"),
         "status": served["statusCode"],
-        "container": name,
+        "subject": name,
         "caller": identity.get("userArn"),
         "error": refused,
     }
