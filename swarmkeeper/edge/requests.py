@@ -25,18 +25,18 @@ from swarmkeeper.edge.rules import (
     lifetime_of,
     take_out,
 )
+from swarmkeeper.edge.runnable import check_runnable
 from swarmkeeper.edge.settings_admission import AdmissionSettings
 from swarmkeeper.edge.tenants import EVERYONE, TENANT_LABEL, Scope
 from swarmkeeper.errors import InvalidInput
 
-NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?")
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,48}[a-z0-9]")
+"""Engines take no name of one letter."""
 RESERVED_NAMES = frozenset({"localhost", "router", "fleet", "ingress", "host", "gateway", "manager", "registry"})
 RESERVED_PATTERN = re.compile(r"[0-9-]+|0x[0-9a-f]+|(node-router|join-join)-[0-9]+")
 """Names that a router could take for an address written as a number, and the routers' own; it refuses them too."""
 OWN_LABELS = frozenset({MOVABLE_LABEL, TENANT_LABEL, EXPIRES_LABEL, TTL_LABEL, IDLE_LABEL})
 """Of the labels that begin as ours do, those that a tenant may set; the others are written by the engines' adapter."""
-MEMORY_BYTES_MIN = 6 * 2**20
-"""Docker's own least memory limit."""
 LABELS_BYTES_MAX = 16 * 1024
 """Of all labels together: every view of the fleet carries them."""
 BODY_BYTES_MAX = 256 * 1024
@@ -116,8 +116,7 @@ def _check(body: CreateBody, network: str) -> None:
     if body.Hostname not in ("", body.Name):
         raise InvalidInput("Hostname", "must be empty or the container's name: engines answer to it in the network")
     _check_network(body, network)
-    if 0 < body.HostConfig.Memory < MEMORY_BYTES_MIN:
-        raise InvalidInput("HostConfig.Memory", f"is below Docker's least, {MEMORY_BYTES_MIN} bytes")
+    check_runnable(body)
     if any(GPU not in capabilities for each in body.HostConfig.DeviceRequests for capabilities in each.Capabilities):
         raise InvalidInput("HostConfig.DeviceRequests.0.Capabilities", "only GPUs may be requested")
 
@@ -132,7 +131,7 @@ def _check_size(body: CreateBody) -> None:
 
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name) or "--" in name:
-        raise InvalidInput("Name", "must be a lower-case DNS label of at most 50 characters without '--'")
+        raise InvalidInput("Name", "must be a lower-case DNS label of 2 to 50 characters without '--'")
     if name in RESERVED_NAMES or RESERVED_PATTERN.fullmatch(name):
         raise InvalidInput("Name", f"{name} is a reserved name")
 

@@ -83,8 +83,8 @@ class Placer:
     ) -> Container:
         """Reserve and start; when an engine refuses, the next candidate is tried, up to a few, while there is time.
 
-        `pending` is the request's record where it waits already, `refused_by` a node that has just refused it. Raises NameTaken, QuotaExceeded, Conflict when it
-        was removed meanwhile, InvalidInput when an engine finds it wrong.
+        `pending` is the request's record where it waits already, `refused_by` a node that has just refused it. Raises
+        NameTaken, QuotaExceeded, Conflict when it was removed meanwhile, InvalidInput when an engine finds it wrong.
         """
         begun = self._clock.now()
         refused = {} if refused_by is None or pending is None else {refused_by: pending.reason}

@@ -113,7 +113,7 @@ def test_the_settings_say_what_tells_the_scaler(scaling: dict[str, Any], states:
         pytest.param({"action": "remove"}, "remove.name", id="no name"),
         pytest.param({"action": "create", "request": {"Image": "x"}}, "Name", id="request without a name"),
         pytest.param(
-            {"action": "create", "request": {"Name": "a", "Image": "x", "HostConfig": {"Privileged": True}}},
+            {"action": "create", "request": {"Name": "web", "Image": "x", "HostConfig": {"Privileged": True}}},
             "HostConfig.Privileged",
             id="refused option",
         ),

@@ -47,8 +47,8 @@ def test_every_container_is_hardened() -> None:
 
 
 def test_the_same_body_in_another_order_is_the_same_request() -> None:
-    one = body(Env=["A=1"], HostConfig={"Memory": 2**26, "NanoCpus": 1})
-    other = dict(reversed(body(HostConfig={"NanoCpus": 1, "Memory": 2**26}, Env=["A=1"]).items()))
+    one = body(Env=["A=1"], HostConfig={"Memory": 2**26, "NanoCpus": 10**7})
+    other = dict(reversed(body(HostConfig={"NanoCpus": 10**7, "Memory": 2**26}, Env=["A=1"]).items()))
     assert parse_request(one, **FLEET) == parse_request(other, **FLEET)
 
 
@@ -75,6 +75,12 @@ def test_the_same_body_in_another_order_is_the_same_request() -> None:
             "HostConfig.DeviceRequests.0.Capabilities",
             id="other accelerators",
         ),
+        pytest.param({"HostConfig": {"NanoCpus": 10**7 - 1}}, "HostConfig.NanoCpus", id="less CPU than engines give"),
+        pytest.param({"HostConfig": {"Binds": ["data:/proc/x"]}}, "HostConfig", id="a volume in /proc"),
+        pytest.param({"HostConfig": {"Tmpfs": {"/proc": ""}}}, "HostConfig", id="memory at /proc"),
+        pytest.param({"Image": "Registry/Web:1"}, "Image", id="an image in capitals"),
+        pytest.param({"Image": "web:1:2"}, "Image", id="two tags"),
+        pytest.param({"Image": "web@sha256:12"}, "Image", id="half a digest"),
         pytest.param({"Labels": {"a": "x" * 16_384}}, "Labels", id="labels without end"),
         pytest.param({"Env": ["A=" + "x" * 100_000] * 3}, "request", id="more than a record holds"),
         pytest.param({"HostConfig": {"Binds": ["/:/host"]}}, "HostConfig.Binds", id="host mount"),
@@ -163,6 +169,7 @@ def test_what_a_tenant_may_not_ask_is_refused_with_its_field(parts: dict[str, An
         "web-",
         "a--b",
         "w" * 51,
+        "w",
         "",
         "router",
         "web.1",
@@ -178,7 +185,7 @@ def test_a_name_that_is_no_dns_label_of_ours_is_refused(name: str) -> None:
         parse_request(body(Name=name), **FLEET)
 
 
-@pytest.mark.parametrize("name", ["a", "web-1", "w" * 50, "0-day"])
+@pytest.mark.parametrize("name", ["ab", "web-1", "w" * 50, "0-day"])
 def test_a_dns_label_of_up_to_fifty_characters_is_taken(name: str) -> None:
     assert parse_request(body(Name=name), **FLEET).name == name
 
