@@ -234,21 +234,20 @@ def test_every_guard_holds(snapshot: FleetSnapshot, rules: Mapping[PoolName, Pol
 
 @given(snapshots(), policies())
 def test_nothing_is_bought_beyond_the_budget(snapshot: FleetSnapshot, rules: Mapping[PoolName, Policy]) -> None:
-    budgets = [policy.limits.budget_per_hour for policy in rules.values()]
     live = replace(snapshot, pools=tuple(replace(each, dry_run=False) for each in snapshot.pools))
     decisions = decide_fleet(live, rules, NOW)
-    bought = {
-        each.name: 0 if decision.victims else max(0, decision.desired - max(each.group_desired, each.group_min))
-        for each, decision in zip(live.pools, decisions, strict=True)
-    }
-    after = sum((each.group_desired + bought[each.name]) * each.pool.price_per_hour for each in live.pools)
-    for each, budget in zip(live.pools, budgets, strict=True):
-        if budget is not None and bought[each.name] and each.pool.price_per_hour:
-            assert (
-                after <= budget
-                or all(b is None for b in budgets if b != budget)
-                or after <= max(b for b in budgets if b is not None)
-            )
+    known = [sum(1 for node in live.nodes if node.pool == each.name) for each in live.pools]
+    before = [max(each.group_desired, each.group_min, there) for each, there in zip(live.pools, known, strict=True)]
+    after = [
+        was if decision.victims else max(was, decision.desired) for was, decision in zip(before, decisions, strict=True)
+    ]
+    prices = [each.pool.price_per_hour for each in live.pools]
+    price = sum(nodes * each for nodes, each in zip(after, prices, strict=True))
+    for each, was, nodes in zip(live.pools, before, after, strict=True):
+        budget = rules[each.name].limits.budget_per_hour
+        others = [rules[other.name].limits.budget_per_hour for other in live.pools if other.name != each.name]
+        if nodes > was and each.pool.price_per_hour and budget is not None and None not in others:
+            assert price <= max(budget, *(other for other in others if other is not None))
 
 
 @given(snapshots(), policies())

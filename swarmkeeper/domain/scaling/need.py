@@ -80,10 +80,10 @@ class _Sizing:
         """
         before = 0
         for _ in range(ROUNDS):
-            bought = sum(shop.bought for shop in self._shops.values())
-            if bought == before:
+            gained = sum(shop.bought for shop in self._shops.values()) + len(self._reclaimed)
+            if gained == before:
                 return
-            before = bought
+            before = gained
             self._room.undo(empty)
             for node in self._reclaimed:
                 self._room.open(node.id)

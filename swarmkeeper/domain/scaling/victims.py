@@ -96,9 +96,7 @@ class _Removing:
     def _let_empty_go(self, pool: PoolNodes) -> None:
         found = self._found[pool.seen.name]
         empty = [node for node in self._candidates(pool) if self._is_empty(node)]
-        empty = [
-            node for node in sorted(empty, key=_oldest) if node.id not in (*found.empty, *found.replacing)
-        ]
+        empty = [node for node in sorted(empty, key=_oldest) if node.id not in (*found.empty, *found.replacing)]
         found.empty += [node.id for node in empty[:TRIES] if self._goes(pool, node)]
 
     def _let_under_used_go(self, pool: PoolNodes) -> None:
