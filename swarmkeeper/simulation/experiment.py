@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, Resources
 from swarmkeeper.domain.placement.options import PlacementOptions
@@ -13,8 +13,10 @@ from swarmkeeper.errors import InvalidInput
 from swarmkeeper.simulation.demand import DemandStep, bound_node_hours, demand_of, peak_nodes
 from swarmkeeper.simulation.measures import Measures, percentile, waited_share
 from swarmkeeper.simulation.model import GIB, PoolModel
-from swarmkeeper.simulation.named import NamedPolicy, policy_named
+from swarmkeeper.simulation.named import FIXED_SHARE, NamedPolicy, policy_named
 from swarmkeeper.simulation.policies.product import Configured
+from swarmkeeper.simulation.policies.step import Steps
+from swarmkeeper.simulation.policies.tracking import IN_SAMPLES, OUT_SAMPLES
 from swarmkeeper.simulation.replay import Progress, Replay, nobody_told
 from swarmkeeper.simulation.trace import Trace
 from swarmkeeper.simulation.workload import Batches, Job, Workload, draw
@@ -59,6 +61,11 @@ class Setup:
                 "percent": headroom.percent,
                 "spare_nodes": headroom.spare_nodes,
             },
+            "step": asdict(Steps()),
+            "tracking": {"out_samples": OUT_SAMPLES, "in_samples": IN_SAMPLES},
+            "fixed": {"share_at_peak": FIXED_SHARE},
+            "removed": "empty nodes only; nothing is movable",
+            "bound": "the integral of max(CPU asked for / node's CPU, memory asked for / node's memory)",
         }
 
 

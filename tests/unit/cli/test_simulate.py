@@ -41,6 +41,8 @@ def test_json_is_one_object_with_the_parameters_and_a_row_a_policy() -> None:
     assert all(each["node_hours"] >= each["bound_node_hours"] > 0 for each in told["policies"])
     parameters = told["parameters"]
     assert (parameters["node_vcpu"], parameters["node_gb"], parameters["boot_s"]) == (32, 128, 60)
+    assert parameters["step"]["high"] == 0.8
+    assert parameters["tracking"] == {"out_samples": 1, "in_samples": 15}
     assert (parameters["warmup_s"], parameters["seed"], parameters["batches"]) == (86_400, 7, "instant")
 
 
