@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from swarmkeeper.domain.membership import Step
 from swarmkeeper.domain.model import Node, NodeId, Pool, PoolName, Role
@@ -18,6 +18,14 @@ from swarmkeeper.services.observing import Observer, Targets
 from swarmkeeper.services.transitions import stepped
 
 CLAIM_TRIES = 4
+
+
+@dataclass(slots=True)
+class Done:
+    """What one call has decided of each pool, and what of that is for the history, with its time."""
+
+    decisions: dict[PoolName, ScalingDecision] = field(default_factory=dict)
+    news: list[tuple[ScalingDecision, float]] = field(default_factory=list)
 
 
 class Scaler:
@@ -59,13 +67,25 @@ class Scaler:
         """
         if pool is not None and pool not in self._pools:
             return ()
-        done: dict[PoolName, ScalingDecision] = {}
+        done = Done()
+        try:
+            self._decide_until_claimed(trigger, done)
+        finally:  # also what was done before a claim was lost
+            self._record(done.news)
+        return tuple(done.decisions.values())
+
+    def _decide_until_claimed(self, trigger: str, done: Done) -> None:
         for _ in range(CLAIM_TRIES - 1):
             try:
                 return self._decide_once(trigger, done)
             except Conflict:  # another decider's claim came first: what is left to do may be nothing
                 continue
         return self._decide_once(trigger, done)
+
+    def _record(self, news: Sequence[tuple[ScalingDecision, float]]) -> None:
+        if self._history is not None:
+            for decision, at in news:
+                self._history.record(decision, at=at)
 
     def recheck(self) -> tuple[ScalingDecision, ...]:
         """Decide when a pool's recheck is due, an alarm is in ALARM (alarms fire only once), or no alarm would tell."""
@@ -107,23 +127,18 @@ class Scaler:
         recheck_at = self._store.scaling(pool).recheck_at
         return recheck_at is not None and recheck_at <= self._clock.now()
 
-    def _decide_once(self, trigger: str, done: dict[PoolName, ScalingDecision]) -> tuple[ScalingDecision, ...]:
-        """Pools are claimed and acted on one by one; `done` keeps what was done before a claim was lost."""
+    def _decide_once(self, trigger: str, done: Done) -> None:
+        """Pools are claimed and acted on one by one; `done` keeps what was done before a claim is lost."""
         now = self._clock.now()
         snapshot, decisions = self._decided(trigger, now)
-        news: list[ScalingDecision] = []
         for seen, decision in zip(snapshot.pools, decisions, strict=True):
             self._store.save_scaling(after_decision(seen, decision, self._policies[seen.name].limits, now))
             if not decision.dry_run:
                 self._act(seen, snapshot, decision)
             if is_news(seen.state, decision, now):
-                news.append(decision)
-            if decision.direction is not Direction.NONE or seen.name not in done:
-                done[seen.name] = decision
-        if self._history is not None:
-            for decision in news:
-                self._history.record(decision, at=now)
-        return tuple(done.values())
+                done.news.append((decision, now))
+            if decision.direction is not Direction.NONE or seen.name not in done.decisions:
+                done.decisions[seen.name] = decision
 
     def _decided(self, trigger: str, now: float) -> tuple[FleetSnapshot, tuple[ScalingDecision, ...]]:
         """Decide; where something shall go, ask first whether an instance refresh runs there, and decide again."""

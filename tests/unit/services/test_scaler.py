@@ -401,7 +401,7 @@ def test_what_arrives_is_remembered_even_when_nothing_changes(world: World) -> N
     assert (peak.resources, peak.size, peak.at) == (resources(1, 512), resources(0.5, 256), world.clock.now())
 
 
-def test_a_claim_lost_after_one_pool_was_acted_on_buys_nothing_twice(world: World) -> None:
+def test_a_claim_lost_after_one_pool_was_acted_on_buys_nothing_twice(world: World, history: MemoryDecisions) -> None:
     in_both(world)
     world.with_worker("i-0a")
     fill(world, 30)
@@ -415,8 +415,11 @@ def test_a_claim_lost_after_one_pool_was_acted_on_buys_nothing_twice(world: Worl
         return saved(state)
 
     world.store.save_scaling = second_loses  # type: ignore[method-assign]  # one lost race
-    decisions = a_scaler(world).decide("alarm demo-pending")
+    decisions = a_scaler(world, history=history).decide("alarm demo-pending")
     assert (desired(world), world.fleet.group("demo-zspare").desired) == (4, 4)
+    recorded = [(each.pool, each.facts["direction"]) for each in history.decisions(None, since=0, limit=9)[0]]
+    assert ("workers", "out") in recorded
+    assert ("zspare", "out") in recorded
     assert {each.pool: each.direction for each in decisions} == {
         "workers": Direction.OUT,
         "zspare": Direction.OUT,
