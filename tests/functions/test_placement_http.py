@@ -146,7 +146,9 @@ def test_a_request_without_a_verified_caller_is_refused_on_every_route(world: Wo
     ("body", "field"),
     [
         pytest.param({"Image": "x"}, "Name", id="no name"),
-        pytest.param({"Name": "web", "Image": "x", "HostConfig": {"Privileged": True}}, "HostConfig.Privileged", id="no"),
+        pytest.param(
+            {"Name": "web", "Image": "x", "HostConfig": {"Privileged": True}}, "HostConfig.Privileged", id="no"
+        ),
         pytest.param({"Name": "web", "Image": "x", "Env": ["constraint:a=b"]}, "constraint", id="expression"),
         pytest.param([1], "request", id="not an object"),
         pytest.param({"Name": "web", "Image": "x" * (BODY_BYTES_MAX + 1)}, "body", id="too large"),

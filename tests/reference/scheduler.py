@@ -37,7 +37,10 @@ def decide(cluster: list[NodeFacts], wish: Wish, options: PlacementOptions, seed
         able = [(node, weight) for node, weight in verdicts if not isinstance(weight, Reason)]
         rejections = dict(Counter(reason for _, reason in verdicts if isinstance(reason, Reason)))
         if able:
-            node, weight = min(able, key=lambda each: order(each[0], each[1], cluster, wish, options, seed))
+            keys = {node.id: order(node, weight, cluster, wish, options) for node, weight in able}
+            equals = [each for each in able if keys[each[0].id] == min(keys.values())]
+            equals.sort(key=lambda each: each[0].name)
+            node, weight = equals[0 if seed is None else bits(str(seed)) % len(equals)]
             return Answer(node.id, pass_, weight, rejections)
     return Answer(None, 2, None, rejections)
 
@@ -161,17 +164,16 @@ def share(amount: int, total: int) -> int:
 
 
 def order(
-    node: NodeFacts, weight: int, cluster: list[NodeFacts], wish: Wish, options: PlacementOptions, seed: int | None
-) -> tuple[object, ...]:
-    """Sorts the nodes that may take the wish, best first."""
+    node: NodeFacts, weight: int, cluster: list[NodeFacts], wish: Wish, options: PlacementOptions
+) -> tuple[int, int, int, bool]:
+    """Sorts the nodes that may take the wish, best first; of equals the seed takes one, in the order of names."""
     crowd = 0
     if options.balance_over:
         zone = node.labels.get(options.balance_over, "")
         crowd = sum(each.containers for each in cluster if each.labels.get(options.balance_over, "") == zone)
     sign = {"spread": 1, "binpack": -1, "random": 0, "busiest": -1}[options.strategy]
     missing = options.prefer_local_images and not has_image(node, wish.image)
-    tie = 0 if seed is None else ((bits(node.name) ^ bits(str(seed))) * 0x9E3779B97F4A7C15) % 2**64
-    return crowd, sign * weight, sign * node.containers, missing, tie, node.name
+    return crowd, sign * weight, sign * node.containers, missing
 
 
 def bits(text: str) -> int:

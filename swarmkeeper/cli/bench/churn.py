@@ -48,8 +48,9 @@ Place = tuple[NodeId, str]
 class Churn:
     """A fleet in which as many containers leave as are placed.
 
-    Blocks of requests are drawn and checked outside the measured time. Inside are, for each decision: parsing the
-    request, choosing, adding the container and removing the one that leaves.
+    Each decision has a seed for its ties, as in a live fleet. Blocks of requests are drawn and checked outside the
+    measured time. Inside are, for each decision: parsing the request, choosing, adding the container and removing the
+    one that leaves.
     """
 
     def __init__(self, nodes: list[NodeFacts], crowd: Crowd, options: PlacementOptions, random: Random) -> None:
@@ -71,8 +72,9 @@ class Churn:
             leaving = [self._taken_out() for _ in range(size)]
             names = [self._random.choice(self._there)[1] for _ in range(size)]
             arrivals = [self._crowd.arrival(rules_of(scenario, self._random, [name])) for name in names]
-            expected = decide(arrivals[0].request, list(self._nodes.values()), self._options)
-            choices = self._block(arrivals, leaving, measured)
+            seeds = [self._random.getrandbits(32) for _ in range(size)]
+            expected = decide(arrivals[0].request, list(self._nodes.values()), self._options, seed=seeds[0])
+            choices = self._block(arrivals, leaving, seeds, measured)
             first, best = choices[0], expected.candidates[0] if expected.candidates else None
             alike = (first.node_id, first.pass_, first.rejections) == (
                 None if best is None else best.node.id,
@@ -85,7 +87,9 @@ class Churn:
             measured.failed += sum(choice.node_id is None for choice in choices)
         return measured
 
-    def _block(self, arrivals: list[Arrival], leaving: list[Place], measured: Measured) -> list[Choice]:
+    def _block(
+        self, arrivals: list[Arrival], leaving: list[Place], seeds: list[int], measured: Measured
+    ) -> list[Choice]:
         """The measured part."""
         index, options = self.index, self._options
         by_cpu = measured.checked % 2 == 1
@@ -94,8 +98,8 @@ class Churn:
         choices: list[Choice] = []
         cpu, began = process_time_ns(), perf_counter_ns()
         before = clock()
-        for arrival, (leaving_node, leaving_name) in zip(arrivals, leaving, strict=True):
-            choice = index.choose(wish_of(arrival.request, options))
+        for arrival, (leaving_node, leaving_name), seed in zip(arrivals, leaving, seeds, strict=True):
+            choice = index.choose(wish_of(arrival.request, options), seed=seed)
             if choice.node_id is not None:
                 index.hold(choice.node_id, occupant_of(arrival.request, arrival.engine_id))
                 index.drop(leaving_node, leaving_name)

@@ -34,7 +34,7 @@ class Ranker:
         self.strategy = strategy_named(options.strategy)
         self._filters = filters_of(options)
 
-    def standing(self, node: NodeFacts, wish: Wish, seed: int | None = None) -> Standing | Rejection:
+    def standing(self, node: NodeFacts, wish: Wish) -> Standing | Rejection:
         """Where the node stands for this wish, or why it can't hold it."""
         rejection = first_rejection(node, wish, self._filters)
         if rejection is not None:
@@ -42,7 +42,7 @@ class Ranker:
         weight = self.strategy.weight(node, wish.reservation)
         if weight is None:
             return NO_ROOM
-        rank = self.strategy.rank(node, weight, seed, self._pull(node, wish))
+        rank = self.strategy.rank(node, weight, self._pull(node, wish))
         return Standing(group_of(node, self.options), weight, rank)
 
     def _pull(self, node: NodeFacts, wish: Wish) -> int:

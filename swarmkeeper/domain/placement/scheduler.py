@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from swarmkeeper.domain.model import Node, NodeId, Request
 from swarmkeeper.domain.placement.facts import NodeFacts
 from swarmkeeper.domain.placement.options import PlacementOptions
 from swarmkeeper.domain.placement.ranking import Ranker, crowds
 from swarmkeeper.domain.placement.reasons import Reason, Rejection
-from swarmkeeper.domain.placement.strategies import Rank
+from swarmkeeper.domain.placement.strategies import Rank, first_of
 from swarmkeeper.domain.placement.wish import Wish, wish_of
 
 KINDS_TOLD = 8
@@ -113,20 +114,28 @@ def _one_pass(wish: Wish, nodes: Sequence[NodeFacts], ranker: Ranker, seed: int 
     ranked: list[tuple[int, Rank, Scored]] = []
     refused: list[tuple[NodeId, Rejection]] = []
     for node in nodes:
-        standing = ranker.standing(node, wish, seed)
+        standing = ranker.standing(node, wish)
         if isinstance(standing, Rejection):
             refused.append((node.id, standing))
         else:
             ranked.append((crowd[standing.group], standing.rank, Scored(node, standing.weight)))
     ranked.sort(key=lambda each: each[:2])
     return Decision(
-        candidates=tuple(scored for _, _, scored in ranked),
+        candidates=tuple(_turned(ranked, seed)),
         pass_=pass_,
         rejections=_counted(refused),
         refused=tuple(refused),
         strategy=ranker.strategy.name,
         seed=seed,
     )
+
+
+def _turned(ranked: Sequence[tuple[int, Rank, Scored]], seed: int | None) -> Iterator[Scored]:
+    """The nodes in their order, each run of equals beginning where the seed says."""
+    for _, run in groupby(ranked, key=lambda each: (each[0], each[1][:-1])):
+        equals = [scored for _, _, scored in run]
+        first = first_of(len(equals), seed)
+        yield from (*equals[first:], *equals[:first])
 
 
 def _counted(refused: Sequence[tuple[NodeId, Rejection]]) -> tuple[tuple[Reason, int], ...]:

@@ -13,11 +13,10 @@ from swarmkeeper.domain.model import Resources
 from swarmkeeper.domain.placement.filters import NodeView
 
 FULL = 100
-MIXER = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio, odd
 
-Rank = tuple[int, int, int, int, str]
+Rank = tuple[int, int, int, str]
 """Orders nodes, best lowest: weight and containers by the strategy, then whether the image would have to be pulled
-(where that is asked for), then the seeded tie, then the name."""
+(where that is asked for), then the name. Nodes that differ in their names alone are equals, which a seed may turn."""
 
 
 class UnknownStrategy(ValueError):
@@ -44,16 +43,16 @@ class Strategy:
             return None
         return cpus + memory + self.health_factor * node.health
 
-    def rank(self, node: NodeView, weight: int, seed: int | None, pull: int = 0) -> Rank:
+    def rank(self, node: NodeView, weight: int, pull: int = 0) -> Rank:
         """Where a node of this weight stands among others; `pull` is 1 where lack of the image counts against it."""
-        return (self.sign * weight, self.sign * node.containers, pull, tie(node.name, seed), node.name)
+        return (self.sign * weight, self.sign * node.containers, pull, node.name)
 
 
 class RandomStrategy(Strategy):
     """Any node that passed the filters; room for CPU and memory is theirs to see to, as in classic Swarm."""
 
     def weight(self, node: NodeView, reservation: Resources) -> int | None:
-        """Always 0: the seeded tie decides."""
+        """Always 0: all nodes are equals, and the seed decides."""
         return 0
 
 
@@ -65,7 +64,7 @@ class CountingStrategy(Strategy):
     """
 
     def weight(self, node: NodeView, reservation: Resources) -> int | None:
-        """Always 0 where there is room: the number of containers decides, then the tie."""
+        """Always 0 where there is room: the number of containers decides, then the seed."""
         weight = Strategy.weight(self, node, reservation)
         return None if weight is None else 0
 
@@ -84,21 +83,14 @@ def score(used: int, requested: int, total: int) -> int | None:
     return percent if percent <= FULL else None
 
 
-def tie(name: str, seed: int | None) -> int:
-    """0 without a seed, so that the lowest name wins; else a number that seed and name alone decide."""
+def first_of(equals: int, seed: int | None) -> int:
+    """Which of so many equal nodes, in the order of their names, comes first; the others follow in a ring.
+
+    The lowest name without a seed; over many seeds each equally often.
+    """
     if seed is None:
         return 0
-    return mixed(tie_number(name), tie_number(str(seed)))
-
-
-def tie_number(text: str) -> int:
-    """64 bits of a text, to be mixed: a name's may be kept, so that a seeded tie of many nodes costs little."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
-
-
-def mixed(number: int, seeded: int) -> int:
-    """Another 64 bits for every pair of numbers; the product's high bits depend on all bits of both."""
-    return (number ^ seeded) * MIXER % 2**64
+    return int.from_bytes(blake2b(str(seed).encode(), digest_size=8).digest()) % equals
 
 
 SPREAD = Strategy("spread", health_factor=-10, sign=1)

@@ -27,7 +27,7 @@ def test_every_decision_is_timed_and_one_in_a_hundred_is_made_by_the_plain_sched
     assert (figures["checked"], figures["mismatched"]) == (4, 0)
     assert 0 < figures["p50_us"] <= figures["p99_us"] <= figures["max_us"]
     assert min(figures["decisions_per_s"], figures["cpu_us_per_decision"], figures["p99_cpu_us"], figures["rss_mb"]) > 0
-    assert figures["failed"] <= 40
+    assert figures["failed"] <= 80
 
 
 def test_a_fleet_smaller_than_a_block_of_decisions_is_measured_too() -> None:

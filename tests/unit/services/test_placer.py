@@ -174,22 +174,23 @@ def test_a_copy_that_may_run_keeps_its_room_while_its_node_can_not_be_reached(wo
     world.with_worker("i-0a")
     world.with_worker("i-0b")
     world.engines.fail("start", Unavailable("lost"), after=True)
-    world.placer.create(a_request("web-1"))
-    world.engines.on("i-0a").reachable = False
+    held_by = str(world.placer.create(a_request("web-1")).node)
+    world.engines.on(held_by).reachable = False
     waiting = world.pending.settle_named(ContainerName("web-1"))
     assert waiting is not None
-    assert (waiting.state, waiting.node) == (ContainerState.RESERVED, "i-0a")
-    world.engines.on("i-0a").reachable = True
+    assert (waiting.state, waiting.node) == (ContainerState.RESERVED, held_by)
+    world.engines.on(held_by).reachable = True
     world.pending.settle_named(ContainerName("web-1"))
-    assert world.engines.running("web-1") == ["i-0a"]
+    assert world.engines.running("web-1") == [held_by]
 
 
 def test_an_engine_that_declines_to_start_it_keeps_no_copy(world: World) -> None:
     world.with_worker("i-0a")
     world.with_worker("i-0b")
-    world.engines.fail("start", Declined("i-0a fails to start: 500 no space left"))
-    assert world.placer.create(a_request("web-1")).node == "i-0b"
-    assert world.engines.on("i-0a").containers == {}
+    world.engines.fail("start", Declined("it fails to start: 500 no space left"))
+    ran_on = world.placer.create(a_request("web-1")).node
+    assert world.engines.calls["start"] == 2
+    assert [node for node in ("i-0a", "i-0b") if world.engines.on(node).containers] == [ran_on]
 
 
 def test_a_copy_that_could_not_be_started_for_want_of_an_answer_keeps_its_room(world: World) -> None:

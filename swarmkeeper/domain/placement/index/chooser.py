@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from heapq import nsmallest
+from itertools import chain, islice
 
 from swarmkeeper.domain.model import Resources
 from swarmkeeper.domain.placement.index.choice import Choice, Passed
 from swarmkeeper.domain.placement.index.contents import Contents
 from swarmkeeper.domain.placement.index.entries import NodeEntry
-from swarmkeeper.domain.placement.index.masks import lowest, positions
+from swarmkeeper.domain.placement.index.masks import lowest, nth, positions
 from swarmkeeper.domain.placement.index.roster import Roster
 from swarmkeeper.domain.placement.index.weights import weight_of
 from swarmkeeper.domain.placement.options import PlacementOptions
-from swarmkeeper.domain.placement.strategies import mixed, strategy_named, tie_number
+from swarmkeeper.domain.placement.strategies import first_of, strategy_named
 from swarmkeeper.domain.placement.wish import Wish
 
 BOTH_PASSES = 2
@@ -53,9 +52,10 @@ class Chooser:
         while left and len(found) < most:
             tied, weight = self._tied(left, wish)
             left &= ~tied
-            tie, equals = self.tie(seed), map(self._roster.entry, positions(tied))
-            ordered = nsmallest(most - len(found), equals, key=lambda each: (tie(each), each.position))
-            found += [(entry, weight) for entry in ordered]
+            equals = list(positions(tied))
+            first = first_of(len(equals), seed)
+            turned = chain(equals[first:], equals[:first])
+            found += [(self._roster.entry(at), weight) for at in islice(turned, most - len(found))]
         return found
 
     def passed(self, wish: Wish) -> Passed:
@@ -98,13 +98,6 @@ class Chooser:
         """Those of `among` that come first because they hold the image; all of them where that is not asked for."""
         return among & self._contents.holding_image(wish.image) if self._prefers_images else among
 
-    def tie(self, seed: int | None) -> Callable[[NodeEntry], int]:
-        """What decides between equal nodes before their names; lowest first."""
-        if seed is None:
-            return lambda entry: 0
-        seeded = tie_number(str(seed))
-        return lambda entry: mixed(entry.number, seeded)
-
     def weight(self, entry: NodeEntry, wanted: Resources, taken: int = 0) -> int:
         """The node's weight for a reservation after `taken` others alike; it must have room."""
         return weight_of(entry, self._strategy, wanted, taken) if self._strategy.weighs else 0
@@ -146,8 +139,7 @@ class Chooser:
         return found
 
     def _first(self, tied: int, seed: int | None) -> NodeEntry:
-        """The lowest name of equal nodes, or the one that the seed prefers."""
+        """The lowest name of equal nodes, or the one that the seed says."""
         if seed is None or not tied & (tied - 1):
             return self._roster.entry(lowest(tied))
-        tie = self.tie(seed)
-        return min(map(self._roster.entry, positions(tied)), key=lambda each: (tie(each), each.position))
+        return self._roster.entry(nth(tied, first_of(tied.bit_count(), seed)))

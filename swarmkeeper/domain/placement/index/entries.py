@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from swarmkeeper.domain.model import Image, Node, NodeId, Occupant, Resources
 from swarmkeeper.domain.placement.facts import NodeFacts
-from swarmkeeper.domain.placement.strategies import tie_number
 
 Generic = tuple[tuple[str, int], ...]
 
@@ -35,7 +34,6 @@ class NodeEntry:
         "name",
         "node",
         "node_id",
-        "number",
         "occupants",
         "position",
         "slots",
@@ -45,7 +43,6 @@ class NodeEntry:
         self.node_id: NodeId = node.id
         self.host_name = host_name
         self.name = host_name or node.name
-        self.number = tie_number(self.name)
         self.position = -1
         self.bit = 0
         self.images: tuple[Image, ...] = ()

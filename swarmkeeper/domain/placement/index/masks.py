@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 ONE = ord("1")
+FEW_BITS = 8
+"""So many are sooner gone through than halved."""
 
 
 def positions(mask: int) -> Iterator[int]:
@@ -24,6 +26,24 @@ def mask_of(positions: Sequence[int]) -> int:
     for at in positions:
         digits[~at] = ONE
     return int(digits, 2)
+
+
+def nth(mask: int, number: int) -> int:
+    """The position of the bit that has `number` set bits below it; the mask has more than those."""
+    base = 0
+    while (length := mask.bit_length()) > FEW_BITS:
+        half = length // 2
+        low = mask & ((1 << half) - 1)
+        below = low.bit_count()
+        if number < below:
+            mask = low
+        else:
+            number -= below
+            mask >>= half
+            base += half
+    for _ in range(number):
+        mask &= mask - 1
+    return base + lowest(mask)
 
 
 def lowest(mask: int) -> int:

@@ -68,5 +68,5 @@ def test_busiest_prefers_the_most_containers_however_large_they_are() -> None:
     many_small = a_node("i-0b", reserved=resources(0.2, 100), containers=3)
     weights = [BUSIEST.weight(node, request) for node in (few_large, many_small)]
     assert weights == [0, 0]
-    assert BUSIEST.rank(many_small, 0, None) < BUSIEST.rank(few_large, 0, None)
+    assert BUSIEST.rank(many_small, 0) < BUSIEST.rank(few_large, 0)
     assert BUSIEST.weight(a_node(reserved=resources(2, 2048)), request) is None
