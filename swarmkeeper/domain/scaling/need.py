@@ -13,6 +13,7 @@ from swarmkeeper.domain.scaling.demand import new_node, refusal
 from swarmkeeper.domain.scaling.fleet import FleetSeen
 from swarmkeeper.domain.scaling.floors import deciding_floor
 from swarmkeeper.domain.scaling.packing import in_packing_order, shape
+from swarmkeeper.domain.scaling.victims import is_outdated
 
 ROUNDS = 4
 """How often what was bought is looked at again; what little is missing then, the next decision buys."""
@@ -163,6 +164,8 @@ class _Sizing:
         for node in list(self._reclaimable[shop.pool.name]):
             if not sum(missing.values()):
                 return
+            if is_outdated(node, shop.policy, self._fleet.now):  # it would be replaced at once
+                continue
             mark = self._room.mark()
             self._with_back(node, ())
             fewer = self._missing(shop)
