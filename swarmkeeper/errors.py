@@ -90,10 +90,9 @@ class QuotaExceeded(SwarmkeeperError):
     """The tenant's accepted containers would be more than its quota; `resource` is the field of it that is used up."""
 
     def __init__(self, tenant: str, excess: Excess) -> None:
-        used, resource = f"{excess.used} of {excess.limit} {excess.resource}", excess.resource
-        super().__init__(f"tenant {tenant or '(none)'} uses {used} and wants {excess.wanted} more")
+        super().__init__(f"tenant {tenant or '(none)'} {excess}")
         self.tenant = tenant
-        self.resource = resource
+        self.resource = excess.resource
         self.excess = excess
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swarmkeeper.domain.model import Quota, Request, Usage
+from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, Quota, Request, Usage
+
+UNITS = {"containers": (1, "containers"), "nano_cpus": (NANO_CPUS_PER_CPU, "CPUs"), "memory_bytes": (2**20, "MiB")}
+"""How amounts are told to people, by field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,11 @@ class Excess:
     used: int
     wanted: int
     limit: int
+
+    def __str__(self) -> str:
+        per, unit = UNITS[self.resource]
+        used, limit, wanted = (f"{round(amount / per, 2):.12g}" for amount in (self.used, self.limit, self.wanted))
+        return f"uses {used} of {limit} {unit} and wants {wanted} more"
 
 
 def amounts(request: Request) -> dict[str, int]:

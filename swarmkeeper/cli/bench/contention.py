@@ -100,8 +100,9 @@ def contention(
 ) -> None:
     """Create containers from many workers at once through the real placer, against engines that take their time.
 
-    Ideal is workers / engine latency. Each environment is a placement function of its own: its view, its random
-    numbers, its memory of lost races; all share this process's interpreter, so `cpu_s` is what they take together.
+    Only what runs in the end is counted; exit status 1 when a node was overcommitted. Ideal is workers / engine
+    latency. Each environment is a placement function of its own: its view, its random numbers, its memory of lost races; all
+    share this process's interpreter, so `cpu_s` is what they take together.
     """
     options = PlacementOptions(compile_re2, strategy=strategy.value)
     freshness = Freshness(max_age_s=max_age_s)
@@ -109,6 +110,8 @@ def contention(
         run = _Run(table, nodes, workers, environments or workers, engine_latency_ms / 1000, options, freshness)
         measured = run.measure(store.value, store_latency_ms if store is StoreKind.MEMORY else None, seconds)
     tell({**asdict(measured), **machine()}, as_json=as_json, output=out)
+    if measured.overcommitted:
+        raise typer.Exit(output.REFUSED)
 
 
 class _Run:
@@ -132,6 +135,7 @@ class _Run:
         self._engines = TimedEngines(engine_latency_s)
         for number in range(nodes):
             store.add_node(a_node(number))
+        time.sleep(INDEX_LAG_S)  # until then nobody can see them all
         self._environments = [
             Environment(store, self._engines, options, freshness, seed) for seed in range(environments)
         ]
@@ -191,8 +195,10 @@ class _Run:
             begun = time.monotonic()
             container = environment.placer.create(request)
             ended = time.monotonic()
-            tally.ended.append((ended, ended - begun))
-            tally.not_running += container.state is not ContainerState.RUNNING
+            if container.state is ContainerState.RUNNING:
+                tally.ended.append((ended, ended - begun))
+            else:
+                tally.not_running += 1
 
     def _disagreements(self) -> int:
         """Nodes whose record is beyond their capacity, or isn't what their engine holds."""

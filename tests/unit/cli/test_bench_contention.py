@@ -25,7 +25,8 @@ def test_many_functions_fill_a_small_fleet_without_an_overcommit(strategy: str) 
     measured = measure("--nodes", "2", "--workers", "8", "--environments", "0", "--strategy", strategy)
     assert measured["overcommitted"] == 0
     assert (measured["nodes"], measured["workers"], measured["environments"]) == (2, 8, 8)
-    assert measured["created"] >= 8
+    assert 8 <= measured["created"] <= 60
+    assert measured["not_running"] > 0
     assert measured["ideal_per_s"] == 8_000.0
 
 
