@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Measures what docs/performance.md states and leaves the figures as JSON in build/bench/.
 #
-#   scripts/bench.sh            everything; on real engines too where those can run (some 15 minutes)
-#   scripts/bench.sh --quick    placement and batches only (some 2 minutes)
+#   scripts/bench.sh            everything; on real engines too where those can run (some 30 minutes)
+#   scripts/bench.sh --quick    placement and scaling only (some 12 minutes)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=build/bench
@@ -23,11 +23,16 @@ for strategy in spread binpack; do
   bench "place-many-$strategy" place-many --nodes 1000 --requests 2000 --strategy "$strategy"
 done
 bench placement-many-sizes placement --nodes 1000 --containers 30 --sizes many
+bench placement-plain-random-1000 placement --nodes 1000 --containers 30 --strategy random
+bench placement-plain-busiest-1000 placement --nodes 1000 --containers 30 --strategy busiest
+bench scaling scaling
 [ "${1:-}" != --quick ] || exit 0
 
 bench expressions expressions
 for strategy in spread binpack; do
   bench "contention-$strategy" contention --nodes 1000 --workers 128 --engine-latency-ms 300 --strategy "$strategy"
+  bench "contention-own-views-$strategy" contention --nodes 1000 --workers 128 --engine-latency-ms 300 \
+    --environments 0 --max-age-s 10 --strategy "$strategy"
 done
 bench contention-moto contention --store moto --nodes 20 --workers 8
 bench fleet fleet --engines 1000 --requests 2000

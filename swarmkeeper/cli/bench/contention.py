@@ -101,8 +101,8 @@ def contention(
     """Create containers from many workers at once through the real placer, against engines that take their time.
 
     Only what runs in the end is counted; exit status 1 when a node was overcommitted. Ideal is workers / engine
-    latency. Each environment is a placement function of its own: its view, its random numbers, its memory of lost races; all
-    share this process's interpreter, so `cpu_s` is what they take together.
+    latency. Each environment is a placement function of its own: its view, its random numbers, its memory of lost
+    races; all share this process's interpreter, so `cpu_s` is what they take together.
     """
     options = PlacementOptions(compile_re2, strategy=strategy.value)
     freshness = Freshness(max_age_s=max_age_s)
