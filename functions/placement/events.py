@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from functions.placement.needs import Needs
-from swarmkeeper.adapters.aws.metrics import emit_pending
 from swarmkeeper.domain.model import ContainerName, ContainerState, NodeId
 from swarmkeeper.edge.events import COMMAND_CHANGED, BusEvent
 from swarmkeeper.edge.states import State
@@ -17,16 +17,24 @@ from swarmkeeper.services.pulls import Puller
 
 
 class PlacementEvents:
-    """Dispatch over the use cases; emits the pending metric itself whenever the number may have changed."""
+    """Dispatch over the use cases; tells the pending metric itself whenever the number may have changed."""
 
     def __init__(
-        self, *, fleet: str, pending: PendingQueue, puller: Puller, inventory: Inventory, needs: Needs
+        self,
+        *,
+        fleet: str,
+        pending: PendingQueue,
+        puller: Puller,
+        inventory: Inventory,
+        needs: Needs,
+        tell_pending: Callable[[int], None],
     ) -> None:
         self._fleet = fleet
         self._pending = pending
         self._puller = puller
         self._inventory = inventory
         self._needs = needs
+        self._tell_pending = tell_pending
 
     def take(self, event: BusEvent) -> dict[str, Any]:
         """Serve an event; foreign ones are harmless. Raises what the event source should retry."""
@@ -64,7 +72,7 @@ class PlacementEvents:
 
     def _retried(self) -> int:
         still_pending = len(self._pending.retry())
-        emit_pending(self._fleet, still_pending)
+        self._tell_pending(still_pending)
         if still_pending:
             self._needs.after(ContainerState.PENDING)
         return still_pending

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 
 from functions.placement.needs import Needs
-from swarmkeeper.adapters.aws.metrics import emit_pending
 from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Node, Request
 from swarmkeeper.domain.placement.scheduler import Decision
 from swarmkeeper.edge.requests import NAME, Admission
@@ -36,7 +36,7 @@ class Operations:
         admission: Admission,
         tenants: TenantSettings,
         needs: Needs,
-        fleet: str,
+        tell_pending: Callable[[int], None],
     ) -> None:
         self._placer = placer
         self._acceptance = acceptance
@@ -46,7 +46,7 @@ class Operations:
         self._admission = admission
         self._tenants = tenants
         self._needs = needs
-        self._fleet = fleet
+        self._tell_pending = tell_pending
 
     def scope_of(self, caller_arn: str) -> Scope:
         return scope_of(caller_arn, self._tenants)
@@ -57,7 +57,7 @@ class Operations:
         self._acceptance.check(request, meaning_of(body) if token else "")
         container = self._placer.create(request)
         if container.state is ContainerState.PENDING:
-            emit_pending(self._fleet, self._placer.pending_count())
+            self._tell_pending(self._placer.pending_count())
         self._needs.after(container.state)
         return container
 

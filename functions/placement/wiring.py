@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from functions.placement.api import PlacementApi
 from functions.placement.events import PlacementEvents
@@ -11,6 +12,7 @@ from functions.placement.fleet_operations import FleetOperations
 from functions.placement.http import HttpApi
 from functions.placement.needs import Needs, telling_states
 from functions.placement.operations import Operations
+from swarmkeeper.adapters.aws.metrics import emit_pending
 from swarmkeeper.composition import NETWORK, Composition, pause
 from swarmkeeper.edge.pools import admission_of
 from swarmkeeper.services.acceptance import Acceptance
@@ -81,7 +83,7 @@ def _operations(parts: Composition, placer: Placer, needs: Needs) -> Operations:
         admission=admission_of(settings, NETWORK),
         tenants=settings.tenants,
         needs=needs,
-        fleet=parts.fleet_name,
+        tell_pending=partial(emit_pending, parts.fleet_name),
     )
 
 
@@ -98,5 +100,10 @@ def _events(parts: Composition, placer: Placer, reserver: Reserver, needs: Needs
         store=parts.store, engines=parts.engines, clock=parts.clock, quota_of=parts.settings.tenants.quota_of
     )
     return PlacementEvents(
-        fleet=parts.fleet_name, pending=pending, puller=parts.puller, inventory=inventory, needs=needs
+        fleet=parts.fleet_name,
+        pending=pending,
+        puller=parts.puller,
+        inventory=inventory,
+        needs=needs,
+        tell_pending=partial(emit_pending, parts.fleet_name),
     )

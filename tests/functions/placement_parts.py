@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from functions.placement.api import PlacementApi
@@ -12,6 +13,7 @@ from functions.placement.http import HttpApi
 from functions.placement.needs import Needs
 from functions.placement.operations import Operations
 from functions.placement.wiring import Wired
+from swarmkeeper.adapters.aws.metrics import emit_pending
 from swarmkeeper.domain.model import ContainerState
 from swarmkeeper.edge.requests import Admission
 from swarmkeeper.edge.settings_admission import AdmissionSettings, TenantSettings
@@ -29,6 +31,7 @@ def wired_over(
     pools = {"workers": AdmissionSettings.model_validate(admission or {})}
     world.quota_of = tenant_settings.quota_of
     needs = Needs(world.needs.tell, frozenset({ContainerState.PENDING}))
+    tell_pending = partial(emit_pending, FLEET)
     operations = Operations(
         placer=world.placer,
         acceptance=Acceptance(world.store, world.clock),
@@ -37,10 +40,15 @@ def wired_over(
         admission=Admission("fleet", DEFAULT_MEMORY_BYTES, pools),
         tenants=tenant_settings,
         needs=needs,
-        fleet=FLEET,
+        tell_pending=tell_pending,
     )
     events = PlacementEvents(
-        fleet=FLEET, pending=world.pending, puller=world.puller, inventory=world.inventory, needs=needs
+        fleet=FLEET,
+        pending=world.pending,
+        puller=world.puller,
+        inventory=world.inventory,
+        needs=needs,
+        tell_pending=tell_pending,
     )
     fleet = FleetOperations(store=world.store, history=world.history)
     return Wired(PlacementApi(operations), HttpApi(operations, fleet), events)

@@ -172,7 +172,7 @@ def _function(store: MemoryStateStore, clock: MovedClock, identity: ClientIdenti
         admission=Admission(NETWORK, 256 * MIB, {POOL.name: AdmissionSettings()}),
         tenants=TenantSettings(),
         needs=Needs(lambda: False, frozenset()),
-        fleet=FLEET,
+        tell_pending=lambda _: None,  # standard output is the figures' own
     )
     fleet = FleetOperations(store=store, history=MemoryDecisions())
     pending = PendingQueue(
