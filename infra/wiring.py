@@ -175,5 +175,5 @@ class Wiring(Construct):
     def _target(self, function: str) -> events.IRuleTarget:
         """The registrar's events wait in its queue; the others are invoked, and a delivery that fails is kept."""
         if function == "registrar":
-            return targets.SqsQueue(self.queue)
+            return targets.SqsQueue(self.queue, dead_letter_queue=self.dead_letters[function])
         return targets.LambdaFunction(self._functions.by_name[function], dead_letter_queue=self.dead_letters[function])

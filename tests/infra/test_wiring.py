@@ -94,7 +94,13 @@ def test_the_queue_takes_events_from_its_rules_only(template: Template, rule: st
     assert any(each["Condition"] == {"ArnEquals": {"aws:SourceArn": rule_arn}} for each in allowed)
 
 
-def test_a_message_is_tried_for_an_hour_and_then_kept(template: Template) -> None:
+def test_no_event_is_lost_when_its_target_does_not_take_it(template: Template) -> None:
+    rules = [each for each in template.of_type("AWS::Events::Rule").values() if "EventPattern" in each]
+    assert rules
+    assert [target for rule in rules for target in rule["Targets"] if "DeadLetterConfig" not in target] == []
+
+
+def test_a_message_is_tried_sixty_times_and_then_kept(template: Template) -> None:
     queue = template.one("AWS::SQS::Queue", QueueName="demo-registrar")
     kept = template.name_of("AWS::SQS::Queue", QueueName="demo-registrar-dlq")
     assert queue["RedrivePolicy"] == {"deadLetterTargetArn": f"<{kept}.Arn>", "maxReceiveCount": 60}
