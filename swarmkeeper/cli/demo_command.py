@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
-from swarmkeeper.cli.local_cloud import EnginesOption, SettingsOption, settings_file
+from swarmkeeper.cli.local_cloud import EnginesOption, chosen_file, shipped_profile
 
 
 def demo(
-    settings: SettingsOption = None,
+    settings: Annotated[
+        Path | None, typer.Option("--settings", "-f", help="Other settings than the shipped demo profile.")
+    ] = None,
     engines: EnginesOption = "auto",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the local cloud up at the end.")] = False,
     report: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("build/demo"),
@@ -19,4 +21,5 @@ def demo(
     """Watch the whole loop: demand grows, an alarm fires, nodes join, containers answer; then nodes drain and leave."""
     from swarmkeeper.cli.demo.run import run_demo  # here: it needs what the other commands don't
 
-    raise typer.Exit(run_demo(settings_file(settings), engines=engines, keep=keep, report_dir=report))
+    path = chosen_file(settings or shipped_profile())
+    raise typer.Exit(run_demo(path, engines=engines, keep=keep, report_dir=report))

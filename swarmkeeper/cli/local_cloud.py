@@ -18,24 +18,33 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="The local cloud: emulated AWS, real engines, the same code.")
 
 SettingsOption = Annotated[
-    Path | None, typer.Option("--settings", "-f", help="swarmkeeper.yaml; else it, or the shipped demo profile.")
+    Path | None,
+    typer.Option("--settings", "-f", help="The settings; else swarmkeeper.yaml here, or the shipped demo profile."),
 ]
 EnginesOption = Annotated[
     str, typer.Option(help="real, simulated, or auto: real where they can run.", metavar="KIND", show_default=True)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-SETTINGS_FILES = ("swarmkeeper.yaml", "swarmkeeper.demo.yaml")
+OWN_SETTINGS = Path("swarmkeeper.yaml")
 
 
 def settings_file(chosen: Path | None) -> Path:
     """The settings to use: the chosen file, the one in this folder, or the profile that is shipped."""
+    return chosen_file(chosen or (OWN_SETTINGS if OWN_SETTINGS.is_file() else shipped_profile()))
+
+
+def chosen_file(path: Path) -> Path:
+    """The path itself; ends the command when there is no such file."""
+    if not path.is_file():
+        output.fail(f"no settings: {path} does not exist")
+    return path
+
+
+def shipped_profile() -> Path:
+    """The profile of the demo, whose clocks are brisk."""
     from local.starter import project_root
 
-    candidates = (chosen,) if chosen else (Path(SETTINGS_FILES[0]), project_root() / SETTINGS_FILES[1])
-    found = next((path for path in candidates if path.is_file()), None)
-    if found is None:
-        output.fail(f"no settings: {chosen or SETTINGS_FILES[0]} does not exist")
-    return found
+    return project_root() / "swarmkeeper.demo.yaml"
 
 
 def read_settings(path: Path) -> Settings:

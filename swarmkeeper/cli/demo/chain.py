@@ -17,6 +17,8 @@ COMMAND = "EC2 Command Invocation Status-change Notification"
 ALARM = "CloudWatch Alarm State Change"
 NODE_READY = "Node Ready"
 NODE_DRAINING = "Node Draining"
+RECHECK = "recheck"
+"""What the scaler names as its trigger when its schedule has made it decide."""
 
 
 def alarm_fired(events: Sequence[SeenEvent], alarm: str, *, after: float) -> SeenEvent | None:
@@ -39,22 +41,46 @@ def join_chain(
 ) -> dict[str, object]:
     """The links from the alarm to the ready node; a link that can't be told is missing.
 
-    Told backwards from the decision to grow: the message that it names as its cause, and the alarm that sent it.
+    Told backwards from the decision to grow: the message that it names as its cause, and the alarm that sent it. The
+    schedule may decide on an alarm in ALARM in the moments before its message is served: then the decision says so.
     """
     links: dict[str, object] = {"node": node}
-    messages = {call["causes"][0]: call for call in calls if call["source"] == "sns" and call["about"]}
-    grown = [one for one in decisions if one["direction"] == "out" and one["t"] >= after and one["cause"] in messages]
-    if grown:
-        message = messages[grown[0]["cause"]]
-        links |= _alarm(message["about"].removesuffix(" ALARM"), events, after)
-        links["sns"] = {"message_id": grown[0]["cause"], "t": round(message["t"], 3)}
-        links["decision"] = _decision(grown[0])
+    messages = [call for call in calls if call["source"] == "sns" and call["about"].endswith(" ALARM")]
+    for decision in decisions:
+        message = _message(decision, messages, events, after) if _has_grown(decision, after) else None
+        if message is not None:
+            links |= _alarm(_alarm_of(message), events, after)
+            links["sns"] = {"message_id": message["causes"][0], "t": round(message["t"], 3)}
+            links["decision"] = _decision(decision)
+            break
     return links | _links(
         hook=first(events, LAUNCH_HOOK, EC2InstanceId=node),
         signing=finished_command(events, node, "node-csr"),
         join=finished_command(events, node, "node-join"),
         ready=first(events, NODE_READY, node=node),
     )
+
+
+def _has_grown(decision: Mapping[str, Any], after: float) -> bool:
+    return bool(decision["direction"] == "out" and decision["t"] >= after)
+
+
+def _message(
+    decision: Mapping[str, Any], messages: Facts, events: Sequence[SeenEvent], after: float
+) -> Mapping[str, Any] | None:
+    """The alarm's message that made the decision, or that of an alarm which had gone off when the schedule decided."""
+    by_id = {each["causes"][0]: each for each in messages}
+    if decision["cause"] in by_id or decision["trigger"] != RECHECK:
+        return by_id.get(decision["cause"])
+    for message in messages:
+        fired = alarm_fired(events, _alarm_of(message), after=after)
+        if fired is not None and fired.t <= decision["t"] and message["t"] >= fired.t:
+            return message
+    return None
+
+
+def _alarm_of(message: Mapping[str, Any]) -> str:
+    return str(message["about"]).removesuffix(" ALARM")
 
 
 def _alarm(name: str, events: Sequence[SeenEvent], after: float) -> dict[str, object]:

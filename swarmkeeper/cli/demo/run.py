@@ -64,7 +64,7 @@ def _cloud(
         cloud, _ = starter.up(wanted, display.say)
         record.engines = cloud.engines
         display.say(f"{cloud.engines} engines; AWS's APIs at {cloud.endpoint_url}")
-    # From here on it is ours to end: one that did not come up has cleaned up after itself.
+    # From here on it is ours to end: one that did not come up, or was interrupted, has cleaned up after itself.
     try:
         yield cloud
     finally:

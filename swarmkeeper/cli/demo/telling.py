@@ -37,6 +37,8 @@ def tell_causes(stage: Stage) -> None:
     if joins and leaves:
         served = first_served(joins, stage.watcher.first_running_on)
         stage.record.times |= stretches(marks(stage, served, leaves[0]))
+    missing = [_stretch(*ends) for ends in STRETCHES if _stretch(*ends) not in stage.record.times]
+    stage.record.check("every stretch of the loop was measured", not missing, f"missing: {missing or 'none'}")
 
 
 def first_served(
@@ -85,8 +87,12 @@ def stretches(moments: Mapping[str, float | None]) -> dict[str, float]:
         if begun is not None and ended is not None:
             # An effect never comes before its cause, but two clocks of one machine are read a moment apart. And a
             # node takes containers from its record's state on, which is stored before the event that tells of it.
-            times[f"{start}_to_{end}"] = max(0.0, round(ended - begun, 3))
+            times[_stretch(start, end)] = max(0.0, round(ended - begun, 3))
     return times
+
+
+def _stretch(start: str, end: str) -> str:
+    return f"{start}_to_{end}"
 
 
 def check_limits(stage: Stage) -> None:

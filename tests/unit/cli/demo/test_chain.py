@@ -62,6 +62,18 @@ def test_a_decision_that_no_alarm_caused_is_no_link() -> None:
     assert not {"alarm", "sns", "decision"} & set(told)
 
 
+def test_a_recheck_that_was_faster_than_the_alarms_message_is_told_with_both() -> None:
+    told = chain.join_chain("i-1", EVENTS, CALLS, (decision("e-7", t=10.2, trigger="recheck"),), after=5)
+    assert told["alarm"] == {"name": "demo-pending", "event_id": "e-10", "t": 10}
+    assert told["sns"] == {"message_id": "m-1", "t": 10.5}
+    assert told["decision"]["trigger"] == "recheck"  # type: ignore[index]  # a link is a mapping
+
+
+def test_a_recheck_before_any_alarm_went_off_is_no_link() -> None:
+    told = chain.join_chain("i-1", EVENTS, CALLS, (decision("e-7", t=9.5, trigger="recheck"),), after=5)
+    assert not {"alarm", "sns", "decision"} & set(told)
+
+
 def test_a_link_that_can_not_be_told_is_missing() -> None:
     told = chain.join_chain("i-2", EVENTS, (), (), after=5)
     assert set(told) == {"node", "hook"}
