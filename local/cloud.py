@@ -205,7 +205,7 @@ class LocalCloud:
     def _listing(self) -> dict[str, Any]:
         outcome = self.functions.invoke(f"{self.settings.fleet}-placement", b'{"action": "list"}')
         if not outcome.succeeded:
-            return {"nodes": [], "containers": []}
+            raise RuntimeError(f"the placement function failed: {outcome.payload.decode(errors='replace')[:500]}")
         answer: dict[str, Any] = json.loads(outcome.payload)
         return answer
 

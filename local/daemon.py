@@ -19,7 +19,7 @@ from local import lock, remains
 from local.aws.disturbance import Disturbance
 from local.cloud import LocalCloud, Options
 from local.control import ControlServer
-from local.starter import Places, write_state
+from local.starter import LocalCloudError, Places, write_state
 
 log = logging.getLogger("local.daemon")
 
@@ -70,8 +70,12 @@ def _hold(chosen: argparse.Namespace, places: Places, report: Report) -> int:
     stop = threading.Event()
     for word in (signal.SIGTERM, signal.SIGINT):
         signal.signal(word, lambda *_: stop.set())
-    remains.clean(places.state_dir, report.progress)
-    remains.make_state_dir(places.state_dir)
+    try:
+        remains.clean(places.state_dir, report.progress)
+        remains.make_state_dir(places.state_dir)
+    except (OSError, LocalCloudError) as error:
+        report.failed(str(error))
+        return 1
     _log_to(places.log)
     cloud = LocalCloud(_options(chosen), report.progress)
     try:

@@ -20,7 +20,7 @@ MARK = ".swarmkeeper-local"
 def make_state_dir(state_dir: Path) -> None:
     """Make the folder with our mark. Raises LocalCloudError when it holds somebody else's files."""
     if state_dir.exists() and any(state_dir.iterdir()) and not (state_dir / MARK).exists():
-        raise LocalCloudError(f"{state_dir} holds files that are not the local cloud's; name another with --state-dir")
+        raise LocalCloudError(f"{state_dir} holds files that are not the local cloud's; move them elsewhere")
     state_dir.mkdir(parents=True, exist_ok=True)
     state_dir.chmod(0o700)
     (state_dir / MARK).write_text("Files of Swarmkeeper's local cloud; `swarmkeeper local down` removes this folder.\n")

@@ -170,6 +170,17 @@ def _start(wanted: Wanted, where: Places, progress: Progress) -> None:
         command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=(writer,), cwd=project_root()
     )
     os.close(writer)
+    try:
+        _follow(process, reader, where, progress)
+    except KeyboardInterrupt:  # which reaches this session only
+        progress("interrupted: ending what was begun")
+        process.terminate()
+        process.wait()
+        raise
+
+
+def _follow(process: subprocess.Popen[bytes], reader: int, where: Places, progress: Progress) -> None:
+    """Tell what the daemon tells until it is ready. Raises LocalCloudError when it ends before."""
     with os.fdopen(reader) as lines:
         for line in lines:
             report = json.loads(line)

@@ -10,7 +10,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-SOURCES = ("infra", "compose", "functions", "swarmkeeper", "images", "cdk.json", "cdk.context.json")
+SOURCES = (
+    "infra",
+    "compose",
+    "functions",
+    "swarmkeeper",
+    "images",
+    "requirements/runtime.txt",
+    "cdk.json",
+    "cdk.context.json",
+)
 JSII_BANNER = "b'!!"
 """How the lines begin in which jsii judges the age of Node.js."""
 KEPT = 4

@@ -84,7 +84,8 @@ class Gateway:
         assert task is not None  # noqa: S101  a coroutine that runs has a task
         self._connections[task] = None
         try:
-            with contextlib.suppress(*BROKEN_CONNECTIONS):
+            # asyncio's streams log a connection's task that was cancelled as a failure of theirs; it is ours to end.
+            with contextlib.suppress(*BROKEN_CONNECTIONS, asyncio.CancelledError):
                 await self._tunnel(task, reader, writer)
         finally:
             del self._connections[task]

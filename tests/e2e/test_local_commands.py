@@ -17,6 +17,7 @@ from local import lock, remains
 from local.starter import Cloud, project_root, running_cloud
 
 pytestmark = pytest.mark.e2e
+PROFILE = ("--settings", str(project_root() / "swarmkeeper.demo.yaml"))
 COMMAND = [sys.executable, "-c", "from swarmkeeper.cli.main import app; app(prog_name='swarmkeeper')"]
 
 
@@ -27,7 +28,7 @@ def swarmkeeper(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def up(*arguments: str) -> Cloud:
-    done = swarmkeeper("local", "up", "--engines", "real", "--agent-delay", "1", *arguments)
+    done = swarmkeeper("local", "up", *PROFILE, "--engines", "real", "--agent-delay", "1", *arguments)
     assert done.returncode == 0, done.stderr
     cloud = running_cloud()
     assert cloud is not None
@@ -55,7 +56,7 @@ def machines() -> list[str]:
 
 def test_up_is_safe_to_repeat_and_down_leaves_nothing(tmp_path: Path) -> None:
     cloud = up()
-    again = swarmkeeper("local", "up")
+    again = swarmkeeper("local", "up", *PROFILE)
     assert again.returncode == 0
     assert "was up already" in again.stdout
     assert running_cloud() == cloud
@@ -93,7 +94,7 @@ def test_up_after_a_crash_cleans_first_and_comes_up() -> None:
 
 def test_killing_the_command_that_starts_it_leaves_a_cloud_that_can_be_ended() -> None:
     with subprocess.Popen(
-        [*COMMAND, "local", "up", "--engines", "real"], cwd=project_root(), stderr=subprocess.PIPE, text=True
+        [*COMMAND, "local", "up", *PROFILE, "--engines", "real"], cwd=project_root(), stderr=subprocess.PIPE, text=True
     ) as starting:
         assert starting.stderr is not None
         assert starting.stderr.readline()  # the daemon has begun
@@ -103,3 +104,17 @@ def test_killing_the_command_that_starts_it_leaves_a_cloud_that_can_be_ended() -
     assert cloud is not None
     assert swarmkeeper("local", "down").returncode == 0
     assert remains.leftovers(Path(cloud.state_dir), cloud.endpoint_url) == []
+
+
+def test_interrupting_the_command_that_starts_it_ends_what_was_begun() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "local", "up", *PROFILE, "--engines", "real"], cwd=project_root(), stderr=subprocess.PIPE, text=True
+    ) as starting:
+        assert starting.stderr is not None
+        assert starting.stderr.readline()  # the daemon has begun
+        starting.send_signal(signal.SIGINT)
+        said = starting.stderr.read()
+    assert starting.returncode != 0
+    assert "interrupted" in said
+    assert lock.holder(lock.default_lock_path()) is None
+    assert remains.leftovers(lock.default_state_dir(), "no endpoint") == []
