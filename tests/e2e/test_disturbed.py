@@ -46,6 +46,10 @@ def test_joins_with_a_bad_token_are_abandoned_and_three_in_a_row_fail_the_pool(
     world.wait("a table without the failed ones", lambda: ids(world) == {first["id"]}, limit_s=60)
     launched = {str(one["EC2InstanceId"]) for one in world.passed(LAUNCH, AutoScalingGroupName="demo-workers")}
     assert launched - {first["id"]} == abandoned(world)
+    world.wait(
+        "an alarm for the failed pool", lambda: alarm_state(world, "demo-workers-failed") == "ALARM", limit_s=150
+    )
+    assert len(abandoned(world)) == 3  # nothing has been launched for what still waits
     waiting = [container for container in world.containers().values() if container["state"] == "pending"]
     assert len(waiting) == 1
     assert waiting[0]["reason"]
@@ -55,15 +59,19 @@ def abandoned(world: World) -> set[str]:
     return {str(detail["node"]) for detail in world.passed("Launch Abandoned")}
 
 
+def alarm_state(world: World, name: str) -> str:
+    return str(world.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["StateValue"])
+
+
 def instances(world: World) -> list[str]:
     return [str(one["InstanceId"]) for one in world.group()["Instances"]]
 
 
-@pytest.mark.loop
+@pytest.mark.parametrize("engines", ENGINES)
 def test_a_late_agent_and_an_end_that_is_never_told_still_join(
-    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, engines: str
 ) -> None:
-    world = make_world("simulated", agent_delay_s=15.0)
+    world = make_world(engines, agent_delay_s=15.0)
     emit = world.cloud.bus.emit
 
     def lose_command_ends(**event: object) -> str:
@@ -104,9 +112,9 @@ def manager_of(world: World) -> str:
     return world.nodes("ready", role="manager")[0]["id"]
 
 
-@pytest.mark.loop
-def test_two_placements_that_race_for_the_last_slot_give_it_to_one(make_world: MakeWorld) -> None:
-    world = make_world("simulated")
+@pytest.mark.parametrize("engines", ENGINES)
+def test_two_placements_that_race_for_the_last_slot_give_it_to_one(make_world: MakeWorld, engines: str) -> None:
+    world = make_world(engines)
     first = world.first_worker()
     overflow(world, SLOTS - 1)
     with ThreadPoolExecutor(2) as pool:
