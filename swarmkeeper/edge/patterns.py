@@ -18,8 +18,8 @@ from swarmkeeper.domain.placement.patterns import Matcher, UnsupportedPattern
 
 PATTERN_CHARACTERS_MAX = 1024
 UNICODE_CLASSES_MAX = 16
-MEMORY_BYTES_MAX = 40 * 1024
-"""What a compiled pattern may take: some 270 wildcards, or two Unicode classes of letters."""
+MEMORY_BYTES_MAX = 28 * 1024
+"""What a compiled pattern may take: some 190 wildcards, or one Unicode class of letters."""
 
 ESCAPES = re.compile(r"\\Q.*?(?:\\E|\Z)|\\(?P<escaped>.)", re.DOTALL)
 """What a backslash begins: a quotation up to \\E, in which nothing is special, or a single escape."""

@@ -21,12 +21,12 @@ def measure(*options: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("strategy", ["spread", "binpack", "random"])
-def test_many_functions_fill_a_small_fleet_without_an_overcommit(strategy: str) -> None:
+def test_many_functions_race_for_a_small_fleet_without_an_overcommit(strategy: str) -> None:
     measured = measure("--nodes", "2", "--workers", "8", "--environments", "0", "--strategy", strategy)
     assert measured["overcommitted"] == 0
     assert (measured["nodes"], measured["workers"], measured["environments"]) == (2, 8, 8)
-    assert 8 <= measured["created"] <= 60
-    assert measured["not_running"] > 0
+    assert 0 < measured["created"] <= 60  # what both nodes hold
+    assert measured["created"] + measured["not_running"] >= 8
     assert measured["ideal_per_s"] == 8_000.0
 
 
