@@ -58,7 +58,10 @@ cdk_command() {
   wanted=$(cat package.json package-lock.json | sha256sum)
   [ "$(cat $stamp 2>/dev/null)" = "$wanted" ] && return 0
   say "installing the CDK command line into node_modules"
-  npm ci --silent --no-audit --no-fund
+  if ! npm ci --silent --no-audit --no-fund; then
+    say "the cdk command could not be installed: templates are still synthesised, deploying needs it"
+    return 0
+  fi
   echo "$wanted" >$stamp
 }
 
