@@ -16,6 +16,13 @@ class PlacementApi:
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
 
+    def answer(self, event: object) -> answers.Answer:
+        """Serve a direct call; one that is refused is answered with the reason."""
+        try:
+            return self.call(event)
+        except SwarmkeeperError as error:
+            return answers.refused(error)
+
     def call(self, event: object) -> answers.Answer:
         """Serve a direct call. Raises SwarmkeeperError; `refuse` makes the answer of it."""
         match parse_call(event):
@@ -27,10 +34,6 @@ class PlacementApi:
                 return answers.listed(*self._operations.everything())
             case remove:
                 return answers.removed(remove.name, self._operations.remove(remove.name))
-
-    def refuse(self, error: SwarmkeeperError) -> answers.Answer:
-        """The answer for a call that raised."""
-        return answers.refused(error)
 
     def summary(self, answer: answers.Answer) -> dict[str, Any]:
         """What of an answer goes into the log: no listings, no request bodies."""

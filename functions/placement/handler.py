@@ -9,13 +9,10 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.placement.api import PlacementApi
-from functions.placement.events import PlacementEvents
 from functions.placement.http import summary
 from functions.placement.wiring import Wired, build
 from swarmkeeper.edge.events import bus_event
 from swarmkeeper.edge.http_event import is_http
-from swarmkeeper.errors import SwarmkeeperError
 
 logger = Logger()
 
@@ -25,28 +22,17 @@ def wired() -> Wired:  # built on the first event, kept while the environment is
     return build(os.environ)
 
 
-def api() -> PlacementApi:
-    return wired().api
-
-
-def events() -> PlacementEvents:
-    return wired().events
-
-
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Answer a call or a request, or take an event; an event that can't be served now raises, so that it is retried."""
     if "detail-type" in event:
-        outcome = events().take(bus_event(event))
+        outcome = wired().events.take(bus_event(event))
         logger.info("event taken", extra=outcome)
         return outcome
     if is_http(event):
         served = wired().http.serve(event)
         logger.info("request answered", extra=summary(event, served))
         return served
-    try:
-        answer = api().call(event)
-    except SwarmkeeperError as error:
-        answer = api().refuse(error)
-    logger.info("call answered", extra={"action": str(event.get("action")), **api().summary(answer)})
+    answer = wired().api.answer(event)
+    logger.info("call answered", extra={"action": str(event.get("action")), **wired().api.summary(answer)})
     return answer
