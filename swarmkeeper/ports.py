@@ -530,6 +530,9 @@ class Swarm(Protocol):
 
     def join_tokens(self, manager: Node) -> Mapping[Role, str]: ...
 
+    def rotate_join_tokens(self, manager: Node) -> None:
+        """Have the Swarm make new tokens: those of before let nobody in any more, members stay. Raises Conflict."""
+
     def ensure_network(self, manager: Node, name: str, subnet: str) -> None:
         """Make the attachable overlay network unless it is there."""
 

@@ -12,6 +12,7 @@ from local.machines.simulated_container import bad_request, section
 from local.machines.simulated_engine import VERSION, SimulatedEngine
 from local.machines.simulated_http import HttpRequest, HttpResponse
 from local.machines.simulated_network import Refusal
+from local.machines.simulated_swarm import MANAGER, WORKER
 
 API_VERSION = (1, 41)
 TRUE = frozenset({"1", "true", "True"})
@@ -148,7 +149,17 @@ def _disconnect(call: Call) -> HttpResponse:
 def _swarm(call: Call) -> HttpResponse:
     swarm = call.engine.managed()
     tokens = {role.capitalize(): token for role, token in swarm.tokens.items()}
-    return HttpResponse(HTTPStatus.OK, {"ID": swarm.id, "JoinTokens": tokens})
+    described = {"ID": swarm.id, "Version": {"Index": swarm.version}, "Spec": {"Name": "default"}, "JoinTokens": tokens}
+    return HttpResponse(HTTPStatus.OK, described)
+
+
+def _update_swarm(call: Call) -> HttpResponse:
+    version = call.request.query.get("version", "")
+    if not version.isdecimal():
+        raise bad_request(f"invalid swarm version '{version}'")
+    rotated = [role for role in (WORKER, MANAGER) if call.flag(f"rotate{role.capitalize()}Token")]
+    call.engine.managed().rotate(int(version), rotated)
+    return HttpResponse(HTTPStatus.OK)
 
 
 def _nodes(call: Call) -> HttpResponse:
@@ -218,3 +229,4 @@ OPERATIONS = (
     Operation("remove node", "DELETE", "/nodes/([^/]+)", _remove_node),
 )
 """Everything that is served; faults are given these names."""
+    Operation("update swarm", "POST", "/swarm/update", _update_swarm),

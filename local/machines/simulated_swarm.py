@@ -6,7 +6,7 @@ Nothing here is thread-safe: whoever calls holds the machines' lock.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -41,10 +41,22 @@ class SimulatedSwarm:
         self._clock = clock
         self._down_after_s = down_after_s
         self._members: dict[str, Member] = {}
-        digest = swarm_id(DIGEST_LENGTH)
+        self._digest = swarm_id(DIGEST_LENGTH)
         self.id = swarm_id()
-        self.tokens = {role: f"SWMTKN-1-{digest}-{swarm_id()}" for role in (WORKER, MANAGER)}
+        self.version = 10
+        self.tokens = {role: self._new_token() for role in (WORKER, MANAGER)}
         self.networks: dict[str, OverlayNetwork] = {}
+
+    def rotate(self, version: int, roles: Iterable[str]) -> None:
+        """Make new tokens for these roles. Raises Refusal for a version that is not the Swarm's own."""
+        self._require_leader()
+        if version != self.version:
+            raise Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "rpc error: code = Unknown desc = update out of sequence")
+        self.version += 1
+        self.tokens |= {role: self._new_token() for role in roles}
+
+    def _new_token(self) -> str:
+        return f"SWMTKN-1-{self._digest}-{swarm_id()}"
 
     def admit(self, host_name: str, address: str, *, token: str) -> Member:
         """Let a node in with the role that its token stands for. Raises Refusal for a wrong token."""

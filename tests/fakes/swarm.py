@@ -20,6 +20,7 @@ class FakeSwarm(Fallible):
     networks: dict[str, str] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
     unreachable: set[NodeId] = field(default_factory=set)
+    rotations: int = 0
     tokens: dict[Role, str] = field(default_factory=lambda: {role: f"SWMTKN-{role}" for role in Role})
 
     def __post_init__(self) -> None:
@@ -63,6 +64,12 @@ class FakeSwarm(Fallible):
     def join_tokens(self, manager: Node) -> Mapping[Role, str]:
         self._ask(manager)
         return dict(self.tokens)
+
+    @can_fail
+    def rotate_join_tokens(self, manager: Node) -> None:
+        self._ask(manager)
+        self.rotations += 1
+        self.tokens = {role: f"SWMTKN-{role}-{self.rotations}" for role in Role}
 
     @can_fail
     def ensure_network(self, manager: Node, name: str, subnet: str) -> None:

@@ -59,6 +59,25 @@ class DockerSwarm(Swarm):
             tokens = engine.inspect_swarm()["JoinTokens"]
             return {Role.WORKER: str(tokens["Worker"]), Role.MANAGER: str(tokens["Manager"])}
 
+    def rotate_join_tokens(self, manager: Node) -> None:
+        """Rotate both. Raises Conflict when the Swarm's settings keep changing meanwhile."""
+        with self._clients.calling(manager, "rotate the join tokens") as engine:
+            for _ in range(UPDATE_ATTEMPTS):
+                found = engine.inspect_swarm()
+                try:
+                    engine.update_swarm(
+                        found["Version"]["Index"],
+                        swarm_spec=found["Spec"],
+                        rotate_worker_token=True,
+                        rotate_manager_token=True,
+                    )
+                except APIError as error:
+                    if OUT_OF_SEQUENCE not in explanation_of(error):
+                        raise
+                else:
+                    return
+            raise Conflict(f"the Swarm's settings kept changing under {manager.id}")
+
     def ensure_network(self, manager: Node, name: str, subnet: str) -> None:
         """Make the attachable overlay network unless it is there.
 

@@ -142,3 +142,39 @@ def test_a_network_that_somebody_else_makes_at_the_same_time_is_checked(fleet: S
     engine.faults.latency = make_first
     with pytest.raises(InvalidInput, match=r"10\.115\.0\.0/24, not 10\.116"):
         fleet.swarm.ensure_network(manager, "new", "10.116.0.0/24")
+
+
+def test_after_a_rotation_the_old_tokens_let_nobody_in(fleet: SimulatedFleet, manager: Node) -> None:
+    before = fleet.swarm.join_tokens(manager)
+    fleet.swarm.rotate_join_tokens(manager)
+    now = fleet.swarm.join_tokens(manager)
+    swarm = swarm_of(fleet, manager)
+    assert all(now[role] != before[role] for role in Role)
+    with pytest.raises(Refusal, match="valid join token"):
+        swarm.admit("i-0000000000000000c", "10.42.0.99", token=before[Role.WORKER])
+    assert swarm.admit("i-0000000000000000c", "10.42.0.99", token=now[Role.WORKER]).role == "worker"
+
+
+def test_a_rotation_that_meets_another_writer_reads_again(fleet: SimulatedFleet, manager: Node) -> None:
+    before = fleet.swarm.join_tokens(manager)
+    left = iter(range(2))
+
+    def write_between(operation: str) -> float:
+        if operation == "update swarm" and next(left, None) is not None:
+            swarm_of(fleet, manager).rotate(swarm_of(fleet, manager).version, ())
+        return 0.0
+
+    fleet.machines.engine(manager.id).faults.latency = write_between
+    fleet.swarm.rotate_join_tokens(manager)
+    assert fleet.swarm.join_tokens(manager) != before
+
+
+def test_a_rotation_that_never_gets_its_turn_is_a_conflict(fleet: SimulatedFleet, manager: Node) -> None:
+    def always(operation: str) -> float:
+        if operation == "update swarm":
+            swarm_of(fleet, manager).rotate(swarm_of(fleet, manager).version, ())
+        return 0.0
+
+    fleet.machines.engine(manager.id).faults.latency = always
+    with pytest.raises(Conflict, match="kept changing"):
+        fleet.swarm.rotate_join_tokens(manager)
