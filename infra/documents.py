@@ -59,6 +59,7 @@ DOCUMENTS: dict[str, Script] = {
             "authority": Parameter("The fleet's authority, PEM in base64", _BASE64_PEM),
             "managers": Parameter("host:2377 of managers, comma separated", f"^({_IPV4}:2377(,{_IPV4}:2377)*)?$", ""),
             "address": Parameter("The node's private address", f"^{_IPV4}$"),
+            "spread": Parameter("Seconds within which the node picks the moment of its join", "^[0-9]{1,3}$", "0"),
         },
     ),
     "node-leave": Script(("node-leave",), "Takes the node out of the Swarm", 300, {}),

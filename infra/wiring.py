@@ -106,6 +106,8 @@ class Wiring(Construct):
         self._rule("hooks", hooks, "registrar")
         self._rule("commands", self._commands("node-csr", "node-join", "node-leave"), "registrar")
         self._rule("pulls", self._commands("node-pull"), "placement")
+        # A node that joins waits for the images of its pool.
+        self._rule("pulls-of-joins", self._commands("node-pull"), "registrar")
 
     def _failed_launches(self, workers: Sequence[str]) -> None:
         """A group that can't launch tells it, and another pool may."""
@@ -124,7 +126,8 @@ class Wiring(Construct):
         own = self._own(Event.NODE_READY, Event.PENDING_RETRY, Event.INVENTORY_DUE)
         self._rule("placement-events", own, "placement")
         self._rule("node-events", self._from(self._names.node_event_source, Event.CONTAINER_ENDED), "placement")
-        self._rule("registrar-events", self._own(Event.NODE_DRAINING, Event.MEMBERSHIP_CHECK), "registrar")
+        for_registrar = self._own(Event.NODE_DRAINING, Event.MEMBERSHIP_CHECK, Event.TOKENS_DUE)
+        self._rule("registrar-events", for_registrar, "registrar")
         self._rule("scaler-events", self._own(Event.LAUNCH_ABANDONED), "scaler")
 
     def _needs(self) -> None:
@@ -167,6 +170,14 @@ class Wiring(Construct):
                 schedule=events.Schedule.rate(Duration.minutes(1)),
             )
             rule.add_target(self._target(name))
+        tokens = events.Rule(
+            self,
+            "tokens-schedule",
+            rule_name=self._names.of("tokens-schedule"),
+            description="Looks whether the join tokens are due to be rotated",
+            schedule=events.Schedule.rate(Duration.minutes(5)),
+        )
+        tokens.add_target(self._target("registrar"))
 
     def _rule(self, name: str, pattern: events.EventPattern, function: str) -> None:
         rule = events.Rule(self, name, rule_name=self._names.of(name), event_pattern=pattern)

@@ -567,6 +567,8 @@ class Event(StrEnum):
     MEMBERSHIP_CHECK = "Membership Check"
     LAUNCH_ABANDONED = "Launch Abandoned"
     PENDING_RETRY = "Pending Retry"
+    TOKENS_DUE = "Tokens Due"
+    """Somebody has asked for new join tokens."""
     INVENTORY_DUE = "Inventory Due"
     CONTAINER_ENDED = "Container Ended"
     """From a node's own agent: something of the fleet's has died there or was removed."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from swarmkeeper.domain.model import NodeId
-from swarmkeeper.edge.events import COMMAND_CHANGED, LAUNCH_ACTION, TERMINATE_ACTION, BusEvent
+from swarmkeeper.edge.events import COMMAND_CHANGED, LAUNCH_ACTION, SCHEDULED, TERMINATE_ACTION, BusEvent
 from swarmkeeper.errors import InvalidInput
-from swarmkeeper.ports import Event
+from swarmkeeper.ports import Command, Event
 from swarmkeeper.services.progress import Progress
 from swarmkeeper.services.registrar import Registrar, WaitingHook
 
 
-def dispatch(registrar: Registrar, event: BusEvent, fleet: str) -> dict[str, Any]:
+def dispatch(registrar: Registrar, event: BusEvent, fleet: str, check_tokens: Callable[[], str]) -> dict[str, Any]:
     """Take the step and return what of it goes into the log. Raises InvalidInput for an unknown event."""
     if event.detail_type == LAUNCH_ACTION:
         return _to_log(registrar.launching(_waiting(event)))
@@ -22,8 +23,14 @@ def dispatch(registrar: Registrar, event: BusEvent, fleet: str) -> dict[str, Any
         command = event.command()
         if not command.document.startswith(f"{fleet}-") or not command.has_ended:
             return {"ignored": f"{command.document} {command.status}"}
-        progress = registrar.command_ended(NodeId(command.instance_id), command.command_id)
+        is_pull = command.document == f"{fleet}-{Command.PULL}"
+        tell = registrar.pull_ended if is_pull else registrar.command_ended
+        progress = tell(NodeId(command.instance_id), command.command_id)
         return {"command_id": command.command_id, **_to_log(progress)}
+    if event.detail_type == SCHEDULED:
+        return {"tokens": check_tokens()}
+    if event.is_own(Event.TOKENS_DUE):
+        return {"ignored": "another fleet's event"} if event.own(fleet) is None else {"tokens": check_tokens()}
     if event.is_own(Event.NODE_DRAINING, Event.MEMBERSHIP_CHECK):
         return _own(registrar, event, fleet)
     raise InvalidInput("detail-type", f"{event.detail_type} is not for the registrar")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from swarmkeeper.adapters.aws.queue import Messages
 from swarmkeeper.adapters.aws.tokens import TokenParameters
 from swarmkeeper.adapters.pki.authority import FleetAuthority
 from swarmkeeper.composition import CLIENTS, NETWORK, Composition
+from swarmkeeper.services.admitting import Admitter, RegistrarSettings
+from swarmkeeper.services.certifying import Certifying
 from swarmkeeper.services.drainer import Drainer
 from swarmkeeper.services.eviction import Evictor
-from swarmkeeper.services.joiner import Joiner, RegistrarSettings
+from swarmkeeper.services.joiner import Joiner
+from swarmkeeper.services.launches import Launches
 from swarmkeeper.services.mover import Mover
 from swarmkeeper.services.registrar import Registrar
+from swarmkeeper.services.tokens import TokenKeeper, TokenRotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,8 @@ class Wired:
     registrar: Registrar
     messages: Messages
     fleet: str
+    check_tokens: Callable[[], str]
+    """Rotate the join tokens if that is due; returns what was done."""
 
 
 def build(environ: Mapping[str, str]) -> Wired:
@@ -43,7 +49,13 @@ def build(environ: Mapping[str, str]) -> Wired:
         drainer=drainer,
         settings=settings,
     )
-    return Wired(registrar, Messages(parts.sqs, parts.variable("SWARMKEEPER_QUEUE_URL")), parts.fleet_name)
+    rotation = _rotation(parts)
+    return Wired(
+        registrar,
+        Messages(parts.sqs, parts.variable("SWARMKEEPER_QUEUE_URL")),
+        parts.fleet_name,
+        lambda: rotation.check(drainer.manager()),
+    )
 
 
 def _drainer(parts: Composition) -> Drainer:
@@ -70,19 +82,44 @@ def _joiner(parts: Composition, drainer: Drainer, settings: RegistrarSettings) -
     return Joiner(
         store=parts.store,
         fleet=parts.fleet,
-        engines=parts.engines,
-        swarm=parts.swarm,
         commands=parts.commands,
-        certificates=FleetAuthority(
-            fleet=parts.fleet_name,
-            store=parts.store,
-            secrets=parts.secrets,
-            clock=parts.clock,
-            clients=CLIENTS,
-        ),
-        tokens=TokenParameters(parts.clients.ssm, parts.fleet_name),
+        certifying=Certifying(store=parts.store, certificates=_authority(parts)),
+        admitter=_admitter(parts, settings),
+        launches=Launches(store=parts.store, events=parts.events, clock=parts.clock, fleet=parts.fleet_name),
         events=parts.events,
         clock=parts.clock,
         drainer=drainer,
         settings=settings,
+    )
+
+
+def _authority(parts: Composition) -> FleetAuthority:
+    return FleetAuthority(
+        fleet=parts.fleet_name, store=parts.store, secrets=parts.secrets, clock=parts.clock, clients=CLIENTS
+    )
+
+
+def _admitter(parts: Composition, settings: RegistrarSettings) -> Admitter:
+    return Admitter(
+        store=parts.store,
+        fleet=parts.fleet,
+        engines=parts.engines,
+        swarm=parts.swarm,
+        tokens=_token_keeper(parts),
+        clock=parts.clock,
+        settings=settings,
+    )
+
+
+def _token_keeper(parts: Composition) -> TokenKeeper:
+    return TokenKeeper(swarm=parts.swarm, tokens=TokenParameters(parts.clients.ssm, parts.fleet_name))
+
+
+def _rotation(parts: Composition) -> TokenRotation:
+    every_s = parts.settings.joining.token_rotation
+    return TokenRotation(
+        store=parts.store,
+        keeper=_token_keeper(parts),
+        clock=parts.clock,
+        every_s=None if every_s is None else float(every_s),
     )

@@ -3,7 +3,7 @@
 # replaced. The last line of the output is one JSON object; everything else goes to standard error.
 : "${ASSET_BUCKET:?}" "${ASSET_KEY:?}" "${ASSET_SHA256:?}" "${TOKEN_PREFIX:?}" "${JOIN_IMAGE:?}" "${ROUTER_IMAGE:?}"
 : "${ROUTER_PORT:?}" "${DOMAIN:?}" "${OVERLAY_POOL:?}" "${BOOT_LIMIT_S:?}" "${FLEET:?}"
-: "${mode:?}" "${role:?}" "${certificate:?}" "${authority:?}" "${address:?}" "${managers=}"
+: "${mode:?}" "${role:?}" "${certificate:?}" "${authority:?}" "${address:?}" "${managers=}" "${spread:=0}"
 umask 077
 tls=/etc/docker/tls
 project=/opt/swarmkeeper/${ASSET_SHA256:0:16}
@@ -191,3 +191,4 @@ if [ "$role" = worker ]; then
     start_agent
 fi
 printf '{"node_id": "%s", "state": "%s"}\n' "$(swarm_info NodeID)" "$(swarm_info LocalNodeState)"
+    sleep $((RANDOM % (spread + 1)))    # of a crowd, not all at the same managers in the same second

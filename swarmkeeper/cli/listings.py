@@ -17,6 +17,7 @@ STATE_STYLES = {
     "launching": "cyan",
     "certifying": "cyan",
     "joining": "cyan",
+    "joined": "cyan",
     "draining": "magenta",
     "leaving": "magenta",
     "removing": "magenta",

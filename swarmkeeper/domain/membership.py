@@ -14,6 +14,8 @@ class NodeState(StrEnum):
     """The command that makes its key and signing request is being sent, or has been."""
     JOINING = "joining"
     """Its certificate is signed and the join command is being sent, or has been."""
+    JOINED = "joined"
+    """Its join command has succeeded: shown ready, given its pool's images, labelled, and then let into service."""
     READY = "ready"
     """Ready in the Swarm, labelled, hook completed; takes reservations."""
     DRAINING = "draining"
@@ -29,6 +31,8 @@ class Step(StrEnum):
 
     REQUEST_CERTIFICATE = "request-certificate"
     SEND_JOIN = "send-join"
+    ENTER = "enter"
+    PULL_IMAGE = "pull-image"
     CONFIRM_READY = "confirm-ready"
     DRAIN = "drain"
     UNDRAIN = "undrain"
@@ -41,7 +45,10 @@ TRANSITIONS: dict[tuple[NodeState, Step], NodeState] = {
     (NodeState.CERTIFYING, Step.REQUEST_CERTIFICATE): NodeState.CERTIFYING,  # a bounded retry
     (NodeState.CERTIFYING, Step.SEND_JOIN): NodeState.JOINING,
     (NodeState.JOINING, Step.SEND_JOIN): NodeState.JOINING,  # a bounded retry
-    (NodeState.JOINING, Step.CONFIRM_READY): NodeState.READY,
+    (NodeState.JOINING, Step.ENTER): NodeState.JOINED,
+    (NodeState.JOINED, Step.SEND_JOIN): NodeState.JOINING,  # the Swarm does not show it ready: a bounded retry
+    (NodeState.JOINED, Step.PULL_IMAGE): NodeState.JOINED,
+    (NodeState.JOINED, Step.CONFIRM_READY): NodeState.READY,
     (NodeState.READY, Step.DRAIN): NodeState.DRAINING,
     (NodeState.DRAINING, Step.UNDRAIN): NodeState.READY,
     (NodeState.DRAINING, Step.LEAVE): NodeState.LEAVING,
@@ -50,7 +57,7 @@ TRANSITIONS: dict[tuple[NodeState, Step], NodeState] = {
     **{(state, Step.BURY): NodeState.GONE for state in NodeState if state is not NodeState.GONE},
 }
 
-JOINING_STATES = frozenset({NodeState.LAUNCHING, NodeState.CERTIFYING, NodeState.JOINING})
+JOINING_STATES = frozenset({NodeState.LAUNCHING, NodeState.CERTIFYING, NodeState.JOINING, NodeState.JOINED})
 
 
 def after(state: NodeState, step: Step) -> NodeState | None:

@@ -102,6 +102,8 @@ class SentCommand:
     sent_at: float
     """For a claim, when it was made; 0 once it was given back."""
     attempt: int = 1
+    subject: str = ""
+    """What it is about where its kind doesn't say it, such as the image that it pulls."""
 
     @property
     def is_claim(self) -> bool:

@@ -19,6 +19,8 @@ class PoolPlan:
     drain_limit_s: float
     generic: tuple[tuple[str, int], ...] = ()
     """What each machine has besides, such as GPUs."""
+    images: tuple[str, ...] = ()
+    """What a node of the pool has pulled before it is called ready."""
 
     def offered(self, whole: Resources) -> Resources:
         """What may be reserved of a machine of `whole`: less the system's reserve, times the overcommit."""

@@ -48,6 +48,7 @@ def _plan(settings: Settings, name: str, pool: PoolSettings, type_capacity: Call
         drain_limit_s=float(pool.drain_limit),
         generic=Resources.of(generic={GPU: pool.gpus}).generic,
     )
+        images=pool.images,
     return plan.with_node_capacity(plan.offered(whole))
 
 

@@ -30,6 +30,7 @@ from swarmkeeper.edge.settings_fields import (
     VpcRange,
     broken,
 )
+from swarmkeeper.edge.settings_joining import JoiningSettings, PoolImage
 from swarmkeeper.edge.settings_rules import (
     Problem,
     address_ranges,
@@ -113,6 +114,8 @@ class PoolSettings(Strict):
     launch_limit: Annotated[Seconds, Field(ge=30, le=7200)] = 600
     node_image: NodeImage | None = None
     gpus: Annotated[Count, Field(ge=0, le=64)] = 0
+    images: Annotated[tuple[PoolImage, ...], Field(max_length=20)] = ()
+    """What a node has pulled before it is called ready."""
     """GPUs that a node offers for reservations."""
     admission: AdmissionSettings = AdmissionSettings()
     """What this pool allows beyond what the whole fleet does."""
@@ -160,6 +163,7 @@ class Settings(Strict):
     pools: Annotated[dict[Name, PoolSettings], Field(min_length=1)]
     scaling: ScalingSettings = ScalingSettings()
     images: ImageSettings = ImageSettings()
+    joining: JoiningSettings = JoiningSettings()
     admission: AdmissionSettings = AdmissionSettings()
     tenants: TenantSettings = TenantSettings()
 

@@ -13,8 +13,9 @@ from swarmkeeper.domain.model import Hook, Node, NodeId
 from swarmkeeper.domain.pools import PoolPlan
 from swarmkeeper.errors import NodeChanged, Unavailable
 from swarmkeeper.ports import Clock, Fleet, StateStore
+from swarmkeeper.services.admitting import RegistrarSettings, labels_of
 from swarmkeeper.services.drainer import JOIN_HOOK, LEAVE_HOOK, Drainer
-from swarmkeeper.services.joiner import Joiner, RegistrarSettings, labels_of
+from swarmkeeper.services.joiner import Joiner
 from swarmkeeper.services.progress import Progress
 from swarmkeeper.services.transitions import stepped
 
@@ -94,6 +95,13 @@ class Registrar:
         if node is None or node.state not in JOINING_STATES or node.command is None or node.command.id != command_id:
             return progress
         raise Unavailable(f"{command_id} has ended, and is still said to run")
+
+    def pull_ended(self, node_id: NodeId, command_id: str) -> Progress:
+        """`command_ended` for a pull, which concerns a node that waits for it to be called ready, and no other."""
+        node = self._store.node(node_id)
+        if node is None or node.state is not NodeState.JOINED:
+            return Progress(node_id, None if node is None else node.state, "ignored: no pull of a join")
+        return self.command_ended(node_id, command_id)
 
     def _step(self, node: Node) -> Progress:
         if node.state in JOINING_STATES:

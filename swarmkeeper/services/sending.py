@@ -30,14 +30,21 @@ class Sender:
         self._clock = clock
 
     def send(
-        self, node: Node, command: Command, parameters: Mapping[str, str], step: Step, *, attempt: int = 1
+        self,
+        node: Node,
+        command: Command,
+        parameters: Mapping[str, str],
+        step: Step,
+        *,
+        attempt: int = 1,
+        subject: str = "",
     ) -> Node:
         """Take the step and send its command; returns the record with the command's id.
 
         Raises NodeChanged, with nothing sent, when another call was first. Raises what sending raises, with the
         claim given back, so that the next call may send at once.
         """
-        claim = SentCommand(id="", kind=command, sent_at=self._clock.now(), attempt=attempt)
+        claim = SentCommand("", command, sent_at=self._clock.now(), attempt=attempt, subject=subject)
         claimed = self._store.save_node(stepped(replace(node, command=claim), step, now=claim.sent_at))
         try:
             command_id = self._commands.send(node.id, command, parameters)

@@ -44,6 +44,8 @@ class FakeFleet(Fallible):
     terminated: list[NodeId] = field(default_factory=list)
     actions: dict[NodeId, Hook] = field(default_factory=dict)
     refreshes: set[str] = field(default_factory=set)
+    machine_image: str = ""
+    """What instances are launched from, by EC2's word."""
     images: dict[str, str] = field(default_factory=dict)
     _groups: dict[str, Group] = field(default_factory=dict)
     _instances: dict[NodeId, InstanceFacts] = field(default_factory=dict)
@@ -63,7 +65,9 @@ class FakeFleet(Fallible):
         number = self._launched
         node = NodeId(node_id or f"i-{number:017x}")
         address = f"10.42.{number // 250}.{number % 250 + 4}"
-        self._instances[node] = InstanceFacts(node, address, instance_type, "eu-central-1a", running=True, group=group)
+        self._instances[node] = InstanceFacts(
+            node, address, instance_type, "eu-central-1a", running=True, group=group, image_id=self.machine_image
+        )
         self._put(group, GroupInstance(node, "Pending:Wait"))
         return self._wait(group, JOIN, node)
 

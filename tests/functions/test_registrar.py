@@ -11,6 +11,7 @@ from functions.registrar import handler as registrar
 from functions.registrar.wiring import Wired
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import NodeId
+from swarmkeeper.errors import Unavailable
 from swarmkeeper.ports import Command
 from tests.fakes import a_request
 from tests.fakes.certificates import SIGNING_REQUEST
@@ -38,7 +39,7 @@ def messages() -> FakeMessages:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch, messages: FakeMessages) -> World:
     world = World().with_manager()
-    wired = Wired(world.registrar, messages, FLEET)  # type: ignore[arg-type]  # a fake in the queue's place
+    wired = Wired(world.registrar, messages, FLEET, world.check_tokens)  # type: ignore[arg-type]  # a fake in the queue's place
     monkeypatch.setattr(registrar, "wired", lambda: wired)
     return world
 
@@ -77,7 +78,7 @@ def test_one_failed_message_does_not_hold_up_the_others(world: World) -> None:
     assert state(world) is NodeState.CERTIFYING
 
 
-@pytest.mark.parametrize("body", ["not json", {}, {"detail-type": "x"}, recorded("schedule"), []])
+@pytest.mark.parametrize("body", ["not json", {}, {"detail-type": "x"}, []])
 def test_a_malformed_message_is_reported_and_left_for_the_dead_letter_queue(
     world: World, messages: FakeMessages, body: object
 ) -> None:
@@ -124,3 +125,24 @@ def test_a_drain_with_more_to_move_comes_again(world: World, messages: FakeMessa
     assert failures(event) == ["message-1"]
     assert failures(event) == []
     assert world.node("i-0b").containers == 4
+
+
+def test_the_schedule_and_whoever_asks_have_the_join_tokens_looked_at(world: World) -> None:
+    assert failures(recorded("schedule")) == []
+    world.clock.advance(1)
+    world.rotation_requests.ask()
+    world.clock.advance(1)
+    assert failures(recorded("tokens_due"), recorded("tokens_due")) == []
+    assert world.swarm.rotations == 1
+
+
+def test_new_tokens_that_cant_be_made_yet_are_tried_again_soon(world: World, messages: FakeMessages) -> None:
+    world.rotation_requests.ask()
+    world.clock.advance(1)
+    world.swarm.fail("rotate_join_tokens", Unavailable("no leader"))
+    assert failures(recorded("tokens_due")) == ["message-1"]
+    assert messages.retried == [("receipt-1", registrar.SOON_S)]
+
+
+def test_the_end_of_a_pull_goes_on_with_a_join_that_waits_for_it(world: World) -> None:
+    assert failures(recorded("pull_succeeded")) == []

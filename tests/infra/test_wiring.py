@@ -25,7 +25,7 @@ REACHED = {
     "join_failed": {"registrar"},
     "join_in_progress": set(),
     "leave_timed_out": {"registrar"},
-    "pull_succeeded": {"placement"},
+    "pull_succeeded": {"placement", "registrar"},
     "foreign_command": set(),
     "node_ready": {"placement"},
     "pending_retry": {"placement"},
@@ -35,6 +35,7 @@ REACHED = {
     "container_expired": set(),
     "node_draining": {"registrar"},
     "membership_check": {"registrar"},
+    "tokens_due": {"registrar"},
     "launch_abandoned": {"scaler"},
     "capacity_needed": {"capacity"},
     "launch_unsuccessful": {"scaler"},
@@ -80,11 +81,16 @@ def test_no_recorded_bus_event_is_left_out() -> None:
 
 def test_the_schedule_runs_the_scaler_and_the_reconciler_each_minute(template: Template) -> None:
     rules = [each for each in template.of_type("AWS::Events::Rule").values() if "ScheduleExpression" in each]
-    assert {each["ScheduleExpression"] for each in rules} == {"rate(1 minute)"}
-    assert {owner(template, target["Arn"]) for each in rules for target in each["Targets"]} == {"scaler", "reconciler"}
+    woken = [(target["Arn"], each["ScheduleExpression"]) for each in rules for target in each["Targets"]]
+    every = {(owner(template, arn), schedule) for arn, schedule in woken}
+    assert every == {
+        ("scaler", "rate(1 minute)"),
+        ("reconciler", "rate(1 minute)"),
+        ("registrar", "rate(5 minutes)"),  # join tokens whose time has come
+    }
 
 
-@pytest.mark.parametrize("rule", ["demo-hooks", "demo-commands", "demo-registrar-events"])
+@pytest.mark.parametrize("rule", ["demo-hooks", "demo-commands", "demo-registrar-events", "demo-tokens-schedule"])
 def test_the_queue_takes_events_from_its_rules_only(template: Template, rule: str) -> None:
     rule_arn = f"<{template.name_of('AWS::Events::Rule', Name=rule)}.Arn>"
     queue = template.name_of("AWS::SQS::Queue", QueueName="demo-registrar")

@@ -141,6 +141,7 @@ def _command_value(command: SentCommand | None) -> AttributeValueTypeDef:
             "kind": text(command.kind),
             "sent_at": number(command.sent_at),
             "attempt": number(command.attempt),
+            "subject": text(command.subject),
         }
     }
 
@@ -149,4 +150,10 @@ def _command_in(value: AttributeValueTypeDef) -> SentCommand | None:
     if "M" not in value:
         return None
     held = value["M"]
-    return SentCommand(held["id"]["S"], held["kind"]["S"], float(held["sent_at"]["N"]), int(held["attempt"]["N"]))
+    return SentCommand(
+        held["id"]["S"],
+        held["kind"]["S"],
+        float(held["sent_at"]["N"]),
+        int(held["attempt"]["N"]),
+        held["subject"]["S"] if "subject" in held else "",
+    )

@@ -16,7 +16,7 @@ from swarmkeeper.cli.fleet import ContainerView, Fleet, FleetError, NodeView
 T = TypeVar("T")
 
 PERIOD_S = 0.5
-JOINING = frozenset({"launching", "certifying", "joining"})
+JOINING = frozenset({"launching", "certifying", "joining", "joined"})
 LEAVING = frozenset({"draining", "leaving"})
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,16 @@ LIVE = [state for state in NodeState if state is not NodeState.GONE]
 
 def test_a_normal_life_goes_from_launch_to_tombstone() -> None:
     state: NodeState | None = NodeState.LAUNCHING
-    for step in (Step.REQUEST_CERTIFICATE, Step.SEND_JOIN, Step.CONFIRM_READY, Step.DRAIN, Step.LEAVE, Step.BURY):
+    steps = (
+        Step.REQUEST_CERTIFICATE,
+        Step.SEND_JOIN,
+        Step.ENTER,
+        Step.CONFIRM_READY,
+        Step.DRAIN,
+        Step.LEAVE,
+        Step.BURY,
+    )
+    for step in steps:
         assert state is not None
         state = after(state, step)
     assert state is NodeState.GONE
@@ -32,6 +41,9 @@ def test_every_state_is_reached_from_a_launch() -> None:
     assert reached == set(NodeState)
 
 
-@pytest.mark.parametrize("state", [state for state in LIVE if state not in (NodeState.JOINING, NodeState.DRAINING)])
+TO_READY = (NodeState.JOINED, NodeState.DRAINING)
+
+
+@pytest.mark.parametrize("state", [state for state in LIVE if state not in TO_READY])
 def test_a_node_becomes_ready_only_by_joining_or_when_its_drain_is_taken_back(state: NodeState) -> None:
     assert NodeState.READY not in {after(state, step) for step in Step}

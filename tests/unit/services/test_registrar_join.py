@@ -6,11 +6,11 @@ import json
 
 import pytest
 
+from swarmkeeper.domain.joining import JoinLimits
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import NodeId, PoolName, Role
 from swarmkeeper.errors import AgentNotReady, Unavailable
 from swarmkeeper.ports import Command, Event
-from swarmkeeper.services.joiner import COMMAND_LIMIT_S
 from tests.fakes import FakeFleet
 from tests.fakes.certificates import SIGNING_REQUEST
 from tests.fakes.engines import STANDARD
@@ -174,7 +174,7 @@ def test_a_command_that_is_never_heard_of_again_counts_as_failed(world: World) -
     waiting = world.launch(NODE)
     world.commands.register(NODE)
     world.registrar.launching(waiting)
-    world.clock.advance(COMMAND_LIMIT_S + 1)
+    world.clock.advance(JoinLimits().certificate_s + 1)
     world.registrar.advance(NODE)
     assert [sent.command for sent in world.commands.sent] == [Command.CSR, Command.CSR]
 

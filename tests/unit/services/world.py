@@ -23,10 +23,13 @@ from swarmkeeper.domain.model import (
 )
 from swarmkeeper.domain.pools import PoolPlan
 from swarmkeeper.ports import Command, CommandStatus
+from swarmkeeper.services.admitting import Admitter, RegistrarSettings
+from swarmkeeper.services.certifying import Certifying
 from swarmkeeper.services.drainer import Drainer
 from swarmkeeper.services.eviction import Evictor
 from swarmkeeper.services.inventory import Inventory
-from swarmkeeper.services.joiner import Joiner, RegistrarSettings
+from swarmkeeper.services.joiner import Joiner
+from swarmkeeper.services.launches import Launches
 from swarmkeeper.services.lifetimes import Lifetimes
 from swarmkeeper.services.mover import Mover
 from swarmkeeper.services.needs import CapacityNeeds
@@ -38,6 +41,7 @@ from swarmkeeper.services.registrar import Registrar, WaitingHook
 from swarmkeeper.services.remover import Remover
 from swarmkeeper.services.reservations import Reserver
 from swarmkeeper.services.starter import Starter
+from swarmkeeper.services.tokens import RotationRequests, TokenKeeper, TokenRotation
 from swarmkeeper.services.view import FleetView
 from tests.fakes import (
     FakeCertificates,
@@ -100,6 +104,7 @@ class World:
     history: MemoryDecisions = field(default_factory=MemoryDecisions)
     pauses: list[float] = field(default_factory=list)
     quota_of: Callable[[str], Quota | None] = unlimited
+    token_rotation_s: float | None = 30 * 86_400.0
 
     def __post_init__(self) -> None:
         self.plans = {PoolName(n): a_plan(n, r) for n, r in (("workers", Role.WORKER), ("managers", Role.MANAGER))}
@@ -215,11 +220,18 @@ class World:
         joiner = Joiner(
             store=self.store,
             fleet=self.fleet,
-            engines=self.engines,
-            swarm=self.swarm,
             commands=self.commands,
-            certificates=self.certificates,
-            tokens=self.tokens,
+            certifying=Certifying(store=self.store, certificates=self.certificates),
+            admitter=Admitter(
+                store=self.store,
+                fleet=self.fleet,
+                engines=self.engines,
+                swarm=self.swarm,
+                tokens=self.token_keeper,
+                clock=self.clock,
+                settings=settings,
+            ),
+            launches=Launches(store=self.store, events=self.events, clock=self.clock, fleet=FLEET),
             events=self.events,
             clock=self.clock,
             drainer=self.drainer,
@@ -233,6 +245,21 @@ class World:
             drainer=self.drainer,
             settings=settings,
         )
+
+    @property
+    def token_keeper(self) -> TokenKeeper:
+        return TokenKeeper(swarm=self.swarm, tokens=self.tokens)
+
+    @property
+    def rotation_requests(self) -> RotationRequests:
+        return RotationRequests(store=self.store, events=self.events, clock=self.clock, fleet=FLEET)
+
+    def check_tokens(self) -> str:
+        """What the registrar does about the join tokens when it is asked to look."""
+        rotation = TokenRotation(
+            store=self.store, keeper=self.token_keeper, clock=self.clock, every_s=self.token_rotation_s
+        )
+        return rotation.check(self.drainer.manager())
 
     @property
     def reconciler(self) -> Reconciler:

@@ -51,7 +51,7 @@ NODE = Node(
     health=67,
     reason="why",
     hook=Hook("group", "join", "token", 12.5),
-    command=SentCommand("id", "node-join", 13.5, attempt=2),
+    command=SentCommand("id", "node-join", 13.5, attempt=2, subject="web:1"),
     image_id="ami-1",
     protected=True,
 )
