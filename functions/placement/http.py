@@ -16,9 +16,11 @@ from swarmkeeper.edge.problems import invalid, no_decision, no_node, not_allowed
 from swarmkeeper.edge.routes import ContainersQuery, DecisionsQuery, LogsQuery
 from swarmkeeper.edge.scaling_views import ScalingDecisionsView, ScalingDecisionView, ScalingSummaryView
 from swarmkeeper.edge.tenants import Scope
+from swarmkeeper.edge.token_views import TokensView
 from swarmkeeper.edge.views import ContainersView, ContainerView, DecisionView, NodesView, NodeView
 from swarmkeeper.errors import InvalidInput, SwarmkeeperError
 from swarmkeeper.services.listing import Selection
+from swarmkeeper.services.tokens import Rotation, RotationRequests
 
 Serve = Callable[[HttpEvent, Scope], HttpAnswer]
 FOR_EVERYBODY = not_allowed("only who acts for every tenant may do this")
@@ -27,9 +29,10 @@ FOR_EVERYBODY = not_allowed("only who acts for every tenant may do this")
 class HttpApi:
     """Serves requests that API Gateway has authenticated; refuses those that it hasn't, whatever the wiring says."""
 
-    def __init__(self, operations: Operations, fleet: FleetOperations) -> None:
+    def __init__(self, operations: Operations, fleet: FleetOperations, rotations: RotationRequests) -> None:
         self._operations = operations
         self._fleet = fleet
+        self._rotations = rotations
         self._served: dict[str, Serve] = {
             "POST /containers": self._create,
             "GET /containers": self._list,
@@ -42,6 +45,8 @@ class HttpApi:
             "DELETE /nodes/{name}/protection": self._unprotect,
             "GET /scaling/decisions": self._decisions,
             "GET /scaling/decisions/{name}": self._decision,
+            "GET /tokens": self._tokens,
+            "POST /tokens/rotation": self._rotate_tokens,
             "GET /openapi.json": self._openapi,
         }
 
@@ -120,6 +125,15 @@ class HttpApi:
             return refusal(FOR_EVERYBODY)
         found = self._fleet.decision(event.name)
         return refusal(no_decision(event.name)) if found is None else answer(200, ScalingDecisionView.of(found))
+
+    def _tokens(self, event: HttpEvent, scope: Scope) -> HttpAnswer:
+        return self._told_of_tokens(200, self._rotations.standing, scope)
+
+    def _rotate_tokens(self, event: HttpEvent, scope: Scope) -> HttpAnswer:
+        return self._told_of_tokens(202, self._rotations.ask, scope)
+
+    def _told_of_tokens(self, status: int, standing: Callable[[], Rotation], scope: Scope) -> HttpAnswer:
+        return answer(status, TokensView.of(standing())) if scope.is_whole else refusal(FOR_EVERYBODY)
 
     def _openapi(self, event: HttpEvent, scope: Scope) -> HttpAnswer:
         from swarmkeeper.edge.openapi import openapi_text  # here, so that no cold start pays for making schemas

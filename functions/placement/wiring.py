@@ -22,6 +22,7 @@ from swarmkeeper.services.pending import PendingQueue
 from swarmkeeper.services.placer import Placer
 from swarmkeeper.services.reservations import Reserver
 from swarmkeeper.services.starter import Starter
+from swarmkeeper.services.tokens import RotationRequests
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,13 @@ def build(environ: Mapping[str, str]) -> Wired:
     operations = _operations(parts, placer, needs)
     return Wired(
         PlacementApi(operations),
-        HttpApi(operations, FleetOperations(store=parts.store, history=parts.history)),
+        HttpApi(operations, FleetOperations(store=parts.store, history=parts.history), _rotations(parts)),
         _events(parts, placer, reserver, needs),
     )
+
+
+def _rotations(parts: Composition) -> RotationRequests:
+    return RotationRequests(store=parts.store, events=parts.events, clock=parts.clock, fleet=parts.fleet_name)
 
 
 def _needs(parts: Composition) -> Needs:

@@ -107,6 +107,14 @@ class Api:
     def unprotect(self, node: str) -> NodeView:
         return cast(NodeView, self._ask("DELETE", f"/nodes/{quote(node, safe='')}/protection").value)
 
+    def tokens(self) -> dict[str, Any]:
+        """When the join tokens were rotated."""
+        return cast(dict[str, Any], self._ask("GET", "/tokens").value)
+
+    def rotate_tokens(self) -> dict[str, Any]:
+        """Ask for new join tokens."""
+        return cast(dict[str, Any], self._ask("POST", "/tokens/rotation").value)
+
     def decisions(self, *, pool: str | None, since: float, most: int) -> Iterator[dict[str, Any]]:
         """The newest scaling decisions since a time, page by page; of all pools where none is named."""
         position: str | None = ""

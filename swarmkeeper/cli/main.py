@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from swarmkeeper import __version__
-from swarmkeeper.cli import bench, containers, demo_command, local_cloud, nodes, place, scaling, simulate
+from swarmkeeper.cli import bench, containers, demo_command, local_cloud, nodes, place, scaling, simulate, tokens
 
 app = typer.Typer(
     name="swarmkeeper",
@@ -18,6 +18,7 @@ app.add_typer(local_cloud.app, name="local")
 app.add_typer(bench.app, name="bench")
 app.add_typer(nodes.app, name="nodes")
 app.add_typer(scaling.app, name="scaling")
+app.add_typer(tokens.app, name="tokens")
 app.command("demo")(demo_command.demo)
 app.command("run")(containers.run)
 app.command("ps")(containers.ps)

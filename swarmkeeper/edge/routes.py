@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from swarmkeeper.edge.scaling_views import ScalingDecisionsView, ScalingDecisionView
 from swarmkeeper.edge.states import State
+from swarmkeeper.edge.token_views import TokensView
 from swarmkeeper.edge.views import ContainersView, ContainerView, DecisionView, NodesView, NodeView
 
 LIMIT_MAX = 500
@@ -162,6 +163,24 @@ ROUTES = (
         {200: "The decision, with what it was made from."},
         ScalingDecisionView,
         refusals=(403, 404, 503),
+    ),
+    Route(
+        "GET",
+        "/tokens",
+        "getTokens",
+        "Tell when the join tokens were rotated; never what they are.",
+        {200: "How they stand."},
+        TokensView,
+        refusals=(403, 503),
+    ),
+    Route(
+        "POST",
+        "/tokens/rotation",
+        "rotateTokens",
+        "Have the Swarm make new join tokens; those of before let nobody in any more.",
+        {202: "It is asked for; `under_way` ends when the new ones are in place."},
+        TokensView,
+        refusals=(403, 503),
     ),
     Route("GET", "/openapi.json", "getOpenapi", "This document.", {200: "OpenAPI 3.1."}, refusals=(403,)),
 )

@@ -51,4 +51,4 @@ def wired_over(
         tell_pending=tell_pending,
     )
     fleet = FleetOperations(store=world.store, history=world.history)
-    return Wired(PlacementApi(operations), HttpApi(operations, fleet), events)
+    return Wired(PlacementApi(operations), HttpApi(operations, fleet, world.rotation_requests), events)

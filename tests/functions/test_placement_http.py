@@ -429,8 +429,12 @@ def test_a_wrong_question_about_decisions_is_refused(world: World, query: dict[s
         ("GET /scaling/decisions/{name}", "0000000001000-workers-00000000"),
         ("PUT /nodes/{name}/protection", "i-0a"),
         ("DELETE /nodes/{name}/protection", "i-0a"),
+        ("GET /tokens", ""),
+        ("POST /tokens/rotation", ""),
     ],
 )
-def test_who_acts_for_one_tenant_sees_no_decisions_and_protects_no_node(wire: Wire, route: str, of: str) -> None:
+def test_who_acts_for_one_tenant_sees_no_decisions_protects_no_node_and_rotates_no_tokens(
+    wire: Wire, route: str, of: str
+) -> None:
     wire(tenants=TENANTS)
     assert ask(route, of=of)[0] == 403

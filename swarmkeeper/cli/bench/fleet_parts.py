@@ -30,6 +30,7 @@ from swarmkeeper.services.pulls import Puller
 from swarmkeeper.services.remover import Remover
 from swarmkeeper.services.reservations import Reserver
 from swarmkeeper.services.starter import Starter
+from swarmkeeper.services.tokens import RotationRequests
 from swarmkeeper.services.view import FleetView
 
 if TYPE_CHECKING:
@@ -179,4 +180,5 @@ def _function(store: MemoryStateStore, clock: MovedClock, identity: ClientIdenti
         fleet_name=FLEET, store=store, reserver=reserver, placer=placer, events=NoEvents(), clock=clock
     )
     inventory = Inventory(store=store, engines=engines, clock=clock)
-    return Function(store, clock, HttpApi(operations, fleet), pending, inventory)
+    rotations = RotationRequests(store=store, events=NoEvents(), clock=clock, fleet=FLEET)
+    return Function(store, clock, HttpApi(operations, fleet, rotations), pending, inventory)
