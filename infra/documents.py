@@ -94,6 +94,7 @@ class NodeDocuments(Construct):
             "DOMAIN": settings.network.domain,
             "OVERLAY_POOL": str(settings.network.overlay_pool),
             "FLEET": names.fleet,
+            "SHARED_VOLUMES": "yes" if settings.volumes.shared else "",
         }
         for name, script in DOCUMENTS.items():
             ssm.CfnDocument(

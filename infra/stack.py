@@ -15,6 +15,7 @@ from infra.permissions import Grants
 from infra.pools import NodePool, launch_after, suspend_rebalancing
 from infra.projects import compose_projects
 from infra.state import FleetState
+from infra.volumes import FleetVolumes
 from infra.wiring import Wiring
 from swarmkeeper.domain.model import Role
 from swarmkeeper.edge.settings import Settings
@@ -42,6 +43,7 @@ class FleetStack(Stack):
         documents = NodeDocuments(self, settings, names, projects=compose_projects(), images=images)
         functions = FleetFunctions(self, names, network)
         Grants(self, names, state, tuple(settings.pools)).give(functions.by_name)
+        volumes = FleetVolumes(self, settings.volumes, names, network, functions, join_image=images["join"])
         api = FleetApi(self, names, functions.by_name["placement"])
         wiring = Wiring(self, names, functions, tuple(settings.pools), tuple(settings.pools_of(Role.WORKER)))
         alarms = FleetAlarms(self, settings, names, wiring)
@@ -57,7 +59,7 @@ class FleetStack(Stack):
             )
             for name, pool in settings.pools.items()
         ]
-        launch_after(pools, [network, state, documents, api, alarms, *wiring.serves_first_instance])
+        launch_after(pools, [network, volumes, state, documents, api, alarms, *wiring.serves_first_instance])
         suspend_rebalancing(self, names, pools)
         self._outputs(names, network, wiring, api)
 

@@ -96,6 +96,11 @@ class LocalCloud:
             else engine_choice.SimulatedEngines.build(self.server, self.settings)
         )
         self._parts.callback(self.engines.close)
+        if self.settings.volumes.shared is not None:
+            self._progress(
+                f"shared volumes are a folder of this machine, not {self.settings.volumes.shared.kind.upper()}: "
+                "the nodes share it"
+            )
 
     def _wire(self) -> None:
         """What carries events and runs functions."""

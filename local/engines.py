@@ -11,14 +11,18 @@ from typing import Any, Protocol, cast
 from local.aws.server import AwsServer
 from local.images import push_images
 from local.machines import CommandOutput, Machines, NodeCommand
+from local.machines.filesystem import SHARED_FOLDER
 from local.machines.real import RealMachines
 from local.machines.requirements import available
 from local.machines.simulated import SimulatedMachines
 from local.registry import Registry
 from local.starter import LocalCloudError, project_root
+from swarmkeeper.adapters.engine.storage_source import DIRECTORY_VARIABLE
 from swarmkeeper.edge.settings import Settings
 
 REGISTRY_PORT = 5000
+IN_PLACE_OF_EFS = {DIRECTORY_VARIABLE: str(SHARED_FOLDER)}
+"""What functions are told besides the template: shared volumes lie in a folder that the nodes share."""
 WEB_IMAGE = "web"
 PROFILE_IMAGES = ("join", "router", WEB_IMAGE)
 NODE_LIST_FORMAT = "{{.Hostname}} {{.Status}} {{.Availability}} {{.ManagerStatus}}"
@@ -76,7 +80,7 @@ class RealEngines:
         machines = RealMachines(
             state_dir, str(network), server.port, server.region, insecure_registry=f"{router}:{REGISTRY_PORT}"
         )
-        engines = cls(machines, Registry(state_dir, router, REGISTRY_PORT))
+        engines = cls(machines, Registry(state_dir, router, REGISTRY_PORT), environment=IN_PLACE_OF_EFS)
         try:
             server.listen_also(router)  # instances call AWS's APIs too
             engines.registry.start()
@@ -126,10 +130,11 @@ class SimulatedEngines:
             entry = {"Source": f"swarmkeeper.{settings.fleet}.node", "DetailType": "Container Ended", "Detail": detail}
             server.client("events").put_events(Entries=[entry])
 
-        machines = SimulatedMachines(read_token, tell_end=tell_end)
         digest = "0" * 64
         images = {name: f"registry.internal/swarmkeeper/{name}@sha256:{digest}" for name in PROFILE_IMAGES}
-        return cls(machines, images, machines.extra_env)
+        # Real nodes hold the image that they have joined with.
+        machines = SimulatedMachines(read_token, tell_end=tell_end, baked_images=[images["join"]])
+        return cls(machines, images, {**machines.extra_env, **IN_PLACE_OF_EFS})
 
     def swarm_nodes(self, manager_id: str) -> list[dict[str, str]]:
         membership = self.machines.engine(manager_id).membership

@@ -26,6 +26,8 @@ from swarmkeeper.adapters.aws.watch_items import DynamoWatches
 from swarmkeeper.adapters.engine.clients import EngineClients
 from swarmkeeper.adapters.engine.engines import DockerEngines
 from swarmkeeper.adapters.engine.identity import ClientIdentity
+from swarmkeeper.adapters.engine.shared_volumes import SharedStorage
+from swarmkeeper.adapters.engine.storage_source import storage_of
 from swarmkeeper.adapters.engine.swarm import DockerSwarm
 from swarmkeeper.domain.model import Pool, PoolName
 from swarmkeeper.domain.placement.options import PlacementOptions
@@ -142,7 +144,12 @@ class Composition:
 
     @cached_property
     def engines(self) -> DockerEngines:
-        return DockerEngines(self.engine_clients, fleet=self.fleet_name)
+        return DockerEngines(self.engine_clients, fleet=self.fleet_name, storage=self.shared_storage)
+
+    @cached_property
+    def shared_storage(self) -> SharedStorage | None:
+        """Where shared volumes are kept; None for a fleet that has none."""
+        return storage_of(self.settings.volumes.shared, self.environ)
 
     @cached_property
     def swarm(self) -> DockerSwarm:

@@ -4,6 +4,7 @@ SwarmkeeperError
 ├── InvalidInput      the caller's input is wrong: refuse, say which field
 ├── Conflict          a lost race: re-read and try again, or tell the caller
 │   ├── NameTaken     another container already answers to the name
+│   ├── VolumeTaken   another container writes the shared volume, or is about to
 │   ├── TokenReused   the idempotency token was given before, with another request
 │   ├── NodeChanged   the node's epoch, state or totals differ from what the decision assumed
 │   └── Contention    the store could not order two writers; nothing is known of the true state
@@ -48,6 +49,10 @@ class Conflict(SwarmkeeperError):
 
 class NameTaken(Conflict):
     """Another container already answers to this name."""
+
+
+class VolumeTaken(Conflict):
+    """Another container writes the shared volume, or is about to."""
 
 
 class TokenReused(Conflict):

@@ -14,10 +14,11 @@ from swarmkeeper.edge.settings_admission import TenantSettings
 from swarmkeeper.edge.states import State
 from swarmkeeper.edge.tenants import EVERYONE, Scope, scope_of
 from swarmkeeper.errors import Conflict
-from swarmkeeper.ports import Engines, LogTail, StateStore
+from swarmkeeper.ports import Clock, Engines, LogTail, StateStore
 from swarmkeeper.services.acceptance import Acceptance
 from swarmkeeper.services.listing import Listing, Page, Selection
 from swarmkeeper.services.placer import Placer
+from swarmkeeper.services.writers import Writers
 
 LOG_BYTES_MAX = 4 * 2**20
 """As base64 within a function's answer of 6 MB."""
@@ -32,6 +33,7 @@ class Operations:
         placer: Placer,
         acceptance: Acceptance,
         store: StateStore,
+        clock: Clock,
         engines: Engines,
         admission: Admission,
         tenants: TenantSettings,
@@ -41,6 +43,7 @@ class Operations:
         self._placer = placer
         self._acceptance = acceptance
         self._store = store
+        self._writers = Writers(store=store, clock=clock)
         self._listing = Listing(store)
         self._engines = engines
         self._admission = admission
@@ -55,7 +58,8 @@ class Operations:
         """Place and start; tells the metric and the scaler when it has to wait. Raises SwarmkeeperError."""
         request = self._admission.admit(body, scope=scope, request_id=token)
         self._acceptance.check(request, meaning_of(body) if token else "")
-        container = self._placer.create(request)
+        with self._writers.claimed(request):
+            container = self._placer.create(request)
         if container.state is ContainerState.PENDING:
             self._tell_pending(self._placer.pending_count())
         self._needs.after(container.state)

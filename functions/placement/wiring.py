@@ -84,6 +84,7 @@ def _operations(parts: Composition, placer: Placer, needs: Needs) -> Operations:
         placer=placer,
         acceptance=Acceptance(parts.store, parts.clock),
         store=parts.store,
+        clock=parts.clock,
         engines=parts.engines,
         admission=admission_of(settings, NETWORK),
         tenants=settings.tenants,

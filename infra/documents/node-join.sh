@@ -2,7 +2,7 @@
 # Safe to repeat, also on a node that serves already: a member's engine is not restarted and its certificate not
 # replaced. The last line of the output is one JSON object; everything else goes to standard error.
 : "${ASSET_BUCKET:?}" "${ASSET_KEY:?}" "${ASSET_SHA256:?}" "${TOKEN_PREFIX:?}" "${JOIN_IMAGE:?}" "${ROUTER_IMAGE:?}"
-: "${ROUTER_PORT:?}" "${DOMAIN:?}" "${OVERLAY_POOL:?}" "${BOOT_LIMIT_S:?}" "${FLEET:?}"
+: "${ROUTER_PORT:?}" "${DOMAIN:?}" "${OVERLAY_POOL:?}" "${BOOT_LIMIT_S:?}" "${FLEET:?}" "${SHARED_VOLUMES=}"
 : "${mode:?}" "${role:?}" "${certificate:?}" "${authority:?}" "${address:?}" "${managers=}" "${spread:=0}"
 umask 077
 tls=/etc/docker/tls
@@ -158,15 +158,40 @@ WantedBy=multi-user.target
 UNIT
 }
 
-start_agent() {
-    local unit=/etc/systemd/system/swarmkeeper-agent.service
-    if ! agent_unit | replace "$unit" && systemctl is-active --quiet swarmkeeper-agent; then
+guard_unit() {
+    cat <<UNIT
+[Unit]
+Description=Keeps containers away from the server of shared volumes
+After=docker.service
+[Service]
+ExecStart=/bin/bash $project/node/guard.sh
+Restart=always
+RestartSec=2
+NoNewPrivileges=yes
+ProtectSystem=full
+ProtectHome=yes
+PrivateTmp=yes
+[Install]
+WantedBy=multi-user.target
+UNIT
+}
+
+# Standard input is the unit's file.
+start_unit() {
+    local unit=/etc/systemd/system/$1.service
+    if ! replace "$unit" && systemctl is-active --quiet "$1"; then
         return 0
     fi
     chmod 0644 "$unit"
     systemctl daemon-reload
-    systemctl enable swarmkeeper-agent
-    systemctl restart swarmkeeper-agent
+    systemctl enable "$1"
+    systemctl restart "$1"
+}
+
+# Before the node is ready, so that no container of a tenant is there first.
+start_guard() {
+    bash "$project/node/guard.sh" once
+    guard_unit | start_unit swarmkeeper-guard
 }
 
 router_answers() {
@@ -183,12 +208,13 @@ fetch_projects
 if ! is_member; then
     rm -f "$member"
     secure_engine
+    sleep $((RANDOM % (spread + 1)))    # of a crowd, not all at the same managers in the same second
     join_swarm
 fi
 touch "$member"
 if [ "$role" = worker ]; then
     start_router
-    start_agent
+    agent_unit | start_unit swarmkeeper-agent
+    [ -z "$SHARED_VOLUMES" ] || start_guard
 fi
 printf '{"node_id": "%s", "state": "%s"}\n' "$(swarm_info NodeID)" "$(swarm_info LocalNodeState)"
-    sleep $((RANDOM % (spread + 1)))    # of a crowd, not all at the same managers in the same second

@@ -25,6 +25,8 @@ from local.machines import Instance, MachineError
 from local.machines.processes import SYSTEM_PATH
 
 SOURCES = Path(__file__).parent / "guest"
+SHARED_FOLDER = Path("/srv/swarmkeeper/shared")
+"""In every node: a folder of this machine that all of them share, in the place of a file server."""
 NODE_PATH = f"/usr/local/bin:{SYSTEM_PATH}"
 _MASKS = (
     ("0700", "/root"),
@@ -85,7 +87,10 @@ def lay_out(folder: Path, instance: Instance, image: NodeImage, cgroup_parent: s
     _write_commands(folder / "bin", image)
     (folder / "plugins" / "docker-compose").symlink_to(compose_binary())
     (folder / "masks").write_text("".join(f"{mode} {path}\n" for mode, path in _masks(image)))
-    (folder / "binds").write_text("".join(f"{options} {source} {path}\n" for options, source, path in _binds(folder)))
+    shared = image.state_dir / "shared"
+    shared.mkdir(exist_ok=True)
+    binds = [*_binds(folder), ("rw", shared, SHARED_FOLDER)]
+    (folder / "binds").write_text("".join(f"{options} {source} {path}\n" for options, source, path in binds))
 
 
 def remove(folder: Path) -> None:

@@ -86,6 +86,19 @@ def _changed(changed: bool) -> HttpResponse:
     return HttpResponse(HTTPStatus.NO_CONTENT if changed else HTTPStatus.NOT_MODIFIED)
 
 
+def _wait(call: Call) -> HttpResponse:
+    """A container that is waited for ends at once, and well: no process runs here."""
+    call.engine.stop(call.subject)
+    return HttpResponse(HTTPStatus.OK, {"StatusCode": 0})
+
+
+def _inspect_volume(call: Call) -> HttpResponse:
+    options = call.engine.volumes.get(call.subject)
+    if options is None:
+        raise Refusal(HTTPStatus.NOT_FOUND, f"get {call.subject}: no such volume")
+    return HttpResponse(HTTPStatus.OK, {"Name": call.subject, "Driver": "local", "Options": options})
+
+
 def _remove(call: Call) -> HttpResponse:
     call.engine.remove(call.subject, force=call.flag("force"))
     return HttpResponse(HTTPStatus.NO_CONTENT)
@@ -216,6 +229,8 @@ OPERATIONS = (
     Operation("stats", "GET", "/containers/([^/]+)/stats", _stats),
     Operation("start", "POST", "/containers/([^/]+)/start", _start),
     Operation("stop", "POST", "/containers/([^/]+)/stop", _stop),
+    Operation("wait", "POST", "/containers/([^/]+)/wait", _wait),
+    Operation("inspect volume", "GET", "/volumes/([^/]+)", _inspect_volume),
     Operation("remove", "DELETE", "/containers/([^/]+)", _remove),
     Operation("networks", "GET", "/networks", _networks),
     Operation("create network", "POST", "/networks/create", _create_network),
@@ -223,10 +238,10 @@ OPERATIONS = (
     Operation("connect", "POST", "/networks/([^/]+)/connect", _connect),
     Operation("disconnect", "POST", "/networks/([^/]+)/disconnect", _disconnect),
     Operation("swarm", "GET", "/swarm", _swarm),
+    Operation("update swarm", "POST", "/swarm/update", _update_swarm),
     Operation("nodes", "GET", "/nodes", _nodes),
     Operation("inspect node", "GET", "/nodes/([^/]+)", _inspect_node),
     Operation("update node", "POST", "/nodes/([^/]+)/update", _update_node),
     Operation("remove node", "DELETE", "/nodes/([^/]+)", _remove_node),
 )
 """Everything that is served; faults are given these names."""
-    Operation("update swarm", "POST", "/swarm/update", _update_swarm),

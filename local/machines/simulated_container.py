@@ -45,6 +45,17 @@ class SimulatedContainer:
     def has_terminal(self) -> bool:
         return self.config.get("Tty") is True
 
+    @property
+    def volumes(self) -> dict[str, dict[str, object]]:
+        """The named volumes that it mounts, with the options of their driver."""
+        mounts = self.host_config.get("Mounts")
+        named = [one for one in mounts if one.get("Type") == "volume"] if isinstance(mounts, list) else []
+        return {
+            str(one["Source"]): section(section(section(one, "VolumeOptions"), "DriverConfig"), "Options")
+            for one in named
+            if one.get("Source")
+        }
+
     def carries(self, label: str) -> bool:
         """Whether it has the label, given as `name` or `name=value`."""
         name, equals, value = label.partition("=")

@@ -70,6 +70,8 @@ class SimulatedEngine:
     clock: Callable[[], float]
     images: set[str] = field(default_factory=set)
     containers: dict[str, SimulatedContainer] = field(default_factory=dict)
+    volumes: dict[str, dict[str, object]] = field(default_factory=dict)
+    """By name, with the options of their driver."""
     membership: Membership | None = None
     tls: ssl.SSLContext | None = None
     faults: Faults = field(default_factory=Faults)
@@ -95,6 +97,7 @@ class SimulatedEngine:
                     "You have to remove (or rename) that container to be able to reuse that name.",
                 )
         self.containers[made.id] = made
+        self.volumes |= {name: options for name, options in made.volumes.items() if name not in self.volumes}
         return made.id
 
     def container(self, reference: str) -> SimulatedContainer:

@@ -51,6 +51,13 @@ VolumeOption = Annotated[
     list[str] | None,
     typer.Option("--volume", "-v", help=r"NAME:/PATH\[:ro], a named volume on the container's node; may be repeated."),
 ]
+SharedVolumeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shared-volume",
+        help=r"NAME:/PATH\[:ro], a volume that follows the container, who is its one writer; may be repeated.",
+    ),
+]
 VolumesFromOption = Annotated[
     list[str] | None,
     typer.Option("--volumes-from", help=r"NAME\[:ro], on whose node it is placed; may be repeated."),

@@ -51,6 +51,17 @@ def port_bindings(published: Iterable[str]) -> dict[str, list[dict[str, str]]]:
     return bindings
 
 
+def shared_mount(text: str) -> dict[str, object]:
+    """`NAME:/PATH[:ro]` as a mount of a volume that all nodes reach. Raises WrongArgument."""
+    name, _, rest = text.partition(":")
+    path, _, mode = rest.partition(":")
+    if not name or not path.startswith("/") or mode not in ("", "ro", "rw"):
+        raise WrongArgument(f"{text!r} is not NAME:/PATH[:ro]")
+    driver = {"DriverConfig": {"Name": "shared"}}
+    mount: dict[str, object] = {"Type": "volume", "Source": name, "Target": path, "VolumeOptions": driver}
+    return mount | ({"ReadOnly": True} if mode == "ro" else {})
+
+
 def create_body(
     name: str,
     image: str,
@@ -64,6 +75,7 @@ def create_body(
     affinities: Sequence[str] = (),
     publish: Sequence[str] = (),
     volumes: Sequence[str] = (),
+    shared_volumes: Sequence[str] = (),
     volumes_from: Sequence[str] = (),
     network: str = "",
     tenant: str | None = None,
@@ -87,6 +99,8 @@ def create_body(
         host["PortBindings"] = port_bindings(publish)
     if volumes:
         host["Binds"] = list(volumes)
+    if shared_volumes:
+        host["Mounts"] = [shared_mount(each) for each in shared_volumes]
     if volumes_from:
         host["VolumesFrom"] = list(volumes_from)
     if network:

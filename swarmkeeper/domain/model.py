@@ -222,6 +222,8 @@ class Request:
     lifetime: Lifetime = Lifetime()
     body: str = "{}"
     id: str = ""
+    writes: tuple[str, ...] = ()
+    """Shared volumes that no other container may write while this one is in the table, `tenant/volume`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ MEMORY_BYTES_MAX = 2**45
 TEXT_MAX = 131_072
 """What Linux takes as one argument or variable."""
 LIST_MAX = 1000
+SHARED_DRIVER = "shared"
 
 
 class Part(BaseModel):
@@ -39,6 +40,24 @@ PortKeys = Annotated[str, Field(pattern=r"^[0-9]{1,5}(/(tcp|udp|sctp))?$")]
 Reference = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,50}$")]
 
 
+class VolumeDriver(Part):
+    """`local` keeps a volume on its node, `shared` where all nodes reach it. How that is done is the fleet's matter."""
+
+    Name: Literal["", "local", "shared"] = ""
+    Options: dict[Literal["writers"], Literal["one", "many"]] = {}
+
+    @property
+    def has_many(self) -> bool:
+        """Whether the rule of one writer is given up."""
+        return self.Options.get("writers") == "many"
+
+
+class VolumeOptionsBody(Part):
+    """Docker's options of a mounted volume."""
+
+    DriverConfig: VolumeDriver = VolumeDriver()
+
+
 class Mount(Part):
     """A named volume, a tmpfs, or a folder of the node where admission allows it."""
 
@@ -46,6 +65,7 @@ class Mount(Part):
     Target: str = Field(pattern=r"^/", max_length=4096)
     Source: str = Field(default="", max_length=4096)
     ReadOnly: bool = False
+    VolumeOptions: VolumeOptionsBody | None = None
 
 
 class RestartPolicyBody(Part):

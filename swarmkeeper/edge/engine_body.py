@@ -52,5 +52,5 @@ def _host_config(body: CreateBody, tenant: str, memory_bytes: int) -> dict[str, 
 
 def _mount(mount: dict[str, Any], tenant: str) -> dict[str, Any]:
     if mount["Type"] == "volume" and mount.get("Source"):
-        return mount | {"Source": f"{tenant}.{mount['Source']}"}
+        return mount | {"Source": f"{tenant}.{mount['Source']}"}  # of shared ones too: where they lie is added last
     return mount

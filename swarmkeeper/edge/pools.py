@@ -18,7 +18,8 @@ def group_name(fleet: str, pool: str) -> str:
 def admission_of(settings: Settings, network: str) -> Admission:
     """What the fleet takes, and which of its pools of workers allow what."""
     pools = {name: settings.admission_of(name) for name in settings.pools_of(Role.WORKER)}
-    return Admission(network, settings.placement.default_memory, pools)
+    has_shared_volumes = settings.volumes.shared is not None
+    return Admission(network, settings.placement.default_memory, pools, has_shared_volumes=has_shared_volumes)
 
 
 def pool_plans(settings: Settings, type_capacity: Callable[[str], Resources]) -> Mapping[PoolName, PoolPlan]:
@@ -47,8 +48,8 @@ def _plan(settings: Settings, name: str, pool: PoolSettings, type_capacity: Call
         launch_limit_s=float(pool.launch_limit),
         drain_limit_s=float(pool.drain_limit),
         generic=Resources.of(generic={GPU: pool.gpus}).generic,
-    )
         images=pool.images,
+    )
     return plan.with_node_capacity(plan.offered(whole))
 
 

@@ -14,6 +14,7 @@ from swarmkeeper.errors import (
     SwarmkeeperError,
     TokenReused,
     Unavailable,
+    VolumeTaken,
 )
 
 TYPE_PREFIX = "urn:swarmkeeper:problem:"
@@ -45,6 +46,9 @@ def problem_of(error: SwarmkeeperError) -> Problem:
             return problem("idempotency-key-reused", HTTPStatus.UNPROCESSABLE_ENTITY, title, str(error), field)
         case NameTaken():
             return problem("name-taken", HTTPStatus.CONFLICT, "The name is in use", str(error), "Name")
+        case VolumeTaken():
+            title, field = "The shared volume has a writer", "HostConfig.Mounts"
+            return problem("volume-taken", HTTPStatus.CONFLICT, title, str(error), field)
         case QuotaExceeded():
             return problem("quota-exceeded", HTTPStatus.FORBIDDEN, "The tenant's quota is used up", str(error))
         case Conflict():

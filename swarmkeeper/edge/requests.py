@@ -28,6 +28,7 @@ from swarmkeeper.edge.rules import (
 from swarmkeeper.edge.runnable import check_runnable
 from swarmkeeper.edge.settings_admission import AdmissionSettings
 from swarmkeeper.edge.tenants import EVERYONE, TENANT_LABEL, Scope
+from swarmkeeper.edge.volumes import check_volumes, is_shared, writes_of
 from swarmkeeper.errors import InvalidInput
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,48}[a-z0-9]")
@@ -56,6 +57,7 @@ class Admission:
     network: str
     default_memory_bytes: int
     pools: Mapping[str, AdmissionSettings] = field(default_factory=lambda: {"": AdmissionSettings()})
+    has_shared_volumes: bool = False
 
     def admit(self, body: object, *, scope: Scope = EVERYONE, request_id: str = "") -> Request:
         """The admitted request. Raises InvalidInput that names the field.
@@ -64,6 +66,7 @@ class Admission:
         """
         parsed = _parsed(body)
         _check(parsed, self.network)
+        check_volumes(parsed, offered=self.has_shared_volumes)
         admitting = admitting_pools(parsed, self.pools)
         taken = take_out(parsed, compile_re2)
         _check_references(parsed, taken.rules)
@@ -80,6 +83,7 @@ class Admission:
             tenant=tenant,
             movable=taken.wants_to_move and not _is_bound_to_its_node(parsed, taken),
             lifetime=lifetime_of(parsed.Labels),
+            writes=writes_of(parsed, tenant),
             body=engine_body(parsed, taken, tenant=tenant, network=network, memory_bytes=memory_bytes),
             id=request_id,
         )
@@ -170,5 +174,6 @@ def _gpus(body: CreateBody) -> int:
 
 def _is_bound_to_its_node(body: CreateBody, taken: TakenOut) -> bool:
     """Whether node-local state, another container or a hard rule on one node keeps the container where it is."""
-    mounts = body.Volumes or body.HostConfig.Binds or any(each.Type != "tmpfs" for each in body.HostConfig.Mounts)
+    local = (each for each in body.HostConfig.Mounts if each.Type != "tmpfs" and not is_shared(each))
+    mounts = body.Volumes or body.HostConfig.Binds or any(local)
     return bool(mounts or dependencies_of(taken.rules) or taken.is_tied)

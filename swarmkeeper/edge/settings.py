@@ -44,6 +44,7 @@ from swarmkeeper.edge.settings_rules import (
     router_port,
 )
 from swarmkeeper.edge.settings_scaling import PoolScaling, PoolScalingOverrides, ScalingSettings
+from swarmkeeper.edge.settings_volumes import VolumeSettings
 from swarmkeeper.errors import InvalidInput
 
 HOOK_CEILING_S = 48 * 3600
@@ -113,9 +114,9 @@ class PoolSettings(Strict):
     drain_limit: Annotated[Seconds, Field(ge=60, lt=HOOK_CEILING_S)] = 1800
     launch_limit: Annotated[Seconds, Field(ge=30, le=7200)] = 600
     node_image: NodeImage | None = None
-    gpus: Annotated[Count, Field(ge=0, le=64)] = 0
     images: Annotated[tuple[PoolImage, ...], Field(max_length=20)] = ()
     """What a node has pulled before it is called ready."""
+    gpus: Annotated[Count, Field(ge=0, le=64)] = 0
     """GPUs that a node offers for reservations."""
     admission: AdmissionSettings = AdmissionSettings()
     """What this pool allows beyond what the whole fleet does."""
@@ -164,6 +165,7 @@ class Settings(Strict):
     scaling: ScalingSettings = ScalingSettings()
     images: ImageSettings = ImageSettings()
     joining: JoiningSettings = JoiningSettings()
+    volumes: VolumeSettings = VolumeSettings()
     admission: AdmissionSettings = AdmissionSettings()
     tenants: TenantSettings = TenantSettings()
 

@@ -438,3 +438,27 @@ def test_who_acts_for_one_tenant_sees_no_decisions_protects_no_node_and_rotates_
 ) -> None:
     wire(tenants=TENANTS)
     assert ask(route, of=of)[0] == 403
+
+
+def test_tokens_that_are_asked_for_are_under_way_until_the_registrar_has_made_them(world: World) -> None:
+    assert ask("GET /tokens") == (
+        200,
+        {"asked_at": None, "begun_at": None, "rotated_at": None, "under_way": False},
+    )
+    status, told = ask("POST /tokens/rotation")
+    assert (status, told["under_way"], told["asked_at"]) == (202, True, world.clock.now())
+    world.clock.advance(1)
+    world.check_tokens()
+    assert ask("GET /tokens")[1]["under_way"] is False
+    assert "SWMTKN" not in str(told)
+
+
+def test_a_second_writer_of_a_shared_volume_is_told_who_has_it(world: World) -> None:
+    driver = {"DriverConfig": {"Name": "shared"}}
+    mount = {"Type": "volume", "Source": "data", "Target": "/data", "VolumeOptions": driver}
+    wanted = {"Image": IMAGE, "HostConfig": {"Mounts": [mount]}}
+    assert ask("POST /containers", body={"Name": "web-1", **wanted})[0] == 201
+    status, problem = ask("POST /containers", body={"Name": "web-2", **wanted})
+    assert (status, problem["type"]) == (409, "urn:swarmkeeper:problem:volume-taken")
+    assert "is written by web-1" in problem["detail"]
+    assert ask("POST /containers", body={"Name": "web-1", **wanted})[0] in (200, 201)

@@ -26,6 +26,7 @@ SCRIPTS = sorted(
         ROOT / "infra/user_data.sh",
         ROOT / "compose/join/join.sh",
         ROOT / "compose/node/agent.sh",
+        ROOT / "compose/node/guard.sh",
     ]
 )
 

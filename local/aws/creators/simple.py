@@ -95,6 +95,16 @@ _SIMPLE: Mapping[str, Simple] = {
         "out.repository.repositoryName",
         {"Arn": "out.repository.repositoryArn", "RepositoryUri": "out.repository.repositoryUri"},
     ),
+    "AWS::EFS::FileSystem": Simple(
+        "efs",
+        "create_file_system",
+        "out.FileSystemId",
+        {"FileSystemId": "out.FileSystemId", "Arn": "out.FileSystemArn"},
+        name="CreationToken",
+    ),
+    "AWS::EFS::MountTarget": Simple(
+        "efs", "create_mount_target", "out.MountTargetId", {"Id": "out.MountTargetId", "IpAddress": "out.IpAddress"}
+    ),
     "AWS::ElasticLoadBalancingV2::LoadBalancer": Simple(
         "elbv2",
         "create_load_balancer",

@@ -25,6 +25,7 @@ def request_from(text: str) -> Request:
             "reservation": _resources(stored["reservation"]),
             "rules": _rules(stored["rules"]),
             "lifetime": Lifetime(**stored["lifetime"]),
+            "writes": tuple(stored.get("writes", ())),  # requests of an older version don't have it
         }
     )
 

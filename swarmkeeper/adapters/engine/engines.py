@@ -21,6 +21,12 @@ from swarmkeeper.adapters.engine.create_body import (
 )
 from swarmkeeper.adapters.engine.log_tails import last_bytes
 from swarmkeeper.adapters.engine.references import LABEL_TENANT, bound_to_ids
+from swarmkeeper.adapters.engine.shared_volumes import (
+    SharedStorage,
+    make_folders,
+    shared_sources,
+    with_shared_volumes,
+)
 from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, ContainerName, Image, Node, Request, Resources
 from swarmkeeper.errors import Conflict, Unavailable
 from swarmkeeper.ports import EngineContainer, EngineFacts, Engines, LogTail
@@ -55,9 +61,10 @@ class _Inspected:
 class DockerEngines(Engines):
     """The engines' API. A container that doesn't carry the fleet's label is never touched, whatever its name."""
 
-    def __init__(self, clients: EngineClients, *, fleet: str) -> None:
+    def __init__(self, clients: EngineClients, *, fleet: str, storage: SharedStorage | None = None) -> None:
         self._clients = clients
         self._fleet = fleet
+        self._storage = storage
 
     def facts(self, node: Node) -> EngineFacts:
         with self._clients.calling(node, "info") as engine:
@@ -77,6 +84,8 @@ class DockerEngines(Engines):
         container has the name on this engine.
         """
         body = create_body(request, fleet=self._fleet)
+        self._make_folders(node, shared_sources(body))
+        body = with_shared_volumes(body, self._storage)
         with self._clients.calling(node, "create") as engine:
             body = bound_to_ids(body, lambda name: self._id_for(engine, name, request.tenant))
             try:
@@ -157,6 +166,12 @@ class DockerEngines(Engines):
             if held is None:
                 return None
             return last_bytes(engine.logs(held.id, stream=True, follow=False, tail=tail), most_bytes)
+
+    def _make_folders(self, node: Node, sources: tuple[str, ...]) -> None:
+        """Have the folders of shared volumes be there before anything mounts them. Raises Declined."""
+        if sources and self._storage is not None:
+            with self._clients.calling(node, "make folders") as engine:
+                make_folders(engine, sources, self._storage)
 
     def _id_for(self, engine: APIClient, name: str, tenant: str) -> str | None:
         """The id of the tenant's container of this name."""

@@ -169,6 +169,7 @@ def _function(store: MemoryStateStore, clock: MovedClock, identity: ClientIdenti
         placer=placer,
         acceptance=Acceptance(store, clock),
         store=store,
+        clock=clock,
         engines=engines,
         admission=Admission(NETWORK, 256 * MIB, {POOL.name: AdmissionSettings()}),
         tenants=TenantSettings(),

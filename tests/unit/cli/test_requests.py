@@ -84,6 +84,20 @@ def test_volumes_and_anothers_network_are_dockers_own_fields() -> None:
     }
 
 
+def test_a_shared_volume_is_a_mount_of_that_driver() -> None:
+    body = create_body("web", "x", shared_volumes=["data:/d", "assets:/a:ro"])
+    driver = {"DriverConfig": {"Name": "shared"}}
+    data = {"Type": "volume", "Source": "data", "Target": "/d", "VolumeOptions": driver}
+    assets = {"Type": "volume", "Source": "assets", "Target": "/a", "VolumeOptions": driver, "ReadOnly": True}
+    assert body["HostConfig"] == {"NanoCpus": 0, "Memory": 0, "Mounts": [data, assets]}
+
+
+@pytest.mark.parametrize("text", ["", "data", ":/d", "data:d", "data:/d:rx"])
+def test_what_is_no_shared_volume_is_refused(text: str) -> None:
+    with pytest.raises(WrongArgument, match="NAME:/PATH"):
+        create_body("web", "x", shared_volumes=[text])
+
+
 @pytest.mark.parametrize(
     ("text", "port", "binding"),
     [

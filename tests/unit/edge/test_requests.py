@@ -95,7 +95,14 @@ def test_the_same_body_in_another_order_is_the_same_request() -> None:
         pytest.param(
             {
                 "HostConfig": {
-                    "Mounts": [{"Type": "volume", "Target": "/h", "VolumeOptions": {"DriverConfig": {"Name": "local"}}}]
+                    "Mounts": [
+                        {
+                            "Type": "volume",
+                            "Source": "etc",
+                            "Target": "/h",
+                            "VolumeOptions": {"DriverConfig": {"Name": "local", "Options": {"device": "/etc"}}},
+                        }
+                    ]
                 }
             },
             "HostConfig.Mounts.0.VolumeOptions",

@@ -86,6 +86,17 @@ def test_a_pool_allows_what_the_fleet_does_and_its_own(tmp_path: Path) -> None:
     assert plan.pool.node_capacity.generic == (("gpu", 2),)
 
 
+def test_a_pools_images_and_where_shared_volumes_are_kept(tmp_path: Path) -> None:
+    images = ("    drain_limit: 30m", "    images: [registry.example/base:1]")
+    volumes = ("fleet: demo", "fleet: demo\nvolumes: {shared: {kind: nfs, server: files.example, path: /exports}}")
+    settings = loaded(tmp_path, images, volumes)
+    plan = pool_plans(settings, lambda _: Resources(2 * 10**9, 2**31))[PoolName("workers")]
+    assert plan.images == ("registry.example/base:1",)
+    assert settings.volumes.shared is not None
+    assert (settings.volumes.shared.server, settings.volumes.shared.path) == ("files.example", "/exports")
+    assert settings.joining.token_rotation == 30 * 24 * 3600
+
+
 def test_pools_are_found_by_role(tmp_path: Path) -> None:
     settings = loaded(tmp_path)
     assert list(settings.pools_of(Role.MANAGER)) == ["managers"]
@@ -96,6 +107,12 @@ def test_pools_are_found_by_role(tmp_path: Path) -> None:
     ("old", "new", "expected"),
     [
         pytest.param("fleet: demo", "fleet: demo\nflet: x", ":2: flet: unknown key", id="unknown key"),
+        pytest.param("fleet: demo", "fleet: demo\njoining: {token_rotation: 10m}", ":2: joining.token_rotation:", id="tokens rotated too often"),
+        pytest.param("    drain_limit: 30m", "    images: [\"web:1'\"]", ":19: pools.workers.images.0:", id="no image"),
+        pytest.param("fleet: demo", "fleet: demo\nvolumes: {shared: {kind: nfs}}", ":2: volumes.shared.server: is missing", id="nfs of nobody"),
+        pytest.param("fleet: demo", "fleet: demo\nvolumes: {shared: {kind: efs, server: files.example}}", ":2: volumes.shared.server: efs has its own", id="efs elsewhere"),
+        pytest.param("fleet: demo", "fleet: demo\nvolumes: {shared: {kind: nfs, server: a, options: 'x y'}}", ":2: volumes.shared.options:", id="options with a space"),
+        pytest.param("fleet: demo", "fleet: demo\nvolumes: {shared: {kind: nfs, server: a, path: srv}}", ":2: volumes.shared.path:", id="relative export"),
         pytest.param("    max: 4", "    maximum: 4", ":17: pools.workers.maximum: unknown key", id="misspelt key"),
         pytest.param("    min: 1\n    max: 4", "    min: 5\n    max: 4", ":16: pools.workers.min: 5 is above max 4", id="min above max"),
         pytest.param("    min: 1\n    max: 4", "    min: 0\n    max: 0", ":17: pools.workers.max: 0 is below 1", id="no node"),

@@ -76,6 +76,7 @@ REQUEST = Request(
     lifetime=Lifetime(pending_s=1.5, running_s=2.5, idle_s=3.5),
     body='{"Image":"web:1"}',
     id="token-1",
+    writes=("acme/data",),
 )
 CONTAINER = Container(
     request=REQUEST,
