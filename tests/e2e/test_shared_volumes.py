@@ -146,6 +146,11 @@ def test_data_and_name_follow_a_container_through_a_drain_and_the_end_of_its_nod
     world.wait("an answer", lambda: other_router().answers(NAME), limit_s=30)
     assert len(lines(world, first)) == 1
 
+    engines = world.cloud.engines
+    assert isinstance(engines, RealEngines)
+    for node in two:
+        assert "--dport 2049 -j REJECT" in engines.on_node(node["id"], "iptables -S DOCKER-USER").stdout
+
     rival = CliRunner().invoke(app, ["run", "rival", image, "--shared-volume", "data:/data"])
     assert rival.exit_code == 1
     assert "is written by keeper" in rival.stderr

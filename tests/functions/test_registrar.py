@@ -10,7 +10,7 @@ import pytest
 from functions.registrar import handler as registrar
 from functions.registrar.wiring import Wired
 from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import NodeId
+from swarmkeeper.domain.model import NodeId, PoolName
 from swarmkeeper.errors import Unavailable
 from swarmkeeper.ports import Command
 from tests.fakes import a_request
@@ -19,6 +19,7 @@ from tests.functions.recorded import Context, in_queue, recorded
 from tests.unit.services.world import FLEET, World
 
 NODE = NodeId("i-0123456789abcdef0")
+BASE = "registry.example/base:1"
 
 
 class FakeMessages:
@@ -145,4 +146,16 @@ def test_new_tokens_that_cant_be_made_yet_are_tried_again_soon(world: World, mes
 
 
 def test_the_end_of_a_pull_goes_on_with_a_join_that_waits_for_it(world: World) -> None:
+    name = PoolName("workers")
+    world.plans[name] = replace(world.plans[name], images=(BASE,))
+    assert world.join(NODE).state is NodeState.JOINED
+    world.end_command(Command.PULL)
+    world.engines.pull(NODE, BASE)
     assert failures(recorded("pull_succeeded")) == []
+    assert state(world) is NodeState.READY
+
+
+def test_the_end_of_a_pull_for_a_container_changes_no_node(world: World) -> None:
+    before = world.join(NODE)
+    assert failures(recorded("pull_succeeded")) == []
+    assert world.node(NODE) == before
