@@ -224,7 +224,7 @@ class Joiner:
         if missing is not None:
             return self._pull(node, missing, attempt=1)
         ready = self._admitter.admit(node, shown, manager)
-        self._certifying.forget(node)
+        self.forget(node)
         return self.announce(ready)
 
     def _ready_limit_s(self, node: Node) -> float:
@@ -266,6 +266,10 @@ class Joiner:
         self._store.save_node(replace(node, hook=None))
         return Progress(node.id, node.state, "ready and in service")
 
+    def forget(self, node: Node) -> None:
+        """Nothing that was kept for its join is needed any more."""
+        self._certifying.forget(node)
+
     def abandon(self, node: Node, reason: str) -> Progress:
         """Undo a join: out of the Swarm, a tombstone, the hook ABANDONed, the failure counted once."""
         try:
@@ -273,7 +277,7 @@ class Joiner:
         except Unavailable:
             # It still looks alive; once its instance has ended, the check of a buried node removes the ghost.
             reason = f"{reason} (still listed in the Swarm)"
-        self._certifying.forget(node)
+        self.forget(node)
         # Counted and told before the burial, so that a crash in between repeats rather than forgets it.
         if node.hook is None or node.hook.name == JOIN_HOOK:
             self._launches.abandoned(node, reason)

@@ -14,10 +14,12 @@ from swarmkeeper.domain.pools import PoolPlan
 from swarmkeeper.errors import NodeChanged, Unavailable
 from swarmkeeper.ports import Clock, Fleet, StateStore
 from swarmkeeper.services.admitting import RegistrarSettings, labels_of
-from swarmkeeper.services.drainer import JOIN_HOOK, LEAVE_HOOK, Drainer
+from swarmkeeper.services.drainer import JOIN_HOOK, LEAVE_HOOK, Drainer, is_ending
 from swarmkeeper.services.joiner import Joiner
 from swarmkeeper.services.progress import Progress
 from swarmkeeper.services.transitions import stepped
+
+ENDED_EARLY = "ended while it joined"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,8 @@ class Registrar:
 
     def _step(self, node: Node) -> Progress:
         if node.state in JOINING_STATES:
-            return self._joiner.join(node)
+            # Told to end before, and whoever was told could not finish.
+            return self._joiner.abandon(node, ENDED_EARLY) if is_ending(node) else self._joiner.join(node)
         if node.state is NodeState.READY:
             self._drainer.settle_moves(node)
             return self._joiner.announce(node)
@@ -127,7 +130,7 @@ class Registrar:
     def _told_to_end(self, node: Node, hook: Hook) -> Progress:
         if node.state in JOINING_STATES:
             node = self._store.save_node(replace(node, hook=hook))
-            return self._joiner.abandon(node, "ended while it joined")
+            return self._joiner.abandon(node, ENDED_EARLY)
         if node.hook is None or node.hook.name != LEAVE_HOOK:
             told = replace(node, hook=hook, reason=node.reason or "ended by its group")
             if node.state is NodeState.READY:
@@ -163,14 +166,17 @@ class Registrar:
         return node if hook.name == JOIN_HOOK else self._drainer.bury(node, "ended before it joined")
 
     def _adopt(self, node_id: NodeId) -> Progress:
-        """A node without a record: its launch event was lost, or it is none of ours."""
+        """A node without a record: the event of its launch, or of an early end, was lost, or it is none of ours."""
         instance = self._fleet.instance(node_id)
         if instance is None or not instance.running or self._settings.plan_of_group(instance.group) is None:
             return Progress(node_id, None, "ignored: not an instance of this fleet")
         lifecycle = self._lifecycle(instance.group, node_id)
+        waiting = WaitingHook(node_id, instance.group, "", self._clock.now())
+        if lifecycle == "Terminating:Wait":
+            return self.terminating(waiting)
         if lifecycle != "Pending:Wait":
             return Progress(node_id, None, f"ignored: it is {lifecycle}")
-        return self.launching(WaitingHook(node_id, instance.group, "", self._clock.now()))
+        return self.launching(waiting)
 
     def _missed(self, node: Node) -> Progress | None:
         """What happened without an event: the instance is gone, or its terminate hook waits."""
@@ -179,6 +185,7 @@ class Registrar:
             return None  # EC2 may not describe it yet; the launch limit ends the wait
         if instance is None or not instance.running:
             self._drainer.remove_from_swarm(node)
+            self._joiner.forget(node)
             buried = self._drainer.bury(node, node.reason or "its instance is gone")
             return Progress(node.id, buried.state, buried.reason)
         has_leave_hook = node.hook is not None and node.hook.name == LEAVE_HOOK

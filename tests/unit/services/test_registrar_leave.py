@@ -11,6 +11,7 @@ from swarmkeeper.domain.model import ContainerName, ContainerState, Hook, Node, 
 from swarmkeeper.errors import Unavailable, UnsafeAction
 from swarmkeeper.ports import RESERVATION_LEASE_S, Command
 from tests.fakes import a_request
+from tests.fakes.certificates import SIGNING_REQUEST
 from tests.fakes.fleet import Completion
 from tests.unit.services.world import DRAIN_LIMIT_S, World
 
@@ -170,6 +171,36 @@ def test_a_terminate_while_the_node_joins_undoes_the_join(world: World) -> None:
     world.registrar.terminating(world.waiting(NEW, world.fleet.begin_termination(NEW)))
     assert world.node(NEW).state is NodeState.GONE
     assert world.fleet.completions == [Completion(NEW, "leave", proceed=True)]
+
+
+def test_a_terminate_while_the_node_joins_is_finished_when_the_first_call_could_not(world: World) -> None:
+    launch = world.launch(NEW)
+    world.commands.register(NEW)
+    world.registrar.launching(launch)
+    world.store.fail("bury_node", Unavailable("throttled"))
+    with pytest.raises(Unavailable):
+        world.registrar.terminating(world.waiting(NEW, world.fleet.begin_termination(NEW)))
+    assert world.registrar.advance(NEW).state is NodeState.GONE
+    assert world.fleet.completions == [Completion(NEW, "leave", proceed=True)]
+
+
+def test_an_instance_that_ends_before_anything_was_told_of_it_is_let_go_by_the_schedule(world: World) -> None:
+    world.launch(NEW)
+    world.fleet.begin_termination(NEW)
+    assert NEW in world.reconciler.nudge().nodes
+    assert world.registrar.advance(NEW).state is NodeState.GONE
+    assert world.fleet.completions == [Completion(NEW, "leave", proceed=True)]
+
+
+def test_of_an_instance_that_vanishes_while_it_joins_nothing_is_kept(world: World) -> None:
+    launch = world.launch(NEW)
+    world.commands.register(NEW)
+    world.registrar.launching(launch)
+    world.end_command(Command.CSR, output=SIGNING_REQUEST)
+    world.registrar.advance(NEW)
+    world.fleet.vanish(NEW)
+    assert world.registrar.advance(NEW).state is NodeState.GONE
+    assert [world.store.fact(f"{kind}/{NEW}") for kind in ("signing-request", "certificate")] == [None, None]
 
 
 def test_a_late_event_for_a_buried_node_changes_nothing(world: World) -> None:
