@@ -178,6 +178,15 @@ class StateStore(Protocol):
     def cancel_move(self, container: Container) -> Container:
         """Give the reservation on `moving_to` and the lease back. Raises Conflict."""
 
+    def restore(self, container: Container, *, over: Container | None = None) -> Container:
+        """Store a record made anew of what lives on `container.node`, with its reservation there, in one transaction.
+
+        The reservation is counted whatever room there is, since it is in use. A new one with `counted` counts towards
+        its tenant's quota, whatever that allows. `over` is the record of the same request that it takes the place of,
+        whose reservations are given back. Raises NameTaken, Conflict when `over` is no longer as given, NodeChanged
+        when the node is unknown or GONE.
+        """
+
     def container(self, name: ContainerName) -> Container | None: ...
 
     def containers_on(self, node_id: NodeId) -> tuple[Container, ...]:
@@ -322,6 +331,7 @@ class InstanceFacts:
     group: str = ""
     lifecycle: str = "on-demand"
     image_id: str = ""
+    launched_at: float = 0.0
 
 
 class Fleet(Protocol):
@@ -350,6 +360,9 @@ class Fleet(Protocol):
         """Extend the action; False when no such action waits any more."""
 
     def instance(self, node_id: NodeId) -> InstanceFacts | None: ...
+
+    def instances(self, node_ids: Sequence[NodeId]) -> tuple[InstanceFacts, ...]:
+        """Those of these instances that EC2 describes, in no order."""
 
     def type_capacity(self, instance_type: str) -> Resources:
         """vCPUs and memory of an instance type."""
@@ -460,6 +473,19 @@ class EngineContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineRecord:
+    """What an engine tells of the request that made a container; `started_at` is its last start there.
+
+    `doubt` is "" where the request is the accepted one, to the last field; else it says why it isn't: it would make
+    such a container, but what it asked of placement is not known.
+    """
+
+    request: Request
+    started_at: float | None
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LogTail:
     """The end of what a container has written, to standard output and error; `is_cut` when more was asked for."""
 
@@ -498,6 +524,9 @@ class Engines(Protocol):
     def containers(self, node: Node) -> tuple[EngineContainer, ...]:
         """The fleet's containers on this engine, running or not."""
 
+    def recall(self, node: Node, engine_id: str) -> EngineRecord | None:
+        """What the engine tells of the request that made the fleet's container; None when it is gone."""
+
     def logs(self, node: Node, name: ContainerName, *, tail: int, most_bytes: int) -> LogTail | None:
         """The last `tail` lines, and of those the last `most_bytes`; None when the container is not there."""
 
@@ -516,6 +545,7 @@ class SwarmNode:
     host_name: str
     ready: bool
     role: Role
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Swarm(Protocol):

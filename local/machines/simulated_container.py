@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 from local.machines.simulated_network import Refusal
@@ -14,6 +15,8 @@ from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, Resources
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 LEAST_MEMORY_BYTES = 6 * 2**20
 DEFAULT_NETWORK = "bridge"
+NEVER = datetime(1, 1, 1, tzinfo=UTC)
+"""What an engine says of a container that it has not started."""
 
 
 @dataclass(slots=True)
@@ -28,6 +31,7 @@ class SimulatedContainer:
     created: float
     status: str = "created"
     sent_bytes: int = 0
+    started: datetime | None = None
     addresses: dict[str, str] = field(default_factory=dict)
     """By network, while it runs."""
     output: list[bytes] = field(default_factory=list)
@@ -67,7 +71,7 @@ class SimulatedContainer:
             "Id": self.id,
             "Name": f"/{self.name}",
             "Image": self.config["Image"],
-            "State": {"Status": self.status, "Running": self.running, "Dead": False},
+            "State": {"Status": self.status, "Running": self.running, "Dead": False, "StartedAt": self._started_at()},
             "Config": {"Tty": self.has_terminal, **self.config},
             "HostConfig": dict(self.host_config),
             "NetworkSettings": {"Networks": self._endpoints()},
@@ -90,6 +94,9 @@ class SimulatedContainer:
         networks = [f"eth{number}" for number, _ in enumerate(self.networks)] if self.running else []
         figures = [(name, {"rx_bytes": 0, "tx_bytes": self.sent_bytes if name == "eth0" else 0}) for name in networks]
         return {"id": self.id, "name": f"/{self.name}", **({"networks": dict(figures)} if figures else {})}
+
+    def _started_at(self) -> str:
+        return (self.started or NEVER).isoformat().replace("+00:00", "Z")
 
     def _endpoints(self) -> dict[str, object]:
         return {

@@ -6,8 +6,10 @@ Nothing here is thread-safe: whoever calls holds the machines' lock.
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http import HTTPStatus
 from ipaddress import IPv4Network
 
@@ -85,7 +87,7 @@ class SimulatedEngine:
     # Containers.
     def create(self, name: str, body: dict[str, object]) -> str:
         """Create a container; returns its id. Raises Refusal."""
-        made = new_container(name, body, capacity=self.capacity, now=self.clock())
+        made = new_container(name, body, capacity=self.capacity, now=time.time())
         image = str(body["Image"])
         if full_reference(image) not in self.images:
             raise Refusal(HTTPStatus.NOT_FOUND, f"No such image: {image}")
@@ -122,7 +124,7 @@ class SimulatedEngine:
         except Refusal:
             self._detach(container)
             raise
-        container.status = "running"
+        container.status, container.started = "running", datetime.now(UTC)
         container.output.append(b"simulated: started\n")
         return True
 

@@ -6,6 +6,7 @@ Each test runs on every site: simulated engines, and real ones where a fixture `
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,7 @@ import pytest
 from swarmkeeper.domain.model import ContainerName, Node, NodeId, Request, Resources, Role
 from swarmkeeper.domain.placement.labels import STANDARD_LABELS
 from swarmkeeper.errors import Conflict, ImageMissing, InvalidInput, Unavailable, Unreachable
-from swarmkeeper.ports import Engines, Swarm
+from swarmkeeper.ports import EngineRecord, Engines, Swarm
 from tests.unit.adapters.engine.simulated_fleet import IMAGE, NETWORK, SUBNET, SimulatedFleet
 
 MIB = 2**20
@@ -195,6 +196,23 @@ def test_an_engine_that_nobody_answers_for_has_begun_nothing(site: Site) -> None
         site.engines.create(nobody, site.request())
 
 
+def test_a_request_is_recalled_from_the_container_that_it_made(site: Site) -> None:
+    body = {"Cmd": ["sleep", "600"], "Env": ["A=1", "PATH=/bin:/usr/bin"], "Image": site.image}
+    request = replace(site.request(), body=json.dumps(body, sort_keys=True, separators=(",", ":")))
+    made = site.engines.create(site.worker, request)
+    assert site.engines.recall(site.worker, made) == EngineRecord(request, None)
+    begun = time.time()
+    site.engines.start(site.worker, made)
+    recalled = site.engines.recall(site.worker, made)
+    assert recalled is not None
+    assert (recalled.request, recalled.doubt) == (request, "")
+    assert recalled.started_at == pytest.approx(begun, abs=10)
+
+
+def test_nothing_is_recalled_of_a_container_that_is_gone(site: Site) -> None:
+    assert site.engines.recall(site.worker, "f" * 64) is None
+
+
 def test_the_swarm_lists_its_nodes_by_host_name(site: Site) -> None:
     listed = {node.host_name: (node.role, node.ready) for node in site.swarm.nodes(site.manager)}
     assert listed == {site.manager.id: (Role.MANAGER, True), site.worker.id: (Role.WORKER, True)}
@@ -203,6 +221,8 @@ def test_the_swarm_lists_its_nodes_by_host_name(site: Site) -> None:
 def test_a_node_can_be_labelled_again_and_again(site: Site) -> None:
     for labels in ({"pool": "workers"}, {"pool": "workers"}, {"pool": "gpu", "zone": "a"}):
         site.swarm.label(site.manager, site.worker.swarm_id, labels)
+    listed = {node.host_name: node.labels for node in site.swarm.nodes(site.manager)}
+    assert listed == {site.manager.id: {}, site.worker.id: {"pool": "gpu", "zone": "a"}}
 
 
 def test_labelling_a_node_that_is_not_listed_is_a_conflict(site: Site) -> None:

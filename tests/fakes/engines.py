@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from swarmkeeper.domain.model import ContainerName, Image, Node, NodeId, Request
 from swarmkeeper.errors import Conflict, ImageMissing, InvalidInput, Unavailable, Unreachable
-from swarmkeeper.ports import EngineContainer, EngineFacts, LogTail
+from swarmkeeper.ports import EngineContainer, EngineFacts, EngineRecord, LogTail
 from tests.fakes.faults import Fallible, can_fail
 
 
@@ -21,6 +21,9 @@ class FakeContainer:
     has_run: bool = False
     sent_bytes: int = 0
     created_at: float = 0.0
+    started_at: float | None = None
+    doubt: str = ""
+    """Why the engine can't tell the request that made it, if so."""
 
 
 STANDARD = {
@@ -154,6 +157,11 @@ class FakeEngines(Fallible):
             EngineContainer(one.id, one.request.name, one.running, has_run=one.has_run, created_at=one.created_at)
             for one in held
         )
+
+    @can_fail
+    def recall(self, node: Node, engine_id: str) -> EngineRecord | None:
+        held = next((one for one in self._reach(node).containers.values() if one.id == engine_id), None)
+        return None if held is None else EngineRecord(held.request, held.started_at, held.doubt)
 
     @can_fail
     def images(self, node: Node) -> tuple[Image, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from swarmkeeper.domain.model import Hook, NodeId, Resources
@@ -160,6 +160,10 @@ class FakeFleet(Fallible):
     @can_fail
     def instance(self, node_id: NodeId) -> InstanceFacts | None:
         return self._instances.get(node_id)
+
+    @can_fail
+    def instances(self, node_ids: Sequence[NodeId]) -> tuple[InstanceFacts, ...]:
+        return tuple(self._instances[node_id] for node_id in node_ids if node_id in self._instances)
 
     @can_fail
     def type_capacity(self, instance_type: str) -> Resources:

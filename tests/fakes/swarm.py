@@ -48,6 +48,7 @@ class FakeSwarm(Fallible):
         if swarm_id not in self.listed:
             raise Conflict(f"the Swarm lists no node {swarm_id}")
         self.labels.setdefault(swarm_id, {}).update(labels)
+        self.listed[swarm_id] = replace(self.listed[swarm_id], labels=dict(self.labels[swarm_id]))
 
     @can_fail
     def remove(self, manager: Node, swarm_id: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swarmkeeper.adapters.aws.request_json import request_from, request_text
+from swarmkeeper.adapters.request_json import request_from, request_text
 from swarmkeeper.domain.model import Request
 from swarmkeeper.edge.create_body import CreateBody, EndpointSettings, HostConfigBody, Mount
 from swarmkeeper.edge.problems import problem_of

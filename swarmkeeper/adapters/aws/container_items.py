@@ -17,7 +17,7 @@ from swarmkeeper.adapters.aws.items import (
     shard_of,
     text,
 )
-from swarmkeeper.adapters.aws.request_json import request_from, request_text
+from swarmkeeper.adapters.request_json import request_from, request_text
 from swarmkeeper.domain.model import Container, ContainerState, NodeId, Request
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypedDict
 
@@ -28,6 +28,8 @@ ALIVE = frozenset({"pending", "running"})
 REFRESHING = frozenset({"Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking"})
 """A group has at most one refresh at a time, and the newest comes first."""
 GROUP_TAG = "aws:autoscaling:groupName"
+FILTER_VALUES = 200
+"""The most that one filter of EC2's may name."""
 
 
 class AutoScalingFleet:
@@ -121,6 +123,19 @@ class AutoScalingFleet:
         found = [instance for reservation in answer["Reservations"] for instance in reservation["Instances"]]
         return _facts(found[0]) if found else None
 
+    def instances(self, node_ids: Sequence[NodeId]) -> tuple[InstanceFacts, ...]:
+        # A filter leaves out what EC2 doesn't know; a list of ids would be refused whole.
+        chunks = (node_ids[start : start + FILTER_VALUES] for start in range(0, len(node_ids), FILTER_VALUES))
+        return tuple(facts for chunk in chunks for facts in self._described(chunk))
+
+    def _described(self, node_ids: Sequence[NodeId]) -> list[InstanceFacts]:
+        pages = self._ec2.get_paginator("describe_instances").paginate(
+            Filters=[{"Name": "instance-id", "Values": list(node_ids)}]
+        )
+        with aws_errors():
+            reservations = [reservation for page in pages for reservation in page["Reservations"]]
+        return [_facts(instance) for reservation in reservations for instance in reservation["Instances"]]
+
     def type_capacity(self, instance_type: str) -> Resources:
         """Raises InvalidInput for a type that EC2 doesn't know."""
         with aws_errors():
@@ -206,4 +221,5 @@ def _facts(found: InstanceTypeDef) -> InstanceFacts:
         group=tags.get(GROUP_TAG, ""),
         lifecycle=found.get("InstanceLifecycle", "on-demand"),
         image_id=found.get("ImageId", ""),
+        launched_at=found["LaunchTime"].timestamp() if "LaunchTime" in found else 0.0,
     )

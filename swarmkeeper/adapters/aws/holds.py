@@ -5,6 +5,7 @@ from __future__ import annotations
 from swarmkeeper.adapters.aws.items import RESERVED_GENERIC, Item, change_keys, hold_key, node_key, number, text
 from swarmkeeper.adapters.aws.occupant_json import occupant_text
 from swarmkeeper.adapters.aws.writes import Terms, Write, add_to, delete, put, set_attributes
+from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import Node, NodeId, Request, Resources
 from swarmkeeper.domain.occupants import occupant_of
 from swarmkeeper.ports import Limit
@@ -17,6 +18,13 @@ def take(node: Node, request: Request, limit: Limit, *, now: float) -> list[Writ
         _change(node.id, _amounts(request.reservation, +1), _as_seen(node, request, limit), now),
         put(hold, Terms().absent()),
     ]
+
+
+def take_anyway(node_id: NodeId, request: Request, engine_id: str, *, now: float) -> list[Write]:
+    """Hold a reservation for what runs on the node already, whatever room there is."""
+    hold: Item = {**hold_key(node_id, request.name), "occupant": text(occupant_text(occupant_of(request, engine_id)))}
+    there = Terms().equal("pk", node_key(node_id)["pk"]).differ("state", text(NodeState.GONE))
+    return [_change(node_id, _amounts(request.reservation, +1), there, now), put(hold, Terms().absent())]
 
 
 def free(node_id: NodeId, request: Request, *, now: float) -> list[Write]:

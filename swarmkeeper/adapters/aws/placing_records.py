@@ -8,18 +8,21 @@ from dataclasses import replace
 from swarmkeeper.adapters.aws.container_items import container_item
 from swarmkeeper.adapters.aws.container_terms import (
     OF_CONTAINER,
+    OF_NODE,
     OF_TENANT,
     as_given,
+    holders,
     pending_like,
     raise_conflict,
     raise_node_changed,
 )
 from swarmkeeper.adapters.aws.dynamo import ConditionFailed, DynamoTable, TransactionRefused
-from swarmkeeper.adapters.aws.holds import take
+from swarmkeeper.adapters.aws.holds import free, take, take_anyway
+from swarmkeeper.adapters.aws.node_records import node_or_none
 from swarmkeeper.adapters.aws.tenant_records import count_in, quota_exceeded
 from swarmkeeper.adapters.aws.writes import Terms, Write, put
 from swarmkeeper.domain.model import Container, ContainerState, Node, Quota, Request
-from swarmkeeper.errors import Contention, InvariantBroken
+from swarmkeeper.errors import Contention, InvariantBroken, NameTaken, NodeChanged
 from swarmkeeper.ports import RESERVATION_LEASE_S, Limit
 
 
@@ -92,6 +95,30 @@ class PlacingRecords:
                 return self._tell(pending_like(request, refused.actual[OF_CONTAINER]), reason)
             raise quota_exceeded(request, quota or Quota(), refused.actual[1]) from refused
         return parked
+
+    def restore(self, container: Container, *, over: Container | None = None) -> Container:
+        if container.node is None:
+            raise InvariantBroken(f"{container.name} lives nowhere")
+        held = take_anyway(container.node, container.request, container.engine_id, now=self.now())
+        if over is None:
+            restored, terms = container, Terms().absent()
+            besides = [count_in(container.request, Quota())] if container.counted else []
+        else:
+            restored = replace(container, version=over.version + 1, counted=over.counted)
+            terms = as_given(over)
+            besides = [part for node_id in holders(over) for part in free(node_id, over.request, now=self.now())]
+        try:
+            self.table.transact_patiently([put(container_item(restored), terms), *held, *besides])
+        except TransactionRefused as refused:
+            if over is not None:
+                raise_conflict(over, refused)
+            if OF_CONTAINER in refused.actual:
+                raise NameTaken(f"{container.name} is known already") from refused
+            if OF_NODE in refused.actual:
+                actual = node_or_none(refused.actual[OF_NODE])
+                raise NodeChanged(f"{container.node} is not there", actual) from refused
+            raise InvariantBroken(f"{container.name} holds something on {container.node} already") from refused
+        return restored
 
     def count(self, container: Container) -> Container:
         if container.counted:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from swarmkeeper.adapters.engine.recall import LABEL_RECORD, record_label
 from swarmkeeper.domain.model import Request
 from swarmkeeper.errors import InvalidInput
 
@@ -14,6 +15,7 @@ LABEL_NAME = "swarmkeeper.name"
 LABEL_REQUEST = "swarmkeeper.request"
 LABEL_ALIASES = "swarmkeeper.aliases"
 """The further names, comma-separated: after `stop` the engine itself no longer knows them."""
+OWN_LABELS = frozenset({LABEL_FLEET, LABEL_NAME, LABEL_REQUEST, LABEL_ALIASES, LABEL_RECORD})
 
 
 def create_body(request: Request, *, fleet: str) -> dict[str, object]:
@@ -24,8 +26,9 @@ def create_body(request: Request, *, fleet: str) -> dict[str, object]:
     """
     body = _parsed(request.body)
     aliases = _aliases(body, request)
+    record = {LABEL_RECORD: record_label(request, body)}
     body["Image"] = request.image
-    body["Labels"] = _section(body, "Labels") | _labels(request, fleet, aliases)
+    body["Labels"] = _section(body, "Labels") | _labels(request, fleet, aliases) | record
     body["HostConfig"] = _section(body, "HostConfig") | _limits(request)
     if request.network:
         body["HostConfig"] = _section(body, "HostConfig") | {"NetworkMode": request.network}

@@ -15,11 +15,13 @@ from swarmkeeper.adapters.engine.create_body import (
     LABEL_FLEET,
     LABEL_NAME,
     LABEL_REQUEST,
+    OWN_LABELS,
     aliases_of,
     create_body,
     digest_of,
 )
 from swarmkeeper.adapters.engine.log_tails import last_bytes
+from swarmkeeper.adapters.engine.recall import Unreadable, request_in, request_seen, started_at
 from swarmkeeper.adapters.engine.references import LABEL_TENANT, bound_to_ids
 from swarmkeeper.adapters.engine.shared_volumes import (
     SharedStorage,
@@ -29,7 +31,7 @@ from swarmkeeper.adapters.engine.shared_volumes import (
 )
 from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, ContainerName, Image, Node, Request, Resources
 from swarmkeeper.errors import Conflict, Unavailable
-from swarmkeeper.ports import EngineContainer, EngineFacts, Engines, LogTail
+from swarmkeeper.ports import EngineContainer, EngineFacts, EngineRecord, Engines, LogTail
 
 STOP_GRACE_S = 10
 """Docker's own default between the stop signal and the kill."""
@@ -145,6 +147,14 @@ class DockerEngines(Engines):
             found = (_listed(item) for item in listed)
             return tuple(sorted(found, key=lambda container: container.name))
 
+    def recall(self, node: Node, engine_id: str) -> EngineRecord | None:
+        with self._clients.calling(node, "inspect") as engine:
+            try:
+                found: dict[str, Any] = engine.inspect_container(engine_id)
+            except NotFound:
+                return None
+        return _recalled(found)
+
     def images(self, node: Node) -> tuple[Image, ...]:
         with self._clients.calling(node, "images") as engine:
             listed: list[dict[str, Any]] = engine.images()
@@ -225,3 +235,22 @@ def _listed(item: Mapping[str, Any]) -> EngineContainer:
         has_run=item["State"] != "created",
         created_at=float(item["Created"]),
     )
+
+
+def _recalled(found: Mapping[str, Any]) -> EngineRecord:
+    """The request that made the container, if its label proves it, else one that would make such a container."""
+    labels: dict[str, str] = found["Config"].get("Labels") or {}
+    try:
+        request = _proven(labels, list(found["Config"].get("Env") or ()))
+    except Unreadable as problem:
+        users = {label: value for label, value in labels.items() if label not in OWN_LABELS}
+        seen = request_seen(found, users, labels.get(LABEL_NAME, ""))
+        return EngineRecord(seen, started_at(found), doubt=str(problem))
+    return EngineRecord(request, started_at(found))
+
+
+def _proven(labels: Mapping[str, str], environment: list[str]) -> Request:
+    request = request_in(labels, environment)
+    if request.name != labels.get(LABEL_NAME) or digest_of(request) != labels.get(LABEL_REQUEST):
+        raise Unreadable("the record of its request is not what made it")
+    return request

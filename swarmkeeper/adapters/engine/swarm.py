@@ -95,6 +95,7 @@ def _swarm_node(item: Mapping[str, Any]) -> SwarmNode:
         host_name=str(item.get("Description", {}).get("Hostname", "")),  # unknown until the node has reported once
         ready=item["Status"]["State"] == "ready",
         role=Role(item["Spec"]["Role"]),
+        labels=dict(item["Spec"].get("Labels") or {}),
     )
 
 

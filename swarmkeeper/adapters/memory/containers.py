@@ -7,6 +7,7 @@ from dataclasses import replace
 from swarmkeeper.adapters.memory.nodes import NodeTable
 from swarmkeeper.adapters.memory.operations import Kind, operation
 from swarmkeeper.adapters.memory.tenants import TenantTable
+from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Node, NodeId, Quota, Request
 from swarmkeeper.domain.occupants import occupant_of
 from swarmkeeper.errors import Conflict, Contention, InvariantBroken, NameTaken, NodeChanged
@@ -164,6 +165,24 @@ class ContainerTable(TenantTable, NodeTable):
         self._as_given(container)
         self._give_back(container, target)
         return self._keep(replace(container, moving_to=None, lease_until=0.0, version=container.version + 1))
+
+    @operation(Kind.PATIENT)
+    def restore(self, container: Container, *, over: Container | None = None) -> Container:
+        if over is not None:
+            self._as_given(over)
+        elif container.name in self.stored.containers:
+            raise NameTaken(f"{container.name} is known already")
+        node = None if container.node is None else self.stored.nodes.get(container.node)
+        if node is None or node.state is NodeState.GONE:
+            raise NodeChanged(f"{container.node} is not there", node)
+        if over is not None:
+            self._give_back(over, *_holders(over))
+            container = replace(container, version=over.version + 1, counted=over.counted)
+        elif container.counted:
+            self.count_in(container.request, Quota())
+        self._take(node.id, container.request)
+        self.stored.held[node.id][container.name] = occupant_of(container.request, container.engine_id)
+        return self._keep(container)
 
     @operation(Kind.READ)
     def container(self, name: ContainerName) -> Container | None:

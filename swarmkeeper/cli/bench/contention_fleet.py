@@ -31,6 +31,7 @@ from swarmkeeper.ports import (
     CommandResult,
     EngineContainer,
     EngineFacts,
+    EngineRecord,
     LogTail,
     StateStore,
 )
@@ -100,6 +101,9 @@ class TimedEngines:
         _not_asked()
 
     def containers(self, node: Node) -> tuple[EngineContainer, ...]:
+        return _not_asked()
+
+    def recall(self, node: Node, engine_id: str) -> EngineRecord | None:
         return _not_asked()
 
     def logs(self, node: Node, name: ContainerName, *, tail: int, most_bytes: int) -> LogTail | None:

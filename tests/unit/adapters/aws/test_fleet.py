@@ -55,6 +55,16 @@ def test_a_group_is_read_as_it_stands(fleet: AutoScalingFleet, session: boto3.se
     assert group.suspended == {"AZRebalance"}
 
 
+def test_instances_are_described_together_and_unknown_ones_are_left_out(fleet: AutoScalingFleet) -> None:
+    fleet.set_desired(GROUP, 3)
+    known = [instance.id for instance in fleet.group(GROUP).instances]
+    found = fleet.instances([*known, NodeId("i-0000000000000dead")])
+    assert sorted(facts.id for facts in found) == sorted(known)
+    assert set(found) == {fleet.instance(node_id) for node_id in known}
+    assert all(facts.launched_at > 0 for facts in found)
+    assert fleet.instances([]) == ()
+
+
 def test_an_unknown_group_is_a_bug(fleet: AutoScalingFleet) -> None:
     with pytest.raises(InvariantBroken):
         fleet.group("demo-none")

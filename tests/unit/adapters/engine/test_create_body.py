@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from swarmkeeper.adapters.engine.create_body import aliases_of, create_body, digest_of
+from swarmkeeper.adapters.engine.recall import record_label
 from swarmkeeper.domain.model import Resources
 from swarmkeeper.errors import InvalidInput
 from tests.unit.adapters.engine.simulated_fleet import a_request
@@ -47,8 +49,10 @@ def test_a_request_without_a_network_keeps_what_its_body_says() -> None:
 
 
 def test_our_labels_win_over_the_users() -> None:
-    request = a_request(Labels={"swarmkeeper.fleet": "other", "team": "blue"})
+    forged = {"swarmkeeper.fleet": "other", "swarmkeeper.record": "other", "team": "blue"}
+    request = a_request(Labels=forged)
     assert create_body(request, fleet="demo")["Labels"] == {
+        "swarmkeeper.record": record_label(request, json.loads(request.body)),
         "swarmkeeper.fleet": "demo",
         "swarmkeeper.name": "web-1",
         "swarmkeeper.request": digest_of(request),
