@@ -87,7 +87,7 @@ class Admitter:
             node,
             swarm_id=shown.id,
             labels=labels,
-            capacity=self._capacity(engine, instance, plan),
+            capacity=capacity_of(engine, self._fleet.type_capacity(instance.instance_type), plan),
             command=None,
             reason="",
         )
@@ -98,11 +98,11 @@ class Admitter:
         self._swarm.ensure_network(manager, self._settings.network, self._settings.network_subnet)
         self._tokens.publish(manager)
 
-    def _capacity(self, engine: EngineFacts, instance: InstanceFacts, plan: PoolPlan) -> Resources:
-        """What may be reserved: the smaller of engine's and instance type's word, less reserve, overcommitted."""
-        kind = self._fleet.type_capacity(instance.instance_type)
-        nano_cpus = min(engine.capacity.nano_cpus, kind.nano_cpus)
-        return plan.offered(Resources(nano_cpus, min(engine.capacity.memory_bytes, kind.memory_bytes)))
+
+def capacity_of(engine: EngineFacts, machine: Resources, plan: PoolPlan) -> Resources:
+    """What may be reserved: the smaller of the engine's and the instance type's word, less reserve, overcommitted."""
+    nano_cpus = min(engine.capacity.nano_cpus, machine.nano_cpus)
+    return plan.offered(Resources(nano_cpus, min(engine.capacity.memory_bytes, machine.memory_bytes)))
 
 
 def labels_of(pool: Pool, instance: InstanceFacts) -> dict[str, str]:

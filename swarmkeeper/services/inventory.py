@@ -20,6 +20,7 @@ from swarmkeeper.domain.model import Container, ContainerName, ContainerState, N
 from swarmkeeper.errors import Conflict, Unavailable
 from swarmkeeper.ports import Clock, EngineContainer, Engines, StateStore
 from swarmkeeper.services.health import HEALTHY, NodeHealth
+from swarmkeeper.services.recording import is_closed
 
 LEFT_BEHIND_S = 600.0
 """How old a copy that was never started must be: younger ones may be in the making."""
@@ -58,7 +59,7 @@ class Inventory:
     def check(self, node_id: NodeId) -> Found:
         """Make good what differs. Raises Unavailable when the engine does not answer."""
         node = self._store.node(node_id)
-        if node is None or node.state not in LOOKED_AT:
+        if node is None or node.state not in LOOKED_AT or is_closed(node):
             return Found(node_id)
         # The table first: what is confirmed between the two reads must not look as if it were gone.
         held = [each for each in self._store.containers_on(node_id) if _settled_on(each, node_id)]

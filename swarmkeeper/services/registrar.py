@@ -17,6 +17,7 @@ from swarmkeeper.services.admitting import RegistrarSettings, labels_of
 from swarmkeeper.services.drainer import JOIN_HOOK, LEAVE_HOOK, Drainer, is_ending
 from swarmkeeper.services.joiner import Joiner
 from swarmkeeper.services.progress import Progress
+from swarmkeeper.services.recording import is_closed
 from swarmkeeper.services.transitions import stepped
 
 ENDED_EARLY = "ended while it joined"
@@ -76,6 +77,8 @@ class Registrar:
         if node.state is NodeState.GONE:
             self._fleet.complete(hook, node.id, proceed=True)
             return Progress(node.id, node.state, "nothing to drain")
+        if is_closed(node):  # it would look empty
+            raise Unavailable(f"{node.id}: {node.reason}")
         return self._told_to_end(node, hook)
 
     def advance(self, node_id: NodeId) -> Progress:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from swarmkeeper.domain.model import ContainerName, Image, Node, NodeId, Request
+from swarmkeeper.domain.model import ContainerName, Image, Node, NodeId, Request, Resources
 from swarmkeeper.errors import Conflict, ImageMissing, InvalidInput, Unavailable, Unreachable
 from swarmkeeper.ports import EngineContainer, EngineFacts, EngineRecord, LogTail
 from tests.fakes.faults import Fallible, can_fail
@@ -44,6 +44,8 @@ class FakeEngine:
     """Whether a connection can be made."""
     silent: bool = False
     """Whether it takes connections and never answers."""
+    capacity: Resources | None = None
+    """What its machine has; what the node's record says unless given."""
 
 
 class FakeEngines(Fallible):
@@ -91,10 +93,8 @@ class FakeEngines(Fallible):
 
     @can_fail
     def facts(self, node: Node) -> EngineFacts:
-        self._reach(node)
-        return EngineFacts(
-            name=node.id, capacity=node.capacity, version="20.10.24", swarm_state="active", labels=STANDARD
-        )
+        capacity = self._reach(node).capacity or node.capacity
+        return EngineFacts(name=node.id, capacity=capacity, version="20.10.24", swarm_state="active", labels=STANDARD)
 
     @can_fail
     def create(self, node: Node, request: Request) -> str:

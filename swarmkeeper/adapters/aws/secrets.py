@@ -22,17 +22,24 @@ class FleetSecrets:
         self._client = client
         self._fleet = fleet
 
-    def get(self, name: str) -> Mapping[str, str]:
-        """The secret's value. Raises Unavailable while it has none."""
+    def find(self, name: str) -> Mapping[str, str] | None:
+        """The secret's value, None while it has none."""
         with aws_errors():
             try:
                 text = self._client.get_secret_value(SecretId=self._id(name))["SecretString"]
             except ClientError as error:
                 # An empty secret answers as a missing one does.
                 if code_of(error) == "ResourceNotFoundException":
-                    raise Unavailable(f"the secret {self._id(name)} has no value yet") from error
+                    return None
                 raise
         return _strings(self._id(name), text)
+
+    def get(self, name: str) -> Mapping[str, str]:
+        """The secret's value. Raises Unavailable while it has none."""
+        value = self.find(name)
+        if value is None:
+            raise Unavailable(f"the secret {self._id(name)} has no value yet")
+        return value
 
     def put(self, name: str, value: Mapping[str, str]) -> None:
         """Make this the current value; the one before stays readable as AWSPREVIOUS."""

@@ -21,6 +21,9 @@ LEASE_S = 60.0
 class Secrets(Protocol):
     """JSON secrets of the fleet by name, e.g. `ca`, `client/placement`."""
 
+    def find(self, name: str) -> Mapping[str, str] | None:
+        """The secret's value, None while it has none."""
+
     def get(self, name: str) -> Mapping[str, str]:
         """Raises Unavailable while the secret has no value."""
 
@@ -73,13 +76,24 @@ class FleetAuthority:
             raise Unavailable("another registrar is making the fleet's authority") from error
 
     def _make(self) -> None:
-        now = at(self._clock.now())
-        authority = x509.make_authority(self._fleet, now)
-        self._secrets.put("ca", {"key": authority.key, "certificate": authority.certificate})
+        """Make what has no value yet: an authority that the table has forgotten is still the engines' own."""
+        kept = self._secrets.find("ca")
+        if kept is None:
+            authority = x509.make_authority(self._fleet, at(self._clock.now()))
+            self._secrets.put("ca", {"key": authority.key, "certificate": authority.certificate})
+        else:
+            authority = KeyPair(key=kept["key"], certificate=kept["certificate"])
         for client in self._clients:
-            pair = x509.make_client(authority, f"{self._fleet}-{client}", now)
-            value = {"key": pair.key, "certificate": pair.certificate, "authority": authority.certificate}
-            self._secrets.put(f"client/{client}", value)
+            self._certify(client, authority)
+
+    def _certify(self, client: str, authority: KeyPair) -> None:
+        """Give the client a certificate of this authority, unless it has one."""
+        held = self._secrets.find(f"client/{client}")
+        if held is not None and held["authority"] == authority.certificate:
+            return
+        pair = x509.make_client(authority, f"{self._fleet}-{client}", at(self._clock.now()))
+        value = {"key": pair.key, "certificate": pair.certificate, "authority": authority.certificate}
+        self._secrets.put(f"client/{client}", value)
 
     def _loaded(self) -> KeyPair:
         if self._authority is None:

@@ -36,7 +36,9 @@ from swarmkeeper.services.needs import CapacityNeeds
 from swarmkeeper.services.pending import PendingQueue
 from swarmkeeper.services.placer import Placer
 from swarmkeeper.services.pulls import Puller
+from swarmkeeper.services.rebuild import NODES_A_SHARD, Rebuild
 from swarmkeeper.services.reconciler import Reconciler
+from swarmkeeper.services.recorder import Recorder
 from swarmkeeper.services.registrar import Registrar, WaitingHook
 from swarmkeeper.services.remover import Remover
 from swarmkeeper.services.reservations import Reserver
@@ -105,6 +107,7 @@ class World:
     pauses: list[float] = field(default_factory=list)
     quota_of: Callable[[str], Quota | None] = unlimited
     token_rotation_s: float | None = 30 * 86_400.0
+    nodes_a_shard: int = NODES_A_SHARD
 
     def __post_init__(self) -> None:
         self.plans = {PoolName(n): a_plan(n, r) for n, r in (("workers", Role.WORKER), ("managers", Role.MANAGER))}
@@ -123,7 +126,9 @@ class World:
         listed = self.swarm.join(node_id)
         self.commands.register(node_id)
         self.store.add_node(a_node(node_id, slots=slots, swarm_id=listed.id))
-        return self.node(node_id)
+        node = self.node(node_id)
+        self.engines.on(node_id).capacity = node.capacity
+        return node
 
     def node(self, node_id: str) -> Node:
         node = self.store.node(NodeId(node_id))
@@ -260,6 +265,26 @@ class World:
             store=self.store, keeper=self.token_keeper, clock=self.clock, every_s=self.token_rotation_s
         )
         return rotation.check(self.drainer.manager())
+
+    @property
+    def rebuild(self) -> Rebuild:
+        recorder = Recorder(
+            store=self.store,
+            engines=self.engines,
+            watches=self.watches,
+            clock=self.clock,
+            quota_of=self.quota_of,
+        )
+        return Rebuild(
+            store=self.store,
+            fleet=self.fleet,
+            swarm=self.swarm,
+            engines=self.engines,
+            recorder=recorder,
+            clock=self.clock,
+            plans=self.plans,
+            nodes_a_shard=self.nodes_a_shard,
+        )
 
     @property
     def reconciler(self) -> Reconciler:

@@ -25,6 +25,9 @@ class MemorySecrets:
     def __init__(self) -> None:
         self.values: dict[str, dict[str, str]] = {}
 
+    def find(self, name: str) -> Mapping[str, str] | None:
+        return self.values.get(name)
+
     def get(self, name: str) -> Mapping[str, str]:
         if name not in self.values:
             raise Unavailable(f"{name} has no value yet")
@@ -153,3 +156,23 @@ def test_keys_stay_out_of_representations(store: FakeStateStore, secrets: Memory
     authority.ensure()
     authority.authority()
     assert "PRIVATE" not in repr(vars(authority))
+
+
+def test_an_authority_that_the_table_has_forgotten_stays(secrets: MemorySecrets) -> None:
+    an_authority(FakeStateStore(), secrets).ensure()
+    before = dict(secrets.values)
+    again = an_authority(FakeStateStore(), secrets)
+    again.ensure()
+    assert secrets.values == before
+    assert again.authority() == before["ca"]["certificate"]
+
+
+def test_a_maker_that_died_half_way_leaves_an_authority_to_go_on_with(
+    store: FakeStateStore, secrets: MemorySecrets
+) -> None:
+    an_authority(FakeStateStore(), secrets).ensure()
+    made = secrets.values["ca"]
+    del secrets.values["client/registrar"]
+    an_authority(store, secrets).ensure()
+    assert secrets.values["ca"] == made
+    assert secrets.values["client/registrar"]["authority"] == made["certificate"]
