@@ -6,16 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from swarmkeeper.composition import Composition
+from swarmkeeper.ports import Clock
 from swarmkeeper.services.lifetimes import Lifetimes
+from swarmkeeper.services.rebuild import Rebuild
 from swarmkeeper.services.reconciler import Reconciler
+from swarmkeeper.services.recorder import Recorder
 
 
 @dataclass(frozen=True, slots=True)
 class Wired:
-    """The reconciler, what ends containers in time, and whose they are."""
+    """The reconciler, what ends containers in time, what makes the table anew, and whose they are."""
 
     reconciler: Reconciler
     lifetimes: Lifetimes
+    rebuild: Rebuild
+    clock: Clock
     fleet: str
 
 
@@ -40,4 +45,23 @@ def build(environ: Mapping[str, str]) -> Wired:
         remover=parts.remover,
         clock=parts.clock,
     )
-    return Wired(reconciler, lifetimes, parts.fleet_name)
+    return Wired(reconciler, lifetimes, _rebuild(parts), parts.clock, parts.fleet_name)
+
+
+def _rebuild(parts: Composition) -> Rebuild:
+    recorder = Recorder(
+        store=parts.store,
+        engines=parts.engines,
+        watches=parts.watches,
+        clock=parts.clock,
+        quota_of=parts.settings.tenants.quota_of,
+    )
+    return Rebuild(
+        store=parts.store,
+        fleet=parts.fleet,
+        swarm=parts.swarm,
+        engines=parts.engines,
+        recorder=recorder,
+        clock=parts.clock,
+        plans=parts.plans,
+    )

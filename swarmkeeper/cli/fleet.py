@@ -1,4 +1,4 @@
-"""The fleet as its users reach it: the placement function's direct interface, called through AWS's API."""
+"""The fleet as its operators reach it: its functions' direct interfaces, called through AWS's API."""
 
 from __future__ import annotations
 
@@ -63,6 +63,30 @@ class Answer(TypedDict, total=False):
     error: Problem
 
 
+class RebuiltContainer(TypedDict):
+    """A container on an engine, as the reconciler found it: rebuilt, already there, strange, duplicate."""
+
+    name: str
+    found: str
+    detail: str
+
+
+class RebuiltNode(TypedDict):
+    """An instance of the fleet, as the reconciler found it."""
+
+    id: str
+    found: str
+    detail: str
+    containers: list[RebuiltContainer]
+
+
+class RebuildAnswer(TypedDict):
+    """A shard of a rebuild; `follows` is what the next call goes on after, "" at the end."""
+
+    nodes: list[RebuiltNode]
+    follows: str
+
+
 class FleetError(Exception):
     """The fleet could not be reached, or its function failed."""
 
@@ -102,8 +126,15 @@ class Fleet:
         """Where the request would go now, and why not elsewhere; nothing is reserved."""
         return self._call({"action": "explain", "request": dict(request)})
 
+    def rebuild(self, after: str = "") -> RebuildAnswer:
+        """Record a shard of the fleet anew from what lives."""
+        return cast(RebuildAnswer, self._invoke("reconciler", {"rebuild": True, "after": after}))
+
     def _call(self, event: Mapping[str, object]) -> Answer:
-        function = f"{self.name}-placement"
+        return cast(Answer, self._invoke("placement", event))
+
+    def _invoke(self, role: str, event: Mapping[str, object]) -> object:
+        function = f"{self.name}-{role}"
         try:
             response = self.functions.invoke(FunctionName=function, Payload=json.dumps(event).encode())
         except Exception as error:
@@ -111,7 +142,7 @@ class Fleet:
         payload = cast(Readable, response["Payload"]).read()
         if "FunctionError" in response:
             raise FleetError(f"{function} failed: {_failure(payload)}")
-        return cast(Answer, json.loads(payload))
+        return json.loads(payload)
 
 
 def _failure(payload: bytes) -> str:

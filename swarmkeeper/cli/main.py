@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from swarmkeeper import __version__
-from swarmkeeper.cli import bench, containers, demo_command, local_cloud, nodes, place, scaling, simulate, tokens
+from swarmkeeper.cli import bench, containers, demo_command, local_cloud, nodes, place, scaling, simulate, state, tokens
 
 app = typer.Typer(
     name="swarmkeeper",
@@ -19,6 +19,7 @@ app.add_typer(bench.app, name="bench")
 app.add_typer(nodes.app, name="nodes")
 app.add_typer(scaling.app, name="scaling")
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(state.app, name="state")
 app.command("demo")(demo_command.demo)
 app.command("run")(containers.run)
 app.command("ps")(containers.ps)

@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 
 from functions.reconciler import handler as reconciler
+from functions.reconciler.rebuilding import summary_of
 from functions.reconciler.wiring import Wired
+from swarmkeeper.adapters.memory.tables import ChangeIndex
 from swarmkeeper.domain.model import Lifetime
-from swarmkeeper.errors import Unavailable
+from swarmkeeper.errors import InvalidInput, Unavailable
 from swarmkeeper.ports import RESERVATION_LEASE_S, Event
 from tests.fakes import a_request
 from tests.functions.recorded import Context, recorded
@@ -21,7 +23,7 @@ from tests.unit.services.world import FLEET, World
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "demo")  # as the template does; it must not become a dimension
     world = World().with_manager()
-    wired = Wired(world.reconciler, world.lifetimes, FLEET)
+    wired = Wired(world.reconciler, world.lifetimes, world.rebuild, world.clock, FLEET)
     monkeypatch.setattr(reconciler, "wired", lambda: wired)
     return world
 
@@ -122,3 +124,45 @@ def test_a_container_whose_time_is_over_ends_even_when_no_manager_answers(world:
     with pytest.raises(Unavailable):
         reconciler.handler(recorded("schedule"), Context())
     assert world.store.containers() == ()
+
+
+def test_a_rebuild_answers_with_what_it_found(world: World) -> None:
+    node = world.with_worker("i-0a")
+    world.placer.create(a_request("web-1"))
+    world.store.stored.containers.clear()
+    world.store.stored.held.clear()
+    answer = reconciler.handler({"rebuild": True}, Context())
+    assert answer is not None
+    assert answer["follows"] == ""
+    assert answer["nodes"][1] == {
+        "id": node.id,
+        "found": "already there",
+        "detail": "ready",
+        "containers": [{"name": "web-1", "found": "rebuilt", "detail": ""}],
+    }
+    assert json.loads(json.dumps(answer)) == answer
+    assert world.container().engine_id
+    again = world.rebuild.run(until=world.clock.now())
+    assert summary_of(again) == {"nodes_there": 2, "containers_there": 1}
+
+
+def test_a_rebuild_goes_on_after_what_the_answer_before_gave(world: World) -> None:
+    world.with_worker("i-0a")
+    world.with_worker("i-0b")
+    answer = reconciler.handler({"rebuild": True, "after": "worker/i-0a"}, Context())
+    assert answer is not None
+    assert [node["id"] for node in answer["nodes"]] == ["i-0b"]
+
+
+@pytest.mark.parametrize("event", [{"rebuild": False}, {"rebuild": True, "before": ""}, {"rebuild": True, "after": 1}])
+def test_a_malformed_call_is_refused_by_its_field(world: World, event: dict[str, object]) -> None:
+    with pytest.raises(InvalidInput):
+        reconciler.handler(event, Context())
+
+
+def test_an_empty_table_alone_makes_nobody_rebuild_it(world: World) -> None:
+    world.with_worker("i-0a")
+    world.store.stored.nodes.clear()
+    world.store.changes = ChangeIndex()
+    assert reconciler.handler(recorded("schedule"), Context()) is None
+    assert world.store.stored.nodes == {}
