@@ -36,6 +36,7 @@ for strategy in spread binpack; do
 done
 bench contention-moto contention --store moto --nodes 20 --workers 8
 bench fleet fleet --engines 1000 --requests 2000
+bench reconcile reconcile --engines 1000
 if [ "$(id -u)" != 0 ] || [ "$(uname)" != Linux ]; then
   echo "bench: create and overlay are left out: they need root on Linux, for real engines"
   exit 0

@@ -42,11 +42,21 @@ class Wanted:
 class Running:
     """The engines that run: their ids and addresses, the way to them, and who we are to them."""
 
+    manager: tuple[str, str]
     workers: tuple[tuple[str, str], ...]
     proxy_url: str
     authority_pem: str
     client: KeyPair
     not_proxied: str = NOT_PROXIED
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A container that an engine is to run, by Docker's create body."""
+
+    instance_id: str
+    name: str
+    body: dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +106,10 @@ class SimulatedFleet:
         """Nothing fails from now on, and nothing takes its time."""
         self._connection().send("calm")
 
+    def hold(self, containers: list[Held]) -> None:
+        """Let engines run these containers, which nobody has asked them for; done with the next answer."""
+        self._connection().send(containers)
+
     def look(self) -> Seen:
         """What the engines hold now."""
         here = self._connection()
@@ -116,7 +130,10 @@ def _serve(there: Connection, wanted: Wanted) -> None:
     try:
         there.send(engines.start())
         while True:
-            if there.recv() == "calm":
+            asked = there.recv()
+            if isinstance(asked, list):
+                engines.hold(asked)
+            elif asked == "calm":
                 engines.weather.failure_rate = engines.weather.latency_s = 0.0
             else:
                 there.send(engines.seen())
@@ -136,7 +153,7 @@ class _Engines:
         self.machines = SimulatedMachines(self._tokens.__getitem__, baked_images=wanted.images)
 
     def start(self) -> Running:
-        self._join(0, "manager")
+        manager = self._join(0, "manager")
         engine = self.machines.engine(_instance_id(0))
         self._tokens |= engine.managed().tokens
         engine.create_network(
@@ -144,7 +161,12 @@ class _Engines:
         )
         workers = tuple(self._join(number, "worker") for number in range(1, self._wanted.engines + 1))
         client = make_client(self._authority, "placement", datetime.now(UTC))
-        return Running(workers, self.machines.extra_env["HTTPS_PROXY"], self._authority.certificate, client)
+        return Running(manager, workers, self.machines.extra_env["HTTPS_PROXY"], self._authority.certificate, client)
+
+    def hold(self, containers: list[Held]) -> None:
+        for each in containers:
+            engine = self.machines.engine(each.instance_id)
+            engine.start(engine.create(each.name, each.body))
 
     def seen(self) -> Seen:
         running: dict[str, list[str]] = {}

@@ -111,6 +111,18 @@ def test_the_scaler_alone_looks_at_alarms_metrics_and_refreshes(template: Templa
     assert {name for name, role in roles.items() if template.may(role, action, resource)} == {"scaler"}
 
 
+@pytest.mark.parametrize(
+    "action",
+    [
+        "autoscaling:DescribeAutoScalingGroups",
+        "ec2:DescribeInstanceTypes",
+        "ec2:DescribeInstances",
+    ],
+)
+def test_the_reconciler_looks_at_groups_and_instances_to_make_the_table_anew(template: Template, action: str) -> None:
+    assert template.may(template.role_of_function("demo-reconciler"), action, "*")
+
+
 def test_commands_go_to_the_fleets_own_instances_only(template: Template) -> None:
     instance = "arn:aws:ec2:eu-central-1:123456789012:instance/i-0"
     sending = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from swarmkeeper.cli.bench import contention, create, expressions, fleet, overlay, placement, scaling
+from swarmkeeper.cli.bench import contention, create, expressions, fleet, overlay, placement, reconcile, scaling
 
 app = typer.Typer(
     name="bench",
@@ -16,6 +16,7 @@ app.command("placement")(placement.placement)
 app.command("place-many")(placement.place_many)
 app.command("contention")(contention.contention)
 app.command("fleet")(fleet.fleet)
+app.command("reconcile")(reconcile.reconcile)
 app.command("create")(create.create)
 app.command("overlay")(overlay.overlay)
 app.command("scaling")(scaling.scaling)
