@@ -7,8 +7,10 @@ and none that runs elsewhere when its copy there does not. Nothing is removed he
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from threading import Lock
 
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Node, Quota
@@ -55,6 +57,7 @@ class Recorder:
         self._watches = watches
         self._clock = clock
         self._quota_of = quota_of
+        self._counting: dict[str, Lock] = {}
 
     def record(self, node: Node) -> tuple[FoundContainer, ...]:
         """Record all that the node's engine holds. Raises Unavailable when the engine does not answer."""
@@ -114,7 +117,10 @@ class Recorder:
         watch = first_watch(container.request, now=self._clock.now())
         if watch is not None:  # first, lest a call that dies here leave it unwatched
             self._watches.save_watch(watch)
-        self._store.restore(container, over=over)
+        # All that counts towards one quota writes the same item, where many writers at once would all lose.
+        one_by_one = self._counting.setdefault(container.request.tenant, Lock())
+        with one_by_one if container.counted else nullcontext():
+            self._store.restore(container, over=over)
 
     def _is_idle(self, known: Container) -> bool:
         """Whether nobody works on it, so that what the table says of it may be out of date."""

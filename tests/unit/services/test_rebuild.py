@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from threading import Lock
 
 import pytest
 
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import (
     NO_RESOURCES,
+    Container,
     ContainerName,
     ContainerState,
     HostPort,
@@ -373,12 +375,40 @@ def test_what_somebody_works_on_is_left_to_them(two: World) -> None:
 
 
 # Many nodes.
+class OneWriterATenant(FakeStateStore):
+    """A store in which two writers of one tenant's counter that meet lose, as in DynamoDB."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._writing = Lock()
+
+    def restore(self, container: Container, *, over: Container | None = None) -> Container:
+        if not self._writing.acquire(blocking=False):
+            raise Contention("another transaction holds an item")
+        try:
+            return super().restore(container, over=over)
+        finally:
+            self._writing.release()
+
+
+def test_what_counts_towards_one_quota_is_written_one_by_one(world: World) -> None:
+    world.quota_of = lambda tenant: Quota(containers=100)
+    for number in range(20):
+        node = world.with_worker(f"i-{number:08x}")
+        for each in range(5):
+            copy_on(world, node.id, f"web-{number}-{each}")
+    world.store = OneWriterATenant()
+    assert {node.finding for node in rebuild(world).values()} == {REBUILT}
+    assert world.store.usage("acme").containers == 101
+
+
 def test_a_fleet_is_rebuilt_shard_by_shard_managers_first(world: World) -> None:
     for number in range(5):
         world.with_worker(f"i-{number:08x}")
     lose_the_table(world)
     world.nodes_a_shard = 3
-    answers, after = [], ""
+    answers: list[list[NodeId]] = []
+    after = ""
     while not answers or after:
         answer = world.rebuild.run(after=after, until=world.clock.now() + 30)
         answers.append([node.id for node in answer.nodes])
