@@ -237,7 +237,12 @@ class Rebuild:
         return stepped(replace(node, hook=hook, reason="ended by its group"), Step.DRAIN, now=now)
 
     def _new_node(self, member: _Member, instance: InstanceFacts) -> Node:
+        """A ready node, newer by its numbers than any record that a warm function may still know.
+
+        They count changes, of which a node never has a thousand a second.
+        """
         now = self._clock.now()
+        beyond = int(now * 1000)
         return Node(
             id=member.id,
             pool=member.plan.pool.name,
@@ -245,6 +250,8 @@ class Rebuild:
             state=NodeState.READY,
             created_at=instance.launched_at or now,
             state_since=now,
+            epoch=beyond,
+            revision=beyond,
             address=instance.address,
             image_id=instance.image_id,
         )

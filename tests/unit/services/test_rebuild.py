@@ -8,6 +8,8 @@ from threading import Lock
 
 import pytest
 
+from swarmkeeper.adapters.memory.operations import Operation
+from swarmkeeper.adapters.memory.tables import ChangeIndex, Tables
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import (
     NO_RESOURCES,
@@ -46,7 +48,9 @@ def world() -> World:
 
 
 def lose_the_table(world: World) -> World:
-    world.store = FakeStateStore()
+    """Empty it under those who know it."""
+    world.store.stored = Tables()
+    world.store.changes = ChangeIndex()
     return world
 
 
@@ -233,7 +237,35 @@ def test_any_manager_that_answers_will_do_and_none_begins_another_swarm(world: W
     assert world.store.fact(FIRST_MANAGER) == second
 
 
+def test_a_warm_function_knows_the_new_record_for_the_newer_one(world: World) -> None:
+    for number in range(4):
+        world.store.save_node(replace(world.node(NODE), health=100 - number))
+    placer = world.placer
+    placer.create(a_request("web-2"))
+    rebuild(lose_the_table(world))
+    world.clock.advance(3)
+    assert placer.create(a_request("web-3")).state is ContainerState.RUNNING
+    assert world.node(NODE).containers == 3
+
+
 # Cut off, and beside others.
+def test_a_warm_function_that_knows_an_open_node_takes_nothing_of_a_closed_one(world: World) -> None:
+    placer = world.placer
+    placer.create(a_request("web-2"))
+    lose_the_table(world)
+    placed: list[ContainerState] = []
+
+    def meanwhile(operation: Operation) -> None:
+        if operation.name == "restore" and not placed:
+            world.store.before = lambda _: None
+            placed.append(placer.create(a_request("rival")).state)
+
+    world.store.before = meanwhile
+    rebuild(world)
+    assert placed == [ContainerState.PENDING]
+    assert world.node(NODE).containers == 2
+
+
 @pytest.mark.parametrize("method", ["containers", "recall"])
 def test_a_node_stays_closed_until_all_that_it_holds_is_known(world: World, method: str) -> None:
     copy_on(world, NODE, "web-2")
@@ -272,8 +304,8 @@ def test_two_rebuilds_at_once_count_everything_once(world: World) -> None:
     lose_the_table(world)
     inner: list[dict[str, FoundNode]] = []
 
-    def meanwhile(operation: object) -> None:
-        if getattr(operation, "name", "") == "restore" and not inner:
+    def meanwhile(operation: Operation) -> None:
+        if operation.name == "restore" and not inner:
             inner.append({})
             inner[0] = rebuild(world)
 
@@ -289,8 +321,8 @@ def test_two_rebuilds_at_once_count_everything_once(world: World) -> None:
 def test_a_container_that_is_removed_meanwhile_gets_no_record(world: World) -> None:
     copy_on(world, NODE, "web-2")
 
-    def meanwhile(operation: object) -> None:
-        if getattr(operation, "name", "") == "container":
+    def meanwhile(operation: Operation) -> None:
+        if operation.name == "container":
             world.engines.remove(a_node(NODE), "web-2")
 
     world.store.before = meanwhile
