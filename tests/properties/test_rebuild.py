@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -70,7 +71,7 @@ def _usage(counted: list[Container], tenant: str) -> Usage:
     return Usage(len(found), total.nano_cpus, total.memory_bytes)
 
 
-def live(workers: int, story: list[tuple[object, ...]]) -> World:
+def live(workers: int, story: list[tuple[Any, ...]]) -> World:
     """A fleet that has lived through the story; each act is tried, whatever comes of it."""
     world = World(quota_of=lambda tenant: Quota(containers=6) if tenant == "acme" else None).with_manager()
     manager = world.store.save_node(replace(world.node(MANAGER), slots=4))  # as its pool says
@@ -85,13 +86,13 @@ def live(workers: int, story: list[tuple[object, ...]]) -> World:
     return world
 
 
-def _do(world: World, act: object, number: object, *given_: object) -> None:
+def _do(world: World, act: str, number: int, *details: Any) -> None:
     name = ContainerName(f"web-{number}")
     if act == "create":
-        (cpus, memory), tenant, port, lives = given_
-        request = a_request(name, cpus=cpus, memory_mib=memory, tenant=str(tenant), movable=True)
-        ports = (HostPort(port),) if isinstance(port, int) and port else ()
-        world.placer.create(replace(request, rules=Rules(ports=ports), lifetime=LIVES[bool(lives)]))
+        (cpus, memory), tenant, port, lives = details
+        request = a_request(name, cpus=cpus, memory_mib=memory, tenant=tenant, movable=True)
+        ports = (HostPort(port),) if port else ()
+        world.placer.create(replace(request, rules=Rules(ports=ports), lifetime=LIVES[lives]))
         return
     if act == "remove":
         world.placer.remove(name)
@@ -121,7 +122,7 @@ def rebuild(world: World) -> list[Finding]:
 @settings(max_examples=150, deadline=None)
 @given(st.integers(1, 3), stories, st.integers(1, 4), st.sampled_from(("", *FAILING)))
 def test_a_table_made_anew_says_what_the_lost_one_said(
-    workers: int, story: list[tuple[object, ...]], nodes_a_shard: int, failing: str
+    workers: int, story: list[tuple[Any, ...]], nodes_a_shard: int, failing: str
 ) -> None:
     world = live(workers, story)
     before = standing(world)
