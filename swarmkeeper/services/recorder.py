@@ -17,7 +17,7 @@ from swarmkeeper.domain.model import Container, ContainerName, ContainerState, N
 from swarmkeeper.errors import Conflict, Contention, InvalidInput, NodeChanged, Unavailable
 from swarmkeeper.ports import Clock, EngineContainer, EngineRecord, Engines, StateStore, Watches
 from swarmkeeper.services.inventory import HAS_ENDED
-from swarmkeeper.services.lifetimes import first_watch
+from swarmkeeper.services.lifetimes import LOOK_S, first_watch
 
 
 class Finding(StrEnum):
@@ -114,9 +114,10 @@ class Recorder:
         return FoundContainer(there.name, Finding.REBUILT, f"{standing} no longer: its copy here runs")
 
     def _keep(self, container: Container, *, over: Container | None = None) -> None:
-        watch = first_watch(container.request, now=self._clock.now())
-        if watch is not None:  # first, lest a call that dies here leave it unwatched
-            self._watches.save_watch(watch)
+        now = self._clock.now()
+        watch = first_watch(container.request, now=now)
+        if watch is not None:  # first, lest a call that dies here leave it unwatched; soon, since it has run for long
+            self._watches.save_watch(replace(watch, due=min(watch.due, now + LOOK_S)))
         # All that counts towards one quota writes the same item, where many writers at once would all lose.
         one_by_one = self._counting.setdefault(container.request.tenant, Lock())
         with one_by_one if container.counted else nullcontext():

@@ -173,10 +173,12 @@ def test_ports_of_the_host_are_taken(world: World) -> None:
     assert (rival.state, rival.reason) == (ContainerState.PENDING, "1 of 2 nodes: role; 1: port 8080")
 
 
-def test_a_container_of_limited_life_is_watched_again(world: World) -> None:
-    copy_on(world, NODE, "web-2", lifetime=Lifetime(running_s=60.0))
-    world.engines.change(NODE, "web-2", started_at=world.clock.now())
+def test_a_container_of_limited_life_ends_in_time(world: World) -> None:
+    copy_on(world, NODE, "web-2", lifetime=Lifetime(running_s=3600.0))
+    world.engines.change(NODE, "web-2", started_at=world.clock.now() - 3500)
     rebuild(lose_the_table(world))
+    world.clock.advance(60)
+    assert world.lifetimes.end_overdue() == ()
     world.clock.advance(60)
     assert [each.name for each in world.lifetimes.end_overdue()] == ["web-2"]
 
