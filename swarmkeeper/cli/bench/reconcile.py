@@ -63,7 +63,7 @@ def reconcile(
         _hold(machines, running, containers)
         function = new_function(running)
         notice("rebuilding the table")
-        (calls, found), rebuilt = _measured(lambda: _rebuilt(function))
+        (calls_s, found), rebuilt = _measured(lambda: _rebuilt(function))
         (_, again), repeated = _measured(lambda: _rebuilt(function))
         notice("running a tick")
         inventories, tick = _measured(lambda: _tick(function))
@@ -72,7 +72,7 @@ def reconcile(
         "containers": engines * containers,
         "latency_ms": latency_ms,
         "tick": _of(tick) | {"inventories": inventories},
-        "rebuild": _of(rebuilt) | {"calls": calls, "found": _counted(found)},
+        "rebuild": _of(rebuilt) | {"calls": len(calls_s), "longest_call_s": max(calls_s), "found": _counted(found)},
         "rebuild_again": _of(repeated) | {"found": _counted(again)},
         **machine(),
     }
@@ -96,15 +96,18 @@ def _hold(machines: SimulatedFleet, running: Running, containers: int) -> None:
     machines.look()
 
 
-def _rebuilt(function: Function) -> tuple[int, list[FoundNode]]:
-    """All shards; returns how many calls it took, and what they found."""
+def _rebuilt(function: Function) -> tuple[list[float], list[FoundNode]]:
+    """All shards; returns the seconds that each call took, and what they found."""
     found: list[FoundNode] = []
-    calls, after = 0, ""
-    while not calls or after:
+    calls_s: list[float] = []
+    after = ""
+    while not calls_s or after:
+        begun = time.perf_counter()
         answer = function.rebuild.run(after=after, until=time.time() + REBUILD_S)
+        calls_s.append(time.perf_counter() - begun)
         found += answer.nodes
-        calls, after = calls + 1, answer.follows
-    return calls, found
+        after = answer.follows
+    return calls_s, found
 
 
 def _tick(function: Function) -> int:
