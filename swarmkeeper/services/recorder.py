@@ -18,6 +18,7 @@ from swarmkeeper.errors import Conflict, Contention, InvalidInput, NodeChanged, 
 from swarmkeeper.ports import Clock, EngineContainer, EngineRecord, Engines, StateStore, Watches
 from swarmkeeper.services.inventory import HAS_ENDED
 from swarmkeeper.services.lifetimes import LOOK_S, first_watch
+from swarmkeeper.services.writers import Writers
 
 
 class Finding(StrEnum):
@@ -57,6 +58,7 @@ class Recorder:
         self._watches = watches
         self._clock = clock
         self._quota_of = quota_of
+        self._writers = Writers(store=store, clock=clock)
         self._counting: dict[str, Lock] = {}
 
     def record(self, node: Node) -> tuple[FoundContainer, ...]:
@@ -119,6 +121,7 @@ class Recorder:
         if watch is not None:  # first, lest a call that dies here leave it unwatched; soon, since it has run for long
             self._watches.save_watch(replace(watch, due=min(watch.due, now + LOOK_S)))
         # All that counts towards one quota writes the same item, where many writers at once would all lose.
+        self._writers.restore(container)
         one_by_one = self._counting.setdefault(container.request.tenant, Lock())
         with one_by_one if container.counted else nullcontext():
             self._store.restore(container, over=over)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from swarmkeeper.domain.model import ContainerName, Request
+from swarmkeeper.domain.model import Container, ContainerName, Request
 from swarmkeeper.errors import Conflict, SwarmkeeperError, VolumeTaken
 from swarmkeeper.ports import RESERVATION_LEASE_S, Clock, StateStore
 
@@ -67,6 +67,11 @@ class Writers:
             self._give_back(request)
             raise
         self._settle(request)
+
+    def restore(self, container: Container) -> None:
+        """Make the container the writer of its volumes again, in a table that has forgotten it; the first one stays."""
+        for volume in container.request.writes:
+            self._store.set_fact_once(_fact(volume), Writer.of(container.request).text())
 
     def _claim(self, volume: str, request: Request) -> None:
         mine = Writer.of(request, self._clock.now())

@@ -23,15 +23,16 @@ from swarmkeeper.domain.model import (
     Role,
     Rules,
 )
-from swarmkeeper.errors import Contention, Unavailable
+from swarmkeeper.errors import Contention, Unavailable, VolumeTaken
 from swarmkeeper.services.drainer import LEAVE_HOOK
 from swarmkeeper.services.inventory import HAS_ENDED, Found
 from swarmkeeper.services.joiner import FIRST_MANAGER
 from swarmkeeper.services.rebuild import NODES_AT_ONCE, FoundNode
 from swarmkeeper.services.recorder import Finding, FoundContainer
 from swarmkeeper.services.recording import RECORDING, closed
+from swarmkeeper.services.writers import Writers
 from tests.fakes import FakeStateStore, a_node, a_request
-from tests.unit.services.world import DRAIN_LIMIT_S, MANAGER, World
+from tests.unit.services.world import DRAIN_LIMIT_S, IMAGE, MANAGER, World
 
 NODE, OTHER = NodeId("i-0a"), NodeId("i-0b")
 REBUILT, THERE, STRANGE, DUPLICATE = Finding.REBUILT, Finding.THERE, Finding.STRANGE, Finding.DUPLICATE
@@ -163,6 +164,20 @@ def test_tenants_quotas_count_what_was_found_once(world: World) -> None:
     assert world.container().counted
     world.placer.remove(ContainerName("web-1"))
     assert world.store.usage("acme").containers == 0
+
+
+def test_the_writer_of_a_shared_volume_is_known_again(world: World) -> None:
+    first = replace(a_request("web-9", image=IMAGE, movable=True), writes=("acme/data",))
+    with Writers(store=world.store, clock=world.clock).claimed(first):
+        world.placer.create(first)
+    lose_the_table(world)
+    rebuild(world)
+    second = replace(a_request("web-8", image=IMAGE, movable=True), writes=("acme/data",))
+    with (
+        pytest.raises(VolumeTaken, match="written by web-9"),
+        Writers(store=world.store, clock=world.clock).claimed(second),
+    ):
+        world.placer.create(second)
 
 
 def test_ports_of_the_host_are_taken(world: World) -> None:
