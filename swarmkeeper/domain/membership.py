@@ -20,6 +20,8 @@ class NodeState(StrEnum):
     """Ready in the Swarm, labelled, hook completed; takes reservations."""
     DRAINING = "draining"
     """Takes no new reservation; its containers are moved or waited for."""
+    LOST = "lost"
+    """Down in the Swarm and silent, without a hook: fenced before its containers run elsewhere, or it returns."""
     LEAVING = "leaving"
     """Empty; the leave command is being sent, or has been, or its instance is being ended."""
     GONE = "gone"
@@ -36,6 +38,8 @@ class Step(StrEnum):
     CONFIRM_READY = "confirm-ready"
     DRAIN = "drain"
     UNDRAIN = "undrain"
+    LOSE = "lose"
+    RETURN = "return"
     LEAVE = "leave"
     BURY = "bury"
 
@@ -51,6 +55,9 @@ TRANSITIONS: dict[tuple[NodeState, Step], NodeState] = {
     (NodeState.JOINED, Step.CONFIRM_READY): NodeState.READY,
     (NodeState.READY, Step.DRAIN): NodeState.DRAINING,
     (NodeState.DRAINING, Step.UNDRAIN): NodeState.READY,
+    (NodeState.READY, Step.LOSE): NodeState.LOST,
+    (NodeState.DRAINING, Step.LOSE): NodeState.LOST,
+    (NodeState.LOST, Step.RETURN): NodeState.READY,  # from where it is drained again if it was to leave
     (NodeState.DRAINING, Step.LEAVE): NodeState.LEAVING,
     (NodeState.LEAVING, Step.LEAVE): NodeState.LEAVING,  # a bounded retry
     # An instance may end in any state: abandoned while it joins, or vanished without a hook.
@@ -63,3 +70,16 @@ JOINING_STATES = frozenset({NodeState.LAUNCHING, NodeState.CERTIFYING, NodeState
 def after(state: NodeState, step: Step) -> NodeState | None:
     """The state that `step` leads to, or None where the step is illegal in `state`."""
     return TRANSITIONS.get((state, step))
+
+
+class LeaveCause(StrEnum):
+    """Why a node is to leave; decides how long its containers are waited for and whether it may be taken back."""
+
+    SCALE_IN = "scale-in"
+    """The only one that new demand takes back."""
+    SPOT_INTERRUPTION = "spot-interruption"
+    REBALANCE = "rebalance"
+    IMAGE_UPDATE = "image-update"
+    LIFETIME = "maximum-lifetime"
+    OPERATOR = "operator"
+    GROUP = "ended-by-its-group"

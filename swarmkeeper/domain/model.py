@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NewType
 
-from swarmkeeper.domain.membership import NodeState
+from swarmkeeper.domain.membership import LeaveCause, NodeState
 
 NodeId = NewType("NodeId", str)
 """An EC2 instance id; also the node's host name in the Swarm."""
@@ -111,6 +111,17 @@ class SentCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """That a node is to leave, since when and why; `by` is when its instance ends whatever we do."""
+
+    cause: LeaveCause
+    since: float
+    by: float | None = None
+    note: str = ""
+    """Who asked for it, or what told us."""
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A node's record.
 
@@ -143,6 +154,10 @@ class Node:
     """The machine image that it was launched from; "" when it is not known."""
     protected: bool = False
     """Whether people have asked that scaling never removes it."""
+    leaving: Leaving | None = None
+    """Why it drains or leaves; kept while it is LOST, and given up with UNDRAIN."""
+    suspected_at: float | None = None
+    """When it was first found down in the Swarm and silent, and not since found otherwise."""
 
     @property
     def free(self) -> Resources:

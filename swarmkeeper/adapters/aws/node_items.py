@@ -16,8 +16,8 @@ from swarmkeeper.adapters.aws.items import (
     optional_number,
     text,
 )
-from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import Hook, Node, NodeId, PoolName, Resources, Role, SentCommand
+from swarmkeeper.domain.membership import LeaveCause, NodeState
+from swarmkeeper.domain.model import Hook, Leaving, Node, NodeId, PoolName, Resources, Role, SentCommand
 from swarmkeeper.ports import NodeChange
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def node_item(node: Node) -> Item:
         "command": _command_value(node.command),
         "image_id": text(node.image_id),
         "protected": {"BOOL": node.protected},
+        "leaving": _leaving_value(node.leaving),
+        "suspected_at": optional_number(node.suspected_at),
     }
     item |= {f"{RESERVED_GENERIC}{kind}": number(amount) for kind, amount in node.reserved.generic}
     if node.state is not NodeState.GONE:
@@ -79,9 +81,11 @@ def node_from(item: Mapping[str, AttributeValueTypeDef]) -> Node:
         reason=item["reason"]["S"],
         hook=_hook_in(item["hook"]),
         command=_command_in(item["command"]),
-        # Nodes that joined under an older version don't have these two.
+        # Nodes that joined under an older version don't have these.
         image_id=item["image_id"]["S"] if "image_id" in item else "",
         protected="protected" in item and item["protected"]["BOOL"],
+        leaving=_leaving_in(item["leaving"]) if "leaving" in item else None,
+        suspected_at=_number_in(item, "suspected_at"),
     )
 
 
@@ -110,6 +114,33 @@ def _reserved_in(item: Mapping[str, AttributeValueTypeDef]) -> Resources:
         if name.startswith(RESERVED_GENERIC)
     }
     return Resources.of(integer_in(item, "reserved_nano_cpus"), integer_in(item, "reserved_memory_bytes"), generic)
+
+
+def _number_in(item: Mapping[str, AttributeValueTypeDef], name: str) -> float | None:
+    """None where it is null or missing."""
+    return float(item[name]["N"]) if name in item and "N" in item[name] else None
+
+
+def _leaving_value(leaving: Leaving | None) -> AttributeValueTypeDef:
+    if leaving is None:
+        return {"NULL": True}
+    return {
+        "M": {
+            "cause": text(leaving.cause),
+            "since": number(leaving.since),
+            "by": optional_number(leaving.by),
+            "note": text(leaving.note),
+        }
+    }
+
+
+def _leaving_in(value: AttributeValueTypeDef) -> Leaving | None:
+    if "M" not in value:
+        return None
+    held = value["M"]
+    return Leaving(
+        LeaveCause(held["cause"]["S"]), float(held["since"]["N"]), _number_in(held, "by"), held["note"]["S"]
+    )
 
 
 def _hook_value(hook: Hook | None) -> AttributeValueTypeDef:

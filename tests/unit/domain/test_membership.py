@@ -41,9 +41,9 @@ def test_every_state_is_reached_from_a_launch() -> None:
     assert reached == set(NodeState)
 
 
-TO_READY = (NodeState.JOINED, NodeState.DRAINING)
+TO_READY = (NodeState.JOINED, NodeState.DRAINING, NodeState.LOST)
 
 
 @pytest.mark.parametrize("state", [state for state in LIVE if state not in TO_READY])
-def test_a_node_becomes_ready_only_by_joining_or_when_its_drain_is_taken_back(state: NodeState) -> None:
+def test_a_node_becomes_ready_only_by_joining_or_coming_back_or_when_its_drain_is_taken_back(state: NodeState) -> None:
     assert NodeState.READY not in {after(state, step) for step in Step}

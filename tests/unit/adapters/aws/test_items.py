@@ -10,7 +10,7 @@ from swarmkeeper.adapters.aws.container_items import container_from, container_i
 from swarmkeeper.adapters.aws.node_items import node_from, node_item
 from swarmkeeper.adapters.aws.occupant_json import images_from, images_text, occupant_from, occupant_text
 from swarmkeeper.adapters.aws.scaling_items import scaling_from, scaling_item
-from swarmkeeper.domain.membership import NodeState
+from swarmkeeper.domain.membership import LeaveCause, NodeState
 from swarmkeeper.domain.model import (
     Container,
     ContainerName,
@@ -18,6 +18,7 @@ from swarmkeeper.domain.model import (
     Hook,
     HostPort,
     Image,
+    Leaving,
     Lifetime,
     Node,
     NodeId,
@@ -54,6 +55,8 @@ NODE = Node(
     command=SentCommand("id", "node-join", 13.5, attempt=2, subject="web:1"),
     image_id="ami-1",
     protected=True,
+    leaving=Leaving(LeaveCause.OPERATOR, 14.5, by=15.5, note="who"),
+    suspected_at=16.5,
 )
 REQUEST = Request(
     name=ContainerName("web-1"),
