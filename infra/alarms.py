@@ -36,6 +36,7 @@ class FleetAlarms(Construct):
         for pool in settings.pools:
             self._failed(pool, wiring.operators)
         self._silence(wiring.operators)
+        self._losses_refused(wiring.operators)
         self._dead_letters(wiring.dead_letters, wiring.operators)
 
     def _pending(self, topic: sns.ITopic) -> None:
@@ -91,6 +92,13 @@ class FleetAlarms(Construct):
         below = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
         missing = cloudwatch.TreatMissingData.BREACHING
         self._alarm("silent", "The reconciler sends no metrics", samples, below, 1, 5, missing, topic)
+
+    def _losses_refused(self, topic: sns.ITopic) -> None:
+        """Nodes are silent, and so many that it may be us: somebody must look before their containers run elsewhere."""
+        above = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
+        refused = self._metric("LossesRefused", None).with_(period=Duration.minutes(1), statistic="Sum")
+        missing = cloudwatch.TreatMissingData.NOT_BREACHING
+        self._alarm("losses-refused", "Silent nodes are not declared lost", refused, above, 0, 1, missing, topic)
 
     def _dead_letters(self, queues: Mapping[str, sqs.Queue], topic: sns.ITopic) -> None:
         above = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD

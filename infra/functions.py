@@ -108,6 +108,8 @@ class FleetFunctions(Construct):
             own["SWARMKEEPER_HISTORY_TABLE"] = self._names.of("history")
         if name == "scaler":
             own["SWARMKEEPER_ALARM_ACTIONS"] = self._names.alarm_actions(Stack.of(self))
+        if name == "registrar":
+            own["SWARMKEEPER_TARGET_GROUP"] = self._network.routers.target_group_arn
         return {
             **own,
             "SWARMKEEPER_FLEET": self._names.fleet,

@@ -39,8 +39,9 @@ SCALING_LOOK = (
 class Grants:
     """Gives the functions what their part of the work needs."""
 
-    def __init__(self, stack: Stack, names: Names, state: FleetState, pools: Sequence[str]) -> None:
+    def __init__(self, stack: Stack, names: Names, state: FleetState, pools: Sequence[str], routers: str) -> None:
         self._stack = stack
+        self._routers = routers
         self._names = names
         self._state = state
         self._groups = [names.group_arn(stack, pool) for pool in pools]
@@ -92,6 +93,8 @@ class Grants:
         ]
         allow(function, FLEET_LOOK, ["*"])
         allow(function, lifecycle, self._groups)
+        routes = ["elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:RegisterTargets"]
+        allow(function, routes, [self._routers])
         self._send_commands(function, ["node-csr", "node-join", "node-leave", "node-pull"])
         tokens = [self._parameter(self._names.join_token(role)) for role in ("worker", "manager")]
         allow(function, ["ssm:PutParameter"], tokens)

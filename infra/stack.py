@@ -42,7 +42,8 @@ class FleetStack(Stack):
         state = FleetState(self, settings, names)
         documents = NodeDocuments(self, settings, names, projects=compose_projects(), images=images)
         functions = FleetFunctions(self, names, network)
-        Grants(self, names, state, tuple(settings.pools)).give(functions.by_name)
+        routers = network.routers.target_group_arn
+        Grants(self, names, state, tuple(settings.pools), routers).give(functions.by_name)
         volumes = FleetVolumes(self, settings.volumes, names, network, functions, join_image=images["join"])
         api = FleetApi(self, names, functions.by_name["placement"])
         wiring = Wiring(self, names, functions, tuple(settings.pools), tuple(settings.pools_of(Role.WORKER)))

@@ -353,6 +353,12 @@ class Fleet(Protocol):
         Raises UnsafeAction when the group refuses.
         """
 
+    def replace(self, node_id: NodeId) -> None:
+        """End exactly this instance; its group launches another in its place. Harmless when already ending.
+
+        Raises UnsafeAction when the group refuses.
+        """
+
     def complete(self, hook: Hook, node_id: NodeId, *, proceed: bool) -> bool:
         """Complete the lifecycle action (CONTINUE or ABANDON); False when no such action waits any more."""
 
@@ -366,6 +372,16 @@ class Fleet(Protocol):
 
     def type_capacity(self, instance_type: str) -> Resources:
         """vCPUs and memory of an instance type."""
+
+
+class Routes(Protocol):
+    """The load balancer in front of the nodes' routers."""
+
+    def withdraw(self, node_id: NodeId) -> None:
+        """Send nothing new there; harmless when nothing is."""
+
+    def restore(self, node_id: NodeId) -> None:
+        """Send requests there again, once its router is found to answer; harmless when they are."""
 
 
 class DecisionLog(Protocol):
@@ -608,6 +624,10 @@ class Event(StrEnum):
     """For whoever listens: its time was up, and it is gone."""
     CONTAINER_REFUSED = "Container Refused"
     """For whoever listens: accepted, but an engine found that it can't be made, and it is gone."""
+    NODE_LOST = "Node Lost"
+    """For whoever listens: down in the Swarm and silent."""
+    CONTAINER_LOST = "Container Lost"
+    """For whoever listens: what it had written went with its node; it starts anew elsewhere, from its image."""
 
 
 class Events(Protocol):

@@ -55,5 +55,11 @@ def _to_log(progress: Progress) -> dict[str, Any]:
         {"name": each.name, "moved": each.moved, "detail": each.detail, "gap_s": each.gap_s} for each in progress.moves
     ]
     state = None if progress.state is None else progress.state.value
-    told = {"node": progress.node_id, "state": state, "detail": progress.detail, "more_to_do": progress.more_to_do}
+    told: dict[str, Any] = {
+        "node": progress.node_id,
+        "state": state,
+        "detail": progress.detail,
+        "more_to_do": progress.more_to_do,
+    }
+    told |= {"refused": progress.refused} if progress.refused else {}
     return told | ({"moves": moves} if moves else {})

@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.registrar.dispatch import dispatch
 from functions.registrar.wiring import Wired, build
+from swarmkeeper.adapters.aws.metrics import emit_loss_refused
 from swarmkeeper.edge.events import bus_event_in
 from swarmkeeper.errors import Conflict, SwarmkeeperError, Unavailable
 
@@ -42,6 +43,9 @@ def take(record: SQSRecord) -> None:
         logger.exception("message failed", extra={"message_id": record.message_id})
         raise
     logger.info("membership step", extra={"event": event.detail_type, "event_id": event.id, **progress})
+    if progress.get("refused"):
+        logger.error("a silent node is not declared lost", extra={"event_id": event.id, **progress})
+        emit_loss_refused(wired().fleet)
     if progress.get("more_to_do"):
         _retry_soon(record)
         raise Unavailable("there is more to do than one invocation has time for")

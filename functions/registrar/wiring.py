@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from swarmkeeper.adapters.aws.clients import config
 from swarmkeeper.adapters.aws.queue import Messages
+from swarmkeeper.adapters.aws.routes import TargetGroup
 from swarmkeeper.adapters.aws.tokens import TokenParameters
 from swarmkeeper.adapters.pki.authority import FleetAuthority
 from swarmkeeper.composition import CLIENTS, NETWORK, Composition
+from swarmkeeper.edge.pools import loss_fuse
 from swarmkeeper.services.admitting import Admitter, RegistrarSettings
 from swarmkeeper.services.certifying import Certifying
 from swarmkeeper.services.drainer import Drainer
 from swarmkeeper.services.eviction import Evictor
+from swarmkeeper.services.inventory import Inventory
 from swarmkeeper.services.joiner import Joiner
 from swarmkeeper.services.launches import Launches
 from swarmkeeper.services.mover import Mover
+from swarmkeeper.services.recovery import Recovery
 from swarmkeeper.services.registrar import Registrar
+from swarmkeeper.services.sentry import Sentry
 from swarmkeeper.services.tokens import TokenKeeper, TokenRotation
 
 
@@ -41,12 +47,15 @@ def build(environ: Mapping[str, str]) -> Wired:
         plans=parts.plans,
     )
     drainer = _drainer(parts)
+    sentry = _sentry(parts, drainer)
     registrar = Registrar(
         store=parts.store,
         fleet=parts.fleet,
         clock=parts.clock,
         joiner=_joiner(parts, drainer, settings),
         drainer=drainer,
+        sentry=sentry,
+        recovery=_recovery(parts, drainer, sentry),
         settings=settings,
     )
     rotation = _rotation(parts)
@@ -75,6 +84,34 @@ def _drainer(parts: Composition) -> Drainer:
         mover=mover,
         evictor=Evictor(store=parts.store, engines=parts.engines, mover=mover),
         drain_limits_s={name: plan.drain_limit_s for name, plan in parts.plans.items()},
+    )
+
+
+def _sentry(parts: Composition, drainer: Drainer) -> Sentry:
+    return Sentry(
+        store=parts.store,
+        engines=parts.engines,
+        swarm=parts.swarm,
+        clock=parts.clock,
+        drainer=drainer,
+        policies={name: plan.losses for name, plan in parts.plans.items()},
+        fuse=loss_fuse(parts.settings),
+    )
+
+
+def _recovery(parts: Composition, drainer: Drainer, sentry: Sentry) -> Recovery:
+    elbv2 = parts.session.client("elbv2", config=config())
+    return Recovery(
+        fleet_name=parts.fleet_name,
+        store=parts.store,
+        fleet=parts.fleet,
+        routes=TargetGroup(elbv2, parts.variable("SWARMKEEPER_TARGET_GROUP")),
+        events=parts.events,
+        clock=parts.clock,
+        drainer=drainer,
+        sentry=sentry,
+        inventory=Inventory(store=parts.store, engines=parts.engines, clock=parts.clock),
+        policies={name: plan.losses for name, plan in parts.plans.items()},
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from swarmkeeper.domain.losses import LossFuse, LossPolicy
 from swarmkeeper.domain.model import Pool, PoolName, Resources, Role
 from swarmkeeper.domain.pools import PoolPlan
 from swarmkeeper.edge.requests import GPU, Admission
@@ -25,6 +26,14 @@ def admission_of(settings: Settings, network: str) -> Admission:
 def pool_plans(settings: Settings, type_capacity: Callable[[str], Resources]) -> Mapping[PoolName, PoolPlan]:
     """All pools; a pool of several instance types is sized by the smallest, amount by amount."""
     return {PoolName(name): _plan(settings, name, pool, type_capacity) for name, pool in settings.pools.items()}
+
+
+def loss_fuse(settings: Settings) -> LossFuse:
+    """How many workers may be declared lost."""
+    most = settings.failures.max_lost
+    if most.share is None:
+        return LossFuse(nodes=most.nodes, window_s=float(most.window))
+    return LossFuse(share=most.share, window_s=float(most.window))
 
 
 def _plan(settings: Settings, name: str, pool: PoolSettings, type_capacity: Callable[[str], Resources]) -> PoolPlan:
@@ -49,6 +58,11 @@ def _plan(settings: Settings, name: str, pool: PoolSettings, type_capacity: Call
         drain_limit_s=float(pool.drain_limit),
         generic=Resources.of(generic={GPU: pool.gpus}).generic,
         images=pool.images,
+        losses=LossPolicy(
+            grace_s=float(pool.failure_grace),
+            waits=pool.on_failure == "wait",
+            return_limit_s=float(pool.return_limit),
+        ),
     )
     return plan.with_node_capacity(plan.offered(whole))
 

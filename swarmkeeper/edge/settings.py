@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from swarmkeeper.domain.model import Role
 from swarmkeeper.edge.quantities import Bytes, Seconds
 from swarmkeeper.edge.settings_admission import AdmissionSettings, TenantSettings
+from swarmkeeper.edge.settings_failures import FailureSettings, Grace, OnFailure, ReturnLimit
 from swarmkeeper.edge.settings_fields import (
     Amount,
     Count,
@@ -113,6 +114,12 @@ class PoolSettings(Strict):
     system_reserve: Amount = Amount()
     drain_limit: Annotated[Seconds, Field(ge=60, lt=HOOK_CEILING_S)] = 1800
     launch_limit: Annotated[Seconds, Field(ge=30, le=7200)] = 600
+    failure_grace: Grace = 60
+    """How long a node must have been down in the Swarm and silent before it is declared lost."""
+    on_failure: OnFailure = "wait"
+    """Whether a lost node that holds unmovable containers is waited for, or ended at once like others."""
+    return_limit: ReturnLimit = 600
+    """How long it is waited for."""
     node_image: NodeImage | None = None
     images: Annotated[tuple[PoolImage, ...], Field(max_length=20)] = ()
     """What a node has pulled before it is called ready."""
@@ -165,6 +172,7 @@ class Settings(Strict):
     scaling: ScalingSettings = ScalingSettings()
     images: ImageSettings = ImageSettings()
     joining: JoiningSettings = JoiningSettings()
+    failures: FailureSettings = FailureSettings()
     volumes: VolumeSettings = VolumeSettings()
     admission: AdmissionSettings = AdmissionSettings()
     tenants: TenantSettings = TenantSettings()

@@ -151,7 +151,9 @@ class Drainer:
         return self._back_to_work(node, f"drain given up: {len(remaining)} containers could not be moved in time")
 
     def _back_to_work(self, node: Node, reason: str) -> Node:
-        return self._store.save_node(stepped(replace(node, reason=reason), Step.UNDRAIN, now=self._clock.now()))
+        return self._store.save_node(
+            stepped(replace(node, reason=reason, leaving=None), Step.UNDRAIN, now=self._clock.now())
+        )
 
     def _end(self, node: Node) -> Node:
         """End an empty node's instance, or, once its terminate hook waits, have it leave the Swarm."""

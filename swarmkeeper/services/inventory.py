@@ -71,6 +71,19 @@ class Inventory:
         self._store.record_images(node.id, self._engines.images(node))
         return Found(node_id, gone, ended, removed, strange)
 
+    def clear_strays(self, node: Node) -> tuple[str, ...]:
+        """Remove what by the table lives elsewhere, or waits to, before the node serves again; returns the names.
+
+        Raises Unavailable when the engine does not answer.
+        """
+        removed = []
+        for each in self._engines.containers(node):
+            known = self._store.container(ContainerName(each.name))
+            if known is not None and node.id not in (known.node, known.moving_to):
+                self._engines.remove(node, each.id)
+                removed.append(each.name)
+        return tuple(removed)
+
     def note_images(self, node_id: NodeId) -> None:
         """Record which images the node holds, so that placement may prefer or ask for them.
 

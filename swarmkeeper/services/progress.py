@@ -19,3 +19,5 @@ class Progress:
     moves: tuple[Move, ...] = ()
     more_to_do: bool = False
     """The step ended so that the function's time doesn't; the event must come again soon."""
+    refused: str = ""
+    """Why a silent node was not declared lost; a person must look."""

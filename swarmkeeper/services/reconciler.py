@@ -42,6 +42,8 @@ class PoolFigures:
     reserved_share: float | None
     has_failed: bool = False
     """Too many launches in a row were abandoned; the pool is not grown."""
+    silent_nodes: int = 0
+    """Suspected or lost ones."""
     reserved: Resources = NO_RESOURCES
     offered: Resources = NO_RESOURCES
 
@@ -112,9 +114,9 @@ class Reconciler:
         if self._store.pending():
             self._events.publish(Event.PENDING_RETRY, [{"fleet": self._fleet_name}])
         self._publish(Event.INVENTORY_DUE, "node", inventories)
-        ghosts = self._ghosts(nodes)
-        self._publish(Event.MEMBERSHIP_CHECK, "node", ghosts)
-        return Nudges((*suspects, *ghosts), tuple(retried), tuple(inventories))
+        down = self._down(nodes, suspects)
+        self._publish(Event.MEMBERSHIP_CHECK, "node", down)
+        return Nudges((*suspects, *down), tuple(retried), tuple(inventories))
 
     def _has_its_turn(self, node: Node) -> bool:
         """Whether the node's engine is compared with the table at this tick."""
@@ -126,22 +128,22 @@ class Reconciler:
         return turn == int(self._clock.now() / TICK_S) % INVENTORY_EVERY
 
     def _suspects(self, nodes: Sequence[Node]) -> set[NodeId]:
-        """Nodes on their way, nodes without an instance, instances that wait in a hook or serve without a node."""
+        """Nodes on their way, in doubt or without an instance; instances that wait in a hook or serve without a node."""
         listed = {item.id: item.lifecycle for pool in self._pools for item in self._fleet.group(pool.group).instances}
         moving = {node.id for node in nodes if node.state is not NodeState.READY or node.hook is not None}
+        in_doubt = {node.id for node in nodes if node.suspected_at is not None or node.health < HEALTHY}
         vanished = {node.id for node in nodes if node.id not in listed}
         waiting = {node_id for node_id, lifecycle in listed.items() if lifecycle in WAITING}
         nodeless = {node_id for node_id, lifecycle in listed.items() if lifecycle == "InService"}
-        return moving | vanished | waiting | (nodeless - {node.id for node in nodes})
+        return moving | in_doubt | vanished | waiting | (nodeless - {node.id for node in nodes})
 
-    def _ghosts(self, nodes: Sequence[Node]) -> list[NodeId]:
-        """Host names that the Swarm lists as down though no node of ours has them any more."""
+    def _down(self, nodes: Sequence[Node], told: Sequence[NodeId]) -> list[NodeId]:
+        """Host names that the Swarm lists as down: silent nodes of ours, and ghosts that none of ours has any more."""
         manager = next((node for node in nodes if node.role is Role.MANAGER and node.state is NodeState.READY), None)
         if manager is None:
             return []
-        known = {node.id for node in nodes}
         down = {NodeId(listed.host_name) for listed in self._swarm.nodes(manager) if not listed.ready}
-        return sorted(down - known)
+        return sorted(down - set(told))
 
     def _figures(self, pool: Pool, nodes: Sequence[Node]) -> PoolFigures:
         ready = [node for node in nodes if node.pool == pool.name and node.state is NodeState.READY]
@@ -151,6 +153,7 @@ class Reconciler:
             ready_nodes=len(ready),
             containers=totals.containers,
             reserved_share=totals.share if ready else None,
+            silent_nodes=sum(1 for node in nodes if node.pool == pool.name and _is_silent(node)),
             has_failed=self._store.scaling(pool.name).failed_since is not None,
             reserved=totals.reserved,
             offered=totals.capacity,
@@ -159,6 +162,10 @@ class Reconciler:
     def _publish(self, event: Event, key: str, values: Sequence[str]) -> None:
         if values:
             self._events.publish(event, [{"fleet": self._fleet_name, key: value} for value in values])
+
+
+def _is_silent(node: Node) -> bool:
+    return node.suspected_at is not None or node.state is NodeState.LOST
 
 
 def _stands_still(container: Container) -> bool:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from swarmkeeper.domain.membership import JOINING_STATES, NodeState, Step
-from swarmkeeper.domain.model import Hook, Node, NodeId
+from swarmkeeper.domain.membership import JOINING_STATES, LeaveCause, NodeState, Step
+from swarmkeeper.domain.model import Hook, Leaving, Node, NodeId
 from swarmkeeper.domain.pools import PoolPlan
 from swarmkeeper.errors import NodeChanged, Unavailable
 from swarmkeeper.ports import Clock, Fleet, StateStore
@@ -18,9 +18,13 @@ from swarmkeeper.services.drainer import JOIN_HOOK, LEAVE_HOOK, Drainer, is_endi
 from swarmkeeper.services.joiner import Joiner
 from swarmkeeper.services.progress import Progress
 from swarmkeeper.services.recording import is_closed
+from swarmkeeper.services.recovery import Recovery
+from swarmkeeper.services.sentry import Look, Sentry
 from swarmkeeper.services.transitions import stepped
 
 ENDED_EARLY = "ended while it joined"
+BEFORE_THE_SCHEDULE_S = 60.0
+"""What is due earlier is looked at again by the same event, what is due later by the schedule's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Registrar:
         clock: Clock,
         joiner: Joiner,
         drainer: Drainer,
+        sentry: Sentry,
+        recovery: Recovery,
         settings: RegistrarSettings,
     ) -> None:
         self._store = store
@@ -51,6 +57,8 @@ class Registrar:
         self._clock = clock
         self._joiner = joiner
         self._drainer = drainer
+        self._sentry = sentry
+        self._recovery = recovery
         self._settings = settings
 
     def launching(self, waiting: WaitingHook) -> Progress:
@@ -112,6 +120,19 @@ class Registrar:
         if node.state in JOINING_STATES:
             # Told to end before, and whoever was told could not finish.
             return self._joiner.abandon(node, ENDED_EARLY) if is_ending(node) else self._joiner.join(node)
+        if node.state is NodeState.LOST:
+            return self._recovery.go_on(node)
+        look = self._sentry.look(node)
+        return self._silent(look) if look.silence else self._serve(look.node)
+
+    def _silent(self, look: Look) -> Progress:
+        """A node that neither the Swarm nor we hear: nothing is begun there."""
+        if look.node.state is NodeState.LOST:
+            return self._recovery.begin(look.node)
+        soon = look.again_at is not None and look.again_at <= self._clock.now() + BEFORE_THE_SCHEDULE_S
+        return Progress(look.node.id, look.node.state, look.silence, more_to_do=soon, refused=look.refused)
+
+    def _serve(self, node: Node) -> Progress:
         if node.state is NodeState.READY:
             self._drainer.settle_moves(node)
             return self._joiner.announce(node)
@@ -135,9 +156,11 @@ class Registrar:
             node = self._store.save_node(replace(node, hook=hook))
             return self._joiner.abandon(node, ENDED_EARLY)
         if node.hook is None or node.hook.name != LEAVE_HOOK:
-            told = replace(node, hook=hook, reason=node.reason or "ended by its group")
+            now = self._clock.now()
+            leaving = node.leaving or Leaving(LeaveCause.GROUP, since=now)
+            told = replace(node, hook=hook, reason=node.reason or "ended by its group", leaving=leaving)
             if node.state is NodeState.READY:
-                told = stepped(told, Step.DRAIN, now=self._clock.now())
+                told = stepped(told, Step.DRAIN, now=now)
             node = self._store.save_node(told)
         return self._step(node)
 
@@ -187,10 +210,8 @@ class Registrar:
         if instance is None and node.state in JOINING_STATES:
             return None  # EC2 may not describe it yet; the launch limit ends the wait
         if instance is None or not instance.running:
-            self._drainer.remove_from_swarm(node)
             self._joiner.forget(node)
-            buried = self._drainer.bury(node, node.reason or "its instance is gone")
-            return Progress(node.id, buried.state, buried.reason)
+            return self._recovery.bury(node)
         has_leave_hook = node.hook is not None and node.hook.name == LEAVE_HOOK
         if not has_leave_hook and self._lifecycle(instance.group, node.id) == "Terminating:Wait":
             return self.terminating(WaitingHook(node.id, instance.group, "", self._clock.now()))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from swarmkeeper.domain.membership import Step
-from swarmkeeper.domain.model import Node, NodeId, Pool, PoolName, Role
+from swarmkeeper.domain.membership import LeaveCause, Step
+from swarmkeeper.domain.model import Leaving, Node, NodeId, Pool, PoolName, Role
 from swarmkeeper.domain.scaling.decision import Direction, ScalingDecision, decide_fleet
 from swarmkeeper.domain.scaling.failures import is_about_capacity
 from swarmkeeper.domain.scaling.memory import after_decision, after_failed_launch, is_news
@@ -155,7 +155,7 @@ class Scaler:
     def _act(self, seen: PoolSnapshot, snapshot: FleetSnapshot, decision: ScalingDecision) -> None:
         by_id = {node.id: node for node in snapshot.nodes}
         for node_id in decision.reclaimed:
-            self._change(by_id[node_id], Step.UNDRAIN, "demand returned")
+            self._change(by_id[node_id], Step.UNDRAIN, "demand returned", leaving=None)
         if decision.desired != seen.group_desired and not decision.victims:
             self._fleet.set_desired(seen.pool.group, decision.desired)
         drained = [node_id for node_id in decision.victims if self._drain(by_id[node_id])]
@@ -163,12 +163,14 @@ class Scaler:
             self._publish_draining(drained)
 
     def _drain(self, node: Node) -> bool:
-        return self._change(node, Step.DRAIN, "scale-in")
+        leaving = Leaving(LeaveCause.SCALE_IN, since=self._clock.now(), note="scale-in")
+        return self._change(node, Step.DRAIN, "scale-in", leaving=leaving)
 
-    def _change(self, node: Node, step: Step, reason: str) -> bool:
+    def _change(self, node: Node, step: Step, reason: str, *, leaving: Leaving | None) -> bool:
         """Take the step with the node; False when it changed since we looked (the recheck looks again)."""
+        changed = replace(node, reason=reason, leaving=leaving)
         try:
-            self._store.save_node(stepped(replace(node, reason=reason), step, now=self._clock.now()))
+            self._store.save_node(stepped(changed, step, now=self._clock.now()))
         except NodeChanged:
             return False
         return True

@@ -42,6 +42,7 @@ class FakeFleet(Fallible):
     heartbeats: list[NodeId] = field(default_factory=list)
     desired_log: list[tuple[str, int]] = field(default_factory=list)
     terminated: list[NodeId] = field(default_factory=list)
+    replaced: list[NodeId] = field(default_factory=list)
     actions: dict[NodeId, Hook] = field(default_factory=dict)
     refreshes: set[str] = field(default_factory=set)
     machine_image: str = ""
@@ -137,6 +138,14 @@ class FakeFleet(Fallible):
             raise UnsafeAction(f"{here.name}: {here.desired} less one is below its min of {here.min}")
         self._groups[here.name] = replace(here, desired=here.desired - 1)
         self.terminated.append(node_id)
+        self.begin_termination(node_id)
+
+    @can_fail
+    def replace(self, node_id: NodeId) -> None:
+        facts = self._instances.get(node_id)
+        if facts is None or self._lifecycle(facts) in (None, *ENDING):
+            return
+        self.replaced.append(node_id)
         self.begin_termination(node_id)
 
     @can_fail

@@ -73,12 +73,18 @@ class AutoScalingFleet:
         return versions[0]["LaunchTemplateData"].get("ImageId", "") if versions else ""
 
     def terminate(self, node_id: NodeId) -> None:
+        self._end(node_id, decrement=True)
+
+    def replace(self, node_id: NodeId) -> None:
+        self._end(node_id, decrement=False)
+
+    def _end(self, node_id: NodeId, *, decrement: bool) -> None:
         if not self._is_in_service_of_a_group(node_id):
             return
         with aws_errors(), _refusal_is_unsafe(node_id):
             try:
                 self._autoscaling.terminate_instance_in_auto_scaling_group(
-                    InstanceId=node_id, ShouldDecrementDesiredCapacity=True
+                    InstanceId=node_id, ShouldDecrementDesiredCapacity=decrement
                 )
             except ClientError as error:
                 # It may have left its group since we looked.

@@ -32,6 +32,11 @@ def emit_pending(fleet: str, pending: int) -> None:
     _fleet_metric(fleet, "PendingContainers", pending)
 
 
+def emit_loss_refused(fleet: str) -> None:
+    """A silent node was not declared lost, lest too many be."""
+    _fleet_metric(fleet, "LossesRefused", 1)
+
+
 def emit_engine_call(fleet: str, operation: str, seconds: float) -> None:
     """How long one call of an engine took."""
     with single_metric("EngineCallTime", MetricUnit.Seconds, seconds, namespace=NAMESPACE) as metric:
@@ -50,6 +55,7 @@ def _pool_metrics(fleet: str, pool: PoolFigures) -> None:
     values: list[tuple[str, MetricUnit, float]] = [
         ("ReadyNodes", MetricUnit.Count, pool.ready_nodes),
         ("PoolFailed", MetricUnit.Count, int(pool.has_failed)),
+        ("SilentNodes", MetricUnit.Count, pool.silent_nodes),
         (RESERVED_CPUS, MetricUnit.Count, pool.reserved.nano_cpus / NANO_CPUS_PER_CPU),
         (RESERVED_MEMORY, MetricUnit.Bytes, pool.reserved.memory_bytes),
         (RESERVED_CONTAINERS, MetricUnit.Count, pool.containers),

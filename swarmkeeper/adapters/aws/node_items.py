@@ -138,9 +138,7 @@ def _leaving_in(value: AttributeValueTypeDef) -> Leaving | None:
     if "M" not in value:
         return None
     held = value["M"]
-    return Leaving(
-        LeaveCause(held["cause"]["S"]), float(held["since"]["N"]), _number_in(held, "by"), held["note"]["S"]
-    )
+    return Leaving(LeaveCause(held["cause"]["S"]), float(held["since"]["N"]), _number_in(held, "by"), held["note"]["S"])
 
 
 def _hook_value(hook: Hook | None) -> AttributeValueTypeDef:

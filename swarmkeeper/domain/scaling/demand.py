@@ -82,7 +82,7 @@ def _counts(node: Node) -> bool:
 
     With a waiting terminate hook it is not: the group counts its replacement instead, or was lowered.
     """
-    if node.state is NodeState.DRAINING:
+    if node.state in (NodeState.DRAINING, NodeState.LOST):
         return node.hook is None
     return node.state is NodeState.READY or node.state in JOINING_STATES
 

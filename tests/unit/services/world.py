@@ -9,6 +9,7 @@ from random import Random
 
 from swarmkeeper.adapters.memory.decisions import MemoryDecisions
 from swarmkeeper.adapters.memory.upkeep import MemoryPulls, MemoryWatches
+from swarmkeeper.domain.losses import LossFuse, LossPolicy
 from swarmkeeper.domain.model import (
     Container,
     ContainerName,
@@ -39,9 +40,11 @@ from swarmkeeper.services.pulls import Puller
 from swarmkeeper.services.rebuild import NODES_A_SHARD, Rebuild
 from swarmkeeper.services.reconciler import Reconciler
 from swarmkeeper.services.recorder import Recorder
+from swarmkeeper.services.recovery import Recovery
 from swarmkeeper.services.registrar import Registrar, WaitingHook
 from swarmkeeper.services.remover import Remover
 from swarmkeeper.services.reservations import Reserver
+from swarmkeeper.services.sentry import Sentry
 from swarmkeeper.services.starter import Starter
 from swarmkeeper.services.tokens import RotationRequests, TokenKeeper, TokenRotation
 from swarmkeeper.services.view import FleetView
@@ -59,6 +62,7 @@ from tests.fakes import (
 )
 from tests.fakes.builders import options, resources
 from tests.fakes.certificates import SIGNING_REQUEST
+from tests.fakes.routes import FakeRoutes
 
 FLEET = "demo"
 IMAGE = "registry.example/web:1"
@@ -100,6 +104,9 @@ class World:
     commands: FakeCommands = field(default_factory=FakeCommands)
     certificates: FakeCertificates = field(default_factory=FakeCertificates)
     tokens: FakeTokens = field(default_factory=FakeTokens)
+    routes: FakeRoutes = field(default_factory=FakeRoutes)
+    losses: LossPolicy = LossPolicy()
+    fuse: LossFuse = LossFuse()
     events: FakeEvents = field(default_factory=FakeEvents)
     pulls: MemoryPulls = field(default_factory=MemoryPulls)
     watches: MemoryWatches = field(default_factory=MemoryWatches)
@@ -248,7 +255,36 @@ class World:
             clock=self.clock,
             joiner=joiner,
             drainer=self.drainer,
+            sentry=self.sentry,
+            recovery=self.recovery,
             settings=settings,
+        )
+
+    @property
+    def sentry(self) -> Sentry:
+        return Sentry(
+            store=self.store,
+            engines=self.engines,
+            swarm=self.swarm,
+            clock=self.clock,
+            drainer=self.drainer,
+            policies=dict.fromkeys(self.plans, self.losses),
+            fuse=self.fuse,
+        )
+
+    @property
+    def recovery(self) -> Recovery:
+        return Recovery(
+            fleet_name=FLEET,
+            store=self.store,
+            fleet=self.fleet,
+            routes=self.routes,
+            events=self.events,
+            clock=self.clock,
+            drainer=self.drainer,
+            sentry=self.sentry,
+            inventory=self.inventory,
+            policies=dict.fromkeys(self.plans, self.losses),
         )
 
     @property

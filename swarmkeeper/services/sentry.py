@@ -1,0 +1,134 @@
+"""Find nodes that have fallen silent, and declare them lost once that is certain enough."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from swarmkeeper.domain.losses import IN_SERVICE, LossFuse, LossPolicy, refusal
+from swarmkeeper.domain.membership import LeaveCause, NodeState, Step
+from swarmkeeper.domain.model import Leaving, Node, NodeId, PoolName, Role
+from swarmkeeper.errors import Unavailable
+from swarmkeeper.ports import Clock, Engines, StateStore, Swarm
+from swarmkeeper.services.drainer import Drainer, is_ending
+from swarmkeeper.services.health import HEALTHY
+from swarmkeeper.services.transitions import stepped
+
+LOSSES = "losses"
+"""The fact that holds which nodes were declared lost when, those of long ago left out."""
+SILENT = 0
+"""The health of a node that two parties have found silent: placement takes it last of all."""
+ANY_POOL = LossPolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look found: `silence` says how the node is silent, "" when it is heard; `refused` why it isn't lost."""
+
+    node: Node
+    silence: str = ""
+    refused: str = ""
+    again_at: float | None = None
+    """When it is to be looked at again; None: the schedule is soon enough."""
+
+
+class Sentry:
+    """Looks at workers in service. Managers are left to whoever keeps the quorum."""
+
+    def __init__(
+        self,
+        *,
+        store: StateStore,
+        engines: Engines,
+        swarm: Swarm,
+        clock: Clock,
+        drainer: Drainer,
+        policies: Mapping[PoolName, LossPolicy],
+        fuse: LossFuse,
+    ) -> None:
+        self._store = store
+        self._engines = engines
+        self._swarm = swarm
+        self._clock = clock
+        self._drainer = drainer
+        self._policies = policies
+        self._fuse = fuse
+
+    def look(self, node: Node) -> Look:
+        """Suspect a node that is down in the Swarm and silent, and lose it when it still is after its grace.
+
+        Raises NodeChanged, and Conflict when another node was lost at this moment.
+        """
+        if node.role is not Role.WORKER or node.state not in IN_SERVICE:
+            return Look(node)
+        if not self._is_down(node) or self.answers(node):
+            return Look(self._trust(node))
+        now = self._clock.now()
+        if node.suspected_at is None:
+            node = self._store.save_node(replace(node, suspected_at=now, health=SILENT))
+        since = now if node.suspected_at is None else node.suspected_at
+        silence = f"down in the Swarm and silent for {now - since:.0f} s"
+        grace_end = since + self._policies.get(node.pool, ANY_POOL).grace_s
+        if now < grace_end:
+            return Look(node, silence, again_at=grace_end)
+        return self._lose(node, silence)
+
+    def is_back(self, node: Node) -> bool:
+        """Whether the Swarm shows the node ready and its engine answers."""
+        return self._shown(node) is True and self.answers(node)
+
+    def answers(self, node: Node) -> bool:
+        """Whether the node's engine answers over TLS."""
+        try:
+            self._engines.facts(node)
+        except Unavailable:
+            return False
+        return True
+
+    def _is_down(self, node: Node) -> bool:
+        """Whether the Swarm says so. Without its word nobody is suspected, and a drain goes on."""
+        return self._shown(node) is False
+
+    def _shown(self, node: Node) -> bool | None:
+        """Whether the Swarm shows the node ready; None when no manager can be asked."""
+        manager = self._drainer.manager(other_than=node)
+        if manager is None:
+            return None
+        try:
+            listed = self._swarm.nodes(manager)
+        except Unavailable:
+            return None
+        return any(each.host_name == node.id and each.ready for each in listed)
+
+    def _trust(self, node: Node) -> Node:
+        """A suspicion that a second look doesn't find again is dropped."""
+        if node.suspected_at is None:
+            return node
+        return self._store.save_node(replace(node, suspected_at=None, health=HEALTHY))
+
+    def _lose(self, node: Node, silence: str) -> Look:
+        refused = self._note_loss(node)
+        if refused:
+            return Look(node, silence, refused)
+        lost = replace(node, leaving=_leaving(node), reason=f"lost: {silence}")
+        return Look(self._store.save_node(stepped(lost, Step.LOSE, now=self._clock.now())), silence)
+
+    def _note_loss(self, node: Node) -> str:
+        """Count the loss before it is declared, so that no crash lets one more through; returns why it may not be."""
+        text, now = self._store.fact(LOSSES), self._clock.now()
+        known: dict[NodeId, float] = json.loads(text) if text else {}
+        refused = refusal(self._fuse, node, self._store.nodes(), known, now)
+        if refused or node.id in known:
+            return refused
+        recent = {each: at for each, at in known.items() if now < at + self._fuse.window_s}
+        self._store.replace_fact(LOSSES, expected=text, value=json.dumps(recent | {node.id: now}))
+        return ""
+
+
+def _leaving(node: Node) -> Leaving | None:
+    """Why it was to leave, for the end of its instance or its return."""
+    if node.leaving is not None or node.state is not NodeState.DRAINING:
+        return node.leaving
+    cause = LeaveCause.GROUP if is_ending(node) else LeaveCause.SCALE_IN
+    return Leaving(cause, since=node.state_since)
