@@ -25,6 +25,9 @@ class LossPolicy:
     return_limit_s: float = 600.0
 
 
+NORMAL = LossPolicy()
+
+
 @dataclass(frozen=True, slots=True)
 class LossFuse:
     """At most so many workers, or this share of them, but one at least, are declared lost within `window_s`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from swarmkeeper.domain.losses import LossPolicy
+from swarmkeeper.domain.losses import NORMAL, LossPolicy
 from swarmkeeper.domain.model import Pool, Resources
 
 
@@ -22,7 +22,7 @@ class PoolPlan:
     """What each machine has besides, such as GPUs."""
     images: tuple[str, ...] = ()
     """What a node of the pool has pulled before it is called ready."""
-    losses: LossPolicy = LossPolicy()
+    losses: LossPolicy = NORMAL
 
     def offered(self, whole: Resources) -> Resources:
         """What may be reserved of a machine of `whole`: less the system's reserve, times the overcommit."""

@@ -128,7 +128,7 @@ class Reconciler:
         return turn == int(self._clock.now() / TICK_S) % INVENTORY_EVERY
 
     def _suspects(self, nodes: Sequence[Node]) -> set[NodeId]:
-        """Nodes on their way, in doubt or without an instance; instances that wait in a hook or serve without a node."""
+        """Nodes on their way, in doubt or without an instance; instances that wait in a hook or have no node."""
         listed = {item.id: item.lifecycle for pool in self._pools for item in self._fleet.group(pool.group).instances}
         moving = {node.id for node in nodes if node.state is not NodeState.READY or node.hook is not None}
         in_doubt = {node.id for node in nodes if node.suspected_at is not None or node.health < HEALTHY}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from swarmkeeper.domain.losses import LossPolicy, kept_for_return, waits_until
+from swarmkeeper.domain.losses import NORMAL, LossPolicy, kept_for_return, waits_until
 from swarmkeeper.domain.membership import LeaveCause, NodeState, Step
 from swarmkeeper.domain.model import Container, ContainerState, Node, PoolName
 from swarmkeeper.errors import Conflict, UnsafeAction
@@ -19,7 +19,7 @@ from swarmkeeper.services.drainer import Drainer, is_ending
 from swarmkeeper.services.health import HEALTHY
 from swarmkeeper.services.inventory import Inventory
 from swarmkeeper.services.progress import Progress
-from swarmkeeper.services.sentry import ANY_POOL, Sentry
+from swarmkeeper.services.sentry import Sentry
 from swarmkeeper.services.transitions import stepped
 
 
@@ -66,7 +66,7 @@ class Recovery:
         self._routes.withdraw(node.id)
         held = self._store.containers_on(node.id)
         kept = kept_for_return(node, held)
-        until = waits_until(node, kept, self._policies.get(node.pool, ANY_POOL))
+        until = waits_until(node, kept, self._policies.get(node.pool, NORMAL))
         if until is not None and self._clock.now() < until:
             self._explain(held, node, f"{_is_lost(node)}, and its return is waited for")
             return Progress(node.id, node.state, f"{node.reason}; waited for, with {len(kept)} that can't be moved")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from swarmkeeper.domain.losses import IN_SERVICE, LossFuse, LossPolicy, refusal
+from swarmkeeper.domain.losses import IN_SERVICE, NORMAL, LossFuse, LossPolicy, refusal
 from swarmkeeper.domain.membership import LeaveCause, NodeState, Step
 from swarmkeeper.domain.model import Leaving, Node, NodeId, PoolName, Role
 from swarmkeeper.errors import Unavailable
@@ -19,7 +19,6 @@ LOSSES = "losses"
 """The fact that holds which nodes were declared lost when, those of long ago left out."""
 SILENT = 0
 """The health of a node that two parties have found silent: placement takes it last of all."""
-ANY_POOL = LossPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class Sentry:
             node = self._store.save_node(replace(node, suspected_at=now, health=SILENT))
         since = now if node.suspected_at is None else node.suspected_at
         silence = f"down in the Swarm and silent for {now - since:.0f} s"
-        grace_end = since + self._policies.get(node.pool, ANY_POOL).grace_s
+        grace_end = since + self._policies.get(node.pool, NORMAL).grace_s
         if now < grace_end:
             return Look(node, silence, again_at=grace_end)
         return self._lose(node, silence)

@@ -123,6 +123,16 @@ def test_the_reconciler_looks_at_groups_and_instances_to_make_the_table_anew(tem
     assert template.may(template.role_of_function("demo-reconciler"), action, "*")
 
 
+@pytest.mark.parametrize("action", ["DeregisterTargets", "RegisterTargets"])
+def test_the_registrar_alone_changes_where_the_balancer_sends_requests(template: Template, action: str) -> None:
+    group = f"<{template.name_of('AWS::ElasticLoadBalancingV2::TargetGroup')}>"
+    roles = {name: template.role_of_function(f"demo-{name}") for name in FUNCTIONS}
+    allowed = {name for name, role in roles.items() if template.may(role, f"elasticloadbalancing:{action}", group)}
+    assert allowed == {"registrar"}
+    other = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/other/1"
+    assert not any(template.may(role, f"elasticloadbalancing:{action}", other) for role in template.roles())
+
+
 def test_commands_go_to_the_fleets_own_instances_only(template: Template) -> None:
     instance = "arn:aws:ec2:eu-central-1:123456789012:instance/i-0"
     sending = [

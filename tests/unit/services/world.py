@@ -9,7 +9,7 @@ from random import Random
 
 from swarmkeeper.adapters.memory.decisions import MemoryDecisions
 from swarmkeeper.adapters.memory.upkeep import MemoryPulls, MemoryWatches
-from swarmkeeper.domain.losses import LossFuse, LossPolicy
+from swarmkeeper.domain.losses import NORMAL, LossFuse, LossPolicy
 from swarmkeeper.domain.model import (
     Container,
     ContainerName,
@@ -105,8 +105,8 @@ class World:
     certificates: FakeCertificates = field(default_factory=FakeCertificates)
     tokens: FakeTokens = field(default_factory=FakeTokens)
     routes: FakeRoutes = field(default_factory=FakeRoutes)
-    losses: LossPolicy = LossPolicy()
-    fuse: LossFuse = LossFuse()
+    losses: LossPolicy = NORMAL
+    fuse: LossFuse = field(default_factory=LossFuse)
     events: FakeEvents = field(default_factory=FakeEvents)
     pulls: MemoryPulls = field(default_factory=MemoryPulls)
     watches: MemoryWatches = field(default_factory=MemoryWatches)

@@ -126,6 +126,14 @@ def test_a_node_is_ended_with_its_place_once(fleet: AutoScalingFleet) -> None:
     assert (fleet.group(GROUP).desired, fleet.group(GROUP).instances) == (0, ())
 
 
+def test_a_node_that_is_replaced_leaves_its_place(fleet: AutoScalingFleet) -> None:
+    node = the_node(fleet)
+    fleet.replace(node)
+    group = fleet.group(GROUP)
+    assert group.desired == 1
+    assert node not in [instance.id for instance in group.instances]
+
+
 def test_an_instance_is_described_until_after_its_end(fleet: AutoScalingFleet, session: boto3.session.Session) -> None:
     node = the_node(fleet)
     facts = fleet.instance(node)

@@ -1,0 +1,301 @@
+"""Nodes' lives under arbitrary orders of events: legal states, I1, I2, I4, and no movable container lost (I5)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from swarmkeeper.domain.membership import JOINING_STATES, TRANSITIONS, NodeState, Step
+from swarmkeeper.domain.model import ContainerName, ContainerState, Node, NodeId
+from swarmkeeper.errors import Conflict, Unavailable, UnsafeAction
+from swarmkeeper.ports import Command, CommandStatus, Event
+from swarmkeeper.services import pending
+from swarmkeeper.services.registrar import WaitingHook
+from swarmkeeper.services.transitions import stepped
+from tests.fakes import FakeStateStore, a_request
+from tests.fakes.certificates import SIGNING_REQUEST
+from tests.fakes.fleet import LEAVE
+from tests.unit.services.healing import assert_totals_are_sums
+from tests.unit.services.world import MANAGER, World
+
+EXAMPLES, STEPS = 10, 50
+ROUNDS, TICK_S = 90, 60.0
+GROUP, MOST = "demo-workers", 4
+LEGAL = {(before, after) for (before, _), after in TRANSITIONS.items()} | {(state, state) for state in NodeState}
+RETURNS_TO_DRAIN = (NodeState.LOST, NodeState.DRAINING)
+"""Two steps in one write: back, and drained again."""
+NODES = st.integers(0, 7)
+NAMES = st.sampled_from(["web-1", "web-2", "web-3"])
+
+
+class WatchedStore(FakeStateStore):
+    """Refuses a write that no step of the membership table explains."""
+
+    def save_node(self, node: Node) -> Node:
+        before = self.node(node.id)
+        saved = super().save_node(node)
+        if before is not None:
+            change = (before.state, saved.state)
+            assert change in LEGAL or change == RETURNS_TO_DRAIN, change
+        return saved
+
+
+class Lives(RuleBasedStateMachine):
+    """A pool of a few instances to which everything may happen at any time, told late, twice or never."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(store=WatchedStore()).with_manager()
+        self.ids: list[NodeId] = []
+        self.hooks: list[WaitingHook] = []
+        self.cut: set[NodeId] = set()
+        self.removed: set[str] = set()
+        self.movable: set[str] = set()
+        for _ in range(3):
+            self._join()
+
+    # Instances.
+
+    @precondition(lambda self: len(self._alive()) < MOST)
+    @rule()
+    def launch(self) -> None:
+        self._launch()
+
+    @precondition(lambda self: len(self._alive()) < MOST)
+    @rule()
+    def a_launch_goes_well(self) -> None:
+        self._served(self._join)
+
+    @rule(which=NODES)
+    def the_group_ends_one(self, which: int) -> None:
+        node_id = self._one(which)
+        if self._runs(node_id) and node_id not in self._ending():
+            self.hooks.append(self.world.waiting(node_id, self.world.fleet.begin_termination(node_id)))
+
+    @rule(which=NODES)
+    def an_instance_vanishes(self, which: int) -> None:
+        if self._runs(self._one(which)):
+            self.world.fleet.vanish(self._one(which))
+
+    @rule(which=NODES)
+    def a_node_is_cut_off(self, which: int) -> None:
+        node_id = self._one(which)
+        if self._runs(node_id):
+            self.cut.add(node_id)
+            self.world.engines.on(node_id).reachable = False
+            self.world.swarm.go_down(node_id)
+
+    @rule(which=NODES)
+    def a_partition_heals(self, which: int) -> None:
+        self._heal(self._one(which))
+
+    # Events.
+
+    @rule(which=st.integers(0, 30))
+    def a_hook_is_told(self, which: int) -> None:
+        """Any hook that ever waited, again."""
+        self._tell(self.hooks[which % len(self.hooks)])
+
+    @rule(which=NODES)
+    def a_command_ends(self, which: int) -> None:
+        self._end_commands(self._one(which))
+
+    @rule(which=NODES)
+    def a_node_is_checked(self, which: int) -> None:
+        self._served(lambda: self.world.registrar.advance(self._one(which)))
+
+    @rule(times=st.integers(1, 3))
+    def the_schedule_runs(self, times: int) -> None:
+        for _ in range(times):
+            self._tick()
+
+    @rule(seconds=st.sampled_from([5, 61, 300, 1900]))
+    def time_passes(self, seconds: int) -> None:
+        self.world.clock.advance(seconds)
+
+    # What users and the scaler do.
+
+    @rule(name=NAMES, movable=st.booleans())
+    def a_container_is_wanted(self, name: str, movable: bool) -> None:
+        if self.world.store.container(ContainerName(name)) is None:
+            self._served(lambda: self.world.placer.create(a_request(name, movable=movable)))
+            self.removed.discard(name)
+            (self.movable.add if movable else self.movable.discard)(name)
+
+    @rule(name=NAMES)
+    def a_container_is_removed(self, name: str) -> None:
+        self.removed.add(name)
+        self._served(lambda: self.world.placer.remove(ContainerName(name)))
+
+    @rule()
+    def what_waits_is_tried(self) -> None:
+        self._served(self.world.pending.retry)
+
+    @rule(which=NODES)
+    def the_scaler_drains_one(self, which: int) -> None:
+        node = self.world.store.node(self._one(which))
+        if node is not None and node.state is NodeState.READY:
+            self.world.store.save_node(stepped(node, Step.DRAIN, now=self.world.clock.now()))
+
+    # What always holds.
+
+    @invariant()
+    def reservations_are_sums_and_fit(self) -> None:
+        assert_totals_are_sums(self.world)
+
+    @invariant()
+    def one_copy_runs_at_most(self) -> None:
+        self._end_machines()
+        for name in ("web-1", "web-2", "web-3"):
+            assert len(self.world.engines.running(name)) <= 1, name
+
+    @invariant()
+    def what_is_in_service_has_joined_and_a_tombstone_holds_nothing(self) -> None:
+        for item in self.world.fleet.group(GROUP).instances:
+            node = self.world.store.node(item.id)
+            if item.lifecycle == "InService":
+                assert node is not None
+                assert node.state not in JOINING_STATES
+        for node_id in self.ids:
+            node = self.world.store.node(node_id)
+            if node is not None and node.state is NodeState.GONE:
+                assert self.world.store.containers_on(node_id) == ()
+
+    @invariant()
+    def no_movable_container_is_lost(self) -> None:
+        known = {each.name for each in self.world.store.containers()}
+        assert self.movable - self.removed <= known
+
+    def teardown(self) -> None:
+        """Once nothing more goes wrong, everything comes to rest: no node half-way, no ghost, nothing unexplained."""
+        for _ in range(ROUNDS):
+            for node_id in self.ids:
+                self._heal(node_id)
+                self._end_commands(node_id)
+            for hook in self.hooks:
+                self._tell(hook)
+            self._tick()
+        for node in self.world.store.nodes():
+            assert node.state is NodeState.READY, node
+            assert node.suspected_at is None
+        serving = {node.id for node in self.world.store.nodes()} - {MANAGER}
+        assert serving == {item.id for item in self.world.fleet.group(GROUP).instances}
+        listed = {each.host_name for each in self.world.swarm.listed.values()}
+        assert listed - {MANAGER} == serving, "ghosts"
+        for container in self.world.store.containers():
+            is_running = container.state is ContainerState.RUNNING
+            assert self.world.engines.running(container.name) == ([container.node] if is_running else [])
+            assert is_running or container.reason
+
+    def _new_id(self) -> NodeId:
+        self.ids.append(NodeId(f"i-{len(self.ids):017x}"))
+        return self.ids[-1]
+
+    def _join(self) -> None:
+        self.world.join(self._new_id())
+
+    def _launch(self) -> None:
+        node_id = self._new_id()
+        self.hooks.append(self.world.launch(node_id))
+        self.world.commands.register(node_id)
+
+    def _one(self, which: int) -> NodeId:
+        """Mostly one of the newest."""
+        return self.ids[-1 - which % len(self.ids)]
+
+    def _runs(self, node_id: NodeId) -> bool:
+        facts = self.world.fleet.instance(node_id)
+        return facts is not None and facts.running
+
+    def _alive(self) -> list[NodeId]:
+        return [node_id for node_id in self.ids if self._runs(node_id)]
+
+    def _ending(self) -> set[NodeId]:
+        return {item.id for item in self.world.fleet.group(GROUP).instances if item.lifecycle.startswith("Terminat")}
+
+    def _heal(self, node_id: NodeId) -> None:
+        if node_id not in self.cut or not self._runs(node_id):
+            return
+        self.cut.discard(node_id)
+        self.world.engines.on(node_id).reachable = True
+        for swarm_id, listed in self.world.swarm.listed.items():
+            if listed.host_name == node_id:
+                self.world.swarm.listed[swarm_id] = replace(listed, ready=True)
+
+    def _end_machines(self) -> None:
+        """With an instance all ends that ran on it."""
+        for node_id in self.ids:
+            if not self._runs(node_id):
+                self.world.engines.lose(node_id)
+                self.world.commands.deregister(node_id)
+                self.world.swarm.go_down(node_id)
+
+    def _tell(self, hook: WaitingHook) -> None:
+        registrar = self.world.registrar
+        self._served(lambda: registrar.terminating(hook) if LEAVE in hook.token else registrar.launching(hook))
+
+    def _end_commands(self, node_id: NodeId) -> None:
+        """What runs on a node that can be reached ends well."""
+        for sent in list(self.world.commands.sent):
+            is_running = self.world.commands.result(sent.id, sent.node_id).status is CommandStatus.RUNNING
+            if sent.node_id != node_id or not is_running or not self._runs(node_id) or node_id in self.cut:
+                continue
+            if sent.command is Command.PULL:
+                self.world.engines.pull(node_id, sent.parameters["image"])
+            self.world.commands.finish(sent.id, output=self._output(sent.command, node_id))
+            self._served(lambda: self.world.registrar.advance(node_id))
+
+    def _output(self, command: Command, node_id: NodeId) -> str:
+        if command is Command.CSR:
+            return SIGNING_REQUEST
+        if command is Command.LEAVE:
+            self.world.swarm.go_down(node_id)
+        if command is not Command.JOIN:
+            return ""
+        member = next((each for each in self.world.swarm.listed.values() if each.host_name == node_id), None)
+        member = member or self.world.swarm.join(node_id)
+        return json.dumps({"node_id": member.id, "state": "active"})
+
+    def _tick(self) -> None:
+        """The schedule, and what it asks for."""
+        self._end_machines()
+        self.world.clock.advance(TICK_S)
+        self.world.events.published.clear()
+        self.world.reconciler.nudge()
+        for detail in self.world.events.of(Event.MEMBERSHIP_CHECK):
+            self._served(lambda node=detail["node"]: self.world.registrar.advance(NodeId(node)))
+        for detail in self.world.events.of(Event.INVENTORY_DUE):
+            self._served(lambda node=detail["node"]: self.world.inventory.check(NodeId(node)))
+        for detail in self.world.events.of(Event.PENDING_RETRY):
+            if "name" in detail:
+                self._served(lambda name=detail["name"]: self.world.pending.settle_named(ContainerName(name)))
+            else:
+                self._served(self.world.pending.retry)
+
+    def _served(self, call: Callable[[], object]) -> None:
+        """What can't be done now comes again; a hook that it has begun may be told some time, or never."""
+        self._end_machines()
+        with suppress(Unavailable, Conflict, UnsafeAction):
+            call()
+        told = {hook.token for hook in self.hooks}
+        for node_id, action in self.world.fleet.actions.items():
+            if action.token not in told:
+                self.hooks.append(self.world.waiting(node_id, action))
+
+
+@pytest.fixture(autouse=True)
+def _one_engine_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending, "STARTS_AT_ONCE", 1)
+
+
+Lives.TestCase.settings = settings(
+    max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestLives = Lives.TestCase
