@@ -18,7 +18,7 @@ from tests.fakes.certificates import SIGNING_REQUEST
 from tests.functions.recorded import Context, in_queue, recorded
 from tests.unit.services.world import FLEET, World
 
-NODE = NodeId("i-0123456789abcdef0")
+NODE, OTHER = NodeId("i-0123456789abcdef0"), NodeId("i-0123456789abcdef1")
 BASE = "registry.example/base:1"
 
 
@@ -159,3 +159,53 @@ def test_the_end_of_a_pull_for_a_container_changes_no_node(world: World) -> None
     before = world.join(NODE)
     assert failures(recorded("pull_succeeded")) == []
     assert world.node(NODE) == before
+
+
+def test_a_silent_node_is_asked_for_again_soon_until_it_is_lost_and_replaced(
+    world: World, messages: FakeMessages
+) -> None:
+    world.with_worker(NODE)
+    world.with_worker("i-0b")
+    fall_silent(world)
+    assert failures(recorded("membership_check")) == ["message-1"]
+    assert messages.retried == [("receipt-1", registrar.SOON_S)]
+    world.clock.advance(world.losses.grace_s)
+    assert failures(recorded("membership_check"), recorded("membership_check")) == ["message-2"]
+    assert state(world) is NodeState.LOST
+    assert world.fleet.replaced == [NODE]
+
+
+@pytest.mark.parametrize("first", ["terminate_hook", "membership_check"])
+def test_the_end_of_a_lost_node_may_be_told_twice_and_in_any_order(world: World, first: str) -> None:
+    world.with_worker(NODE)
+    world.with_worker("i-0b")
+    fall_silent(world)
+    failures(recorded("membership_check"))
+    world.clock.advance(world.losses.grace_s)
+    failures(recorded("membership_check"))
+    token = world.fleet.actions[NODE].token
+    events = [recorded("terminate_hook", LifecycleActionToken=token), recorded("membership_check")]
+    order = events if first == "terminate_hook" else events[::-1]
+    for event in (*order, *order, *reversed(order)):
+        failures(event)
+    assert state(world) is NodeState.GONE
+    assert [(one.node_id, one.hook) for one in world.fleet.completions] == [(NODE, "leave")]
+    assert failures(*order, *order) == []
+
+
+def test_a_loss_that_is_refused_is_logged_and_measured(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.with_worker(NODE)
+    world.with_worker(OTHER)
+    for node_id in (NODE, OTHER):
+        fall_silent(world, node_id)
+        failures(recorded("membership_check", node=node_id))
+    world.clock.advance(world.losses.grace_s)
+    capsys.readouterr()
+    assert failures(recorded("membership_check")) == []
+    assert '"LossesRefused":[1.0]' in capsys.readouterr().out.replace(" ", "")
+    assert state(world) is NodeState.READY
+
+
+def fall_silent(world: World, node_id: NodeId = NODE) -> None:
+    world.engines.on(node_id).reachable = False
+    world.swarm.go_down(node_id)

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from swarmkeeper.domain.losses import LossFuse
 from swarmkeeper.domain.membership import JOINING_STATES, TRANSITIONS, NodeState, Step
 from swarmkeeper.domain.model import ContainerName, ContainerState, Node, NodeId
 from swarmkeeper.errors import Conflict, Unavailable, UnsafeAction
@@ -25,8 +26,8 @@ from tests.fakes.fleet import LEAVE
 from tests.unit.services.healing import assert_totals_are_sums
 from tests.unit.services.world import MANAGER, World
 
-EXAMPLES, STEPS = 10, 50
-ROUNDS, TICK_S = 90, 60.0
+EXAMPLES, STEPS = 150, 80
+ROUNDS, ROUND_S, TICK_S = 15, 240.0, 60.0
 GROUP, MOST = "demo-workers", 4
 LEGAL = {(before, after) for (before, _), after in TRANSITIONS.items()} | {(state, state) for state in NodeState}
 RETURNS_TO_DRAIN = (NodeState.LOST, NodeState.DRAINING)
@@ -52,7 +53,7 @@ class Lives(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(store=WatchedStore()).with_manager()
+        self.world = World(store=WatchedStore(), fuse=LossFuse(nodes=3, window_s=60)).with_manager()
         self.ids: list[NodeId] = []
         self.hooks: list[WaitingHook] = []
         self.cut: set[NodeId] = set()
@@ -92,12 +93,14 @@ class Lives(RuleBasedStateMachine):
             self.world.engines.on(node_id).reachable = False
             self.world.swarm.go_down(node_id)
 
+    @precondition(lambda self: self.cut)
     @rule(which=NODES)
     def a_partition_heals(self, which: int) -> None:
-        self._heal(self._one(which))
+        self._heal(sorted(self.cut)[which % len(self.cut)])
 
     # Events.
 
+    @precondition(lambda self: self.hooks)
     @rule(which=st.integers(0, 30))
     def a_hook_is_told(self, which: int) -> None:
         """Any hook that ever waited, again."""
@@ -181,6 +184,7 @@ class Lives(RuleBasedStateMachine):
                 self._end_commands(node_id)
             for hook in self.hooks:
                 self._tell(hook)
+            self.world.clock.advance(ROUND_S)
             self._tick()
         for node in self.world.store.nodes():
             assert node.state is NodeState.READY, node
@@ -207,8 +211,9 @@ class Lives(RuleBasedStateMachine):
         self.world.commands.register(node_id)
 
     def _one(self, which: int) -> NodeId:
-        """Mostly one of the newest."""
-        return self.ids[-1 - which % len(self.ids)]
+        """One whose instance runs, while there is any."""
+        ids = self._alive() or self.ids
+        return ids[which % len(ids)]
 
     def _runs(self, node_id: NodeId) -> bool:
         facts = self.world.fleet.instance(node_id)
