@@ -16,15 +16,16 @@ from swarmkeeper.domain.losses import LossFuse
 from swarmkeeper.domain.membership import JOINING_STATES, TRANSITIONS, NodeState, Step
 from swarmkeeper.domain.model import ContainerName, ContainerState, Node, NodeId
 from swarmkeeper.errors import Conflict, Unavailable, UnsafeAction
-from swarmkeeper.ports import Command, CommandStatus, Event
+from swarmkeeper.ports import Command, CommandStatus, EngineFacts, Event
 from swarmkeeper.services import pending
 from swarmkeeper.services.registrar import WaitingHook
 from swarmkeeper.services.transitions import stepped
-from tests.fakes import FakeStateStore, a_request
+from tests.fakes import FakeEngines, FakeStateStore, a_request
+from tests.fakes.builders import resources
 from tests.fakes.certificates import SIGNING_REQUEST
 from tests.fakes.fleet import LEAVE
 from tests.unit.services.healing import assert_totals_are_sums
-from tests.unit.services.world import MANAGER, World
+from tests.unit.services.world import IMAGE, MANAGER, World
 
 EXAMPLES, STEPS = 150, 80
 ROUNDS, ROUND_S, TICK_S = 15, 240.0, 60.0
@@ -33,7 +34,7 @@ LEGAL = {(before, after) for (before, _), after in TRANSITIONS.items()} | {(stat
 RETURNS_TO_DRAIN = (NodeState.LOST, NodeState.DRAINING)
 """Two steps in one write: back, and drained again."""
 NODES = st.integers(0, 7)
-NAMES = st.sampled_from(["web-1", "web-2", "web-3"])
+NAMES = ("web-1", "web-2", "web-3")
 
 
 class WatchedStore(FakeStateStore):
@@ -48,12 +49,20 @@ class WatchedStore(FakeStateStore):
         return saved
 
 
+class SizedEngines(FakeEngines):
+    """Engines that know their size before the table does."""
+
+    def facts(self, node: Node) -> EngineFacts:
+        return replace(super().facts(node), capacity=resources(2, 2048))
+
+
 class Lives(RuleBasedStateMachine):
     """A pool of a few instances to which everything may happen at any time, told late, twice or never."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(store=WatchedStore(), fuse=LossFuse(nodes=3, window_s=60)).with_manager()
+        fuse = LossFuse(nodes=3, window_s=60)
+        self.world = World(store=WatchedStore(), engines=SizedEngines(IMAGE), fuse=fuse).with_manager()
         self.ids: list[NodeId] = []
         self.hooks: list[WaitingHook] = []
         self.cut: set[NodeId] = set()
@@ -61,6 +70,8 @@ class Lives(RuleBasedStateMachine):
         self.movable: set[str] = set()
         for _ in range(3):
             self._join()
+        for name in NAMES:
+            self._want(name, movable=name == NAMES[0])
 
     # Instances.
 
@@ -125,14 +136,12 @@ class Lives(RuleBasedStateMachine):
 
     # What users and the scaler do.
 
-    @rule(name=NAMES, movable=st.booleans())
+    @rule(name=st.sampled_from(NAMES), movable=st.booleans())
     def a_container_is_wanted(self, name: str, movable: bool) -> None:
         if self.world.store.container(ContainerName(name)) is None:
-            self._served(lambda: self.world.placer.create(a_request(name, movable=movable)))
-            self.removed.discard(name)
-            (self.movable.add if movable else self.movable.discard)(name)
+            self._want(name, movable=movable)
 
-    @rule(name=NAMES)
+    @rule(name=st.sampled_from(NAMES))
     def a_container_is_removed(self, name: str) -> None:
         self.removed.add(name)
         self._served(lambda: self.world.placer.remove(ContainerName(name)))
@@ -156,7 +165,7 @@ class Lives(RuleBasedStateMachine):
     @invariant()
     def one_copy_runs_at_most(self) -> None:
         self._end_machines()
-        for name in ("web-1", "web-2", "web-3"):
+        for name in NAMES:
             assert len(self.world.engines.running(name)) <= 1, name
 
     @invariant()
@@ -197,6 +206,11 @@ class Lives(RuleBasedStateMachine):
             is_running = container.state is ContainerState.RUNNING
             assert self.world.engines.running(container.name) == ([container.node] if is_running else [])
             assert is_running or container.reason
+
+    def _want(self, name: str, *, movable: bool) -> None:
+        self._served(lambda: self.world.placer.create(a_request(name, movable=movable)))
+        self.removed.discard(name)
+        (self.movable.add if movable else self.movable.discard)(name)
 
     def _new_id(self) -> NodeId:
         self.ids.append(NodeId(f"i-{len(self.ids):017x}"))
