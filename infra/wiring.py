@@ -16,7 +16,15 @@ from constructs import Construct, IConstruct
 
 from infra.functions import FleetFunctions, dead_letter_queue
 from infra.names import Names
-from swarmkeeper.edge.events import COMMAND_CHANGED, ENDED, LAUNCH_ACTION, LAUNCH_FAILED, TERMINATE_ACTION
+from swarmkeeper.edge.events import (
+    COMMAND_CHANGED,
+    ENDED,
+    LAUNCH_ACTION,
+    LAUNCH_FAILED,
+    REBALANCE,
+    SPOT_INTERRUPTION,
+    TERMINATE_ACTION,
+)
 from swarmkeeper.ports import Event
 from swarmkeeper.services.needs import NEED_DELAY_S
 
@@ -43,6 +51,7 @@ class Wiring(Construct):
         self.operators = self._topic("operators")
         self._alarms_wake_the_scaler()
         self._hooks_and_commands(pools)
+        self._warnings()
         self._failed_launches(workers)
         self._own_events()
         self._needs()
@@ -108,6 +117,11 @@ class Wiring(Construct):
         self._rule("pulls", self._commands("node-pull"), "placement")
         # A node that joins waits for the images of its pool.
         self._rule("pulls-of-joins", self._commands("node-pull"), "registrar")
+
+    def _warnings(self) -> None:
+        """EC2 doesn't say whose instances it takes back; the registrar knows its own."""
+        warned = events.EventPattern(source=["aws.ec2"], detail_type=[SPOT_INTERRUPTION, REBALANCE])
+        self._rule("warnings", warned, "registrar")
 
     def _failed_launches(self, workers: Sequence[str]) -> None:
         """A group that can't launch tells it, and another pool may."""

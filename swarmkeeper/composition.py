@@ -36,6 +36,7 @@ from swarmkeeper.edge.placement import placement_options
 from swarmkeeper.edge.pools import pool_plans
 from swarmkeeper.edge.settings import Settings
 from swarmkeeper.errors import InvalidInput
+from swarmkeeper.services.departures import Departures
 from swarmkeeper.services.pulls import Puller
 from swarmkeeper.services.remover import Remover
 from swarmkeeper.services.view import FleetView
@@ -117,6 +118,10 @@ class Composition:
     @cached_property
     def puller(self) -> Puller:
         return Puller(pulls=self.pulls, commands=self.commands, clock=self.clock)
+
+    @cached_property
+    def departures(self) -> Departures:
+        return Departures(fleet_name=self.fleet_name, store=self.store, events=self.events, clock=self.clock)
 
     @cached_property
     def remover(self) -> Remover:

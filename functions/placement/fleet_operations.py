@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from swarmkeeper.domain.membership import NodeState
+from swarmkeeper.domain.membership import LeaveCause, NodeState
 from swarmkeeper.domain.model import Node, NodeId, PoolName
 from swarmkeeper.domain.scaling.history import StoredDecision
 from swarmkeeper.errors import NodeChanged
 from swarmkeeper.ports import DecisionLog, StateStore
+from swarmkeeper.services.departures import Departures
 
 TRIES = 5
 """Of a change of a node's record, which other functions change too."""
@@ -17,7 +18,8 @@ TRIES = 5
 class FleetOperations:
     """Nodes and scaling decisions."""
 
-    def __init__(self, *, store: StateStore, history: DecisionLog) -> None:
+    def __init__(self, *, store: StateStore, history: DecisionLog, departures: Departures) -> None:
+        self._departures = departures
         self._store = store
         self._history = history
 
@@ -32,6 +34,14 @@ class FleetOperations:
             except NodeChanged:
                 continue
         return self._protect_once(node_id, protected=protected)
+
+    def drain(self, node_id: NodeId) -> Node | None:
+        """Have the node leave, whatever demand there is; None for one that is unknown or gone. Raises Conflict."""
+        return self._departures.ask(node_id, LeaveCause.OPERATOR, note="drained by an operator")
+
+    def undrain(self, node_id: NodeId) -> Node | None:
+        """Let the node serve on; None for one that is unknown or gone. Raises Conflict when its instance ends."""
+        return self._departures.take_back(node_id)
 
     def decisions(
         self, pool: PoolName | None, *, since: float, limit: int, after: str

@@ -43,6 +43,8 @@ class HttpApi:
             "GET /nodes": self._nodes,
             "PUT /nodes/{name}/protection": self._protect,
             "DELETE /nodes/{name}/protection": self._unprotect,
+            "PUT /nodes/{name}/drain": self._drain,
+            "DELETE /nodes/{name}/drain": self._undrain,
             "GET /scaling/decisions": self._decisions,
             "GET /scaling/decisions/{name}": self._decision,
             "GET /tokens": self._tokens,
@@ -108,6 +110,18 @@ class HttpApi:
         if not scope.is_whole:
             return refusal(FOR_EVERYBODY)
         node = self._fleet.protect(NodeId(event.name), protected=protected)
+        return refusal(no_node(event.name)) if node is None else answer(200, NodeView.of(node))
+
+    def _drain(self, event: HttpEvent, scope: Scope) -> HttpAnswer:
+        if not scope.is_whole:
+            return refusal(FOR_EVERYBODY)
+        node = self._fleet.drain(NodeId(event.name))
+        return refusal(no_node(event.name)) if node is None else answer(200, NodeView.of(node))
+
+    def _undrain(self, event: HttpEvent, scope: Scope) -> HttpAnswer:
+        if not scope.is_whole:
+            return refusal(FOR_EVERYBODY)
+        node = self._fleet.undrain(NodeId(event.name))
         return refusal(no_node(event.name)) if node is None else answer(200, NodeView.of(node))
 
     def _decisions(self, event: HttpEvent, scope: Scope) -> HttpAnswer:

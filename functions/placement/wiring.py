@@ -61,9 +61,13 @@ def build(environ: Mapping[str, str]) -> Wired:
     operations = _operations(parts, placer, needs)
     return Wired(
         PlacementApi(operations),
-        HttpApi(operations, FleetOperations(store=parts.store, history=parts.history), _rotations(parts)),
+        HttpApi(operations, _fleet_operations(parts), _rotations(parts)),
         _events(parts, placer, reserver, needs),
     )
+
+
+def _fleet_operations(parts: Composition) -> FleetOperations:
+    return FleetOperations(store=parts.store, history=parts.history, departures=parts.departures)
 
 
 def _rotations(parts: Composition) -> RotationRequests:

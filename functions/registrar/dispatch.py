@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from swarmkeeper.domain.membership import LeaveCause
 from swarmkeeper.domain.model import NodeId
-from swarmkeeper.edge.events import COMMAND_CHANGED, LAUNCH_ACTION, SCHEDULED, TERMINATE_ACTION, BusEvent
+from swarmkeeper.edge.events import (
+    COMMAND_CHANGED,
+    LAUNCH_ACTION,
+    REBALANCE,
+    SCHEDULED,
+    SPOT_INTERRUPTION,
+    SPOT_NOTICE_S,
+    TERMINATE_ACTION,
+    BusEvent,
+)
 from swarmkeeper.errors import InvalidInput
 from swarmkeeper.ports import Command, Event
 from swarmkeeper.services.progress import Progress
@@ -27,6 +37,11 @@ def dispatch(registrar: Registrar, event: BusEvent, fleet: str, check_tokens: Ca
         tell = registrar.pull_ended if is_pull else registrar.command_ended
         progress = tell(NodeId(command.instance_id), command.command_id)
         return {"command_id": command.command_id, **_to_log(progress)}
+    if event.detail_type == SPOT_INTERRUPTION:
+        by = event.time.timestamp() + SPOT_NOTICE_S
+        return _to_log(_warned(registrar, event, LeaveCause.SPOT_INTERRUPTION, by, "EC2 takes its spot instance back"))
+    if event.detail_type == REBALANCE:
+        return _to_log(_warned(registrar, event, LeaveCause.REBALANCE, None, "EC2 recommends to replace it"))
     if event.detail_type == SCHEDULED:
         return {"tokens": check_tokens()}
     if event.is_own(Event.TOKENS_DUE):
@@ -34,6 +49,10 @@ def dispatch(registrar: Registrar, event: BusEvent, fleet: str, check_tokens: Ca
     if event.is_own(Event.NODE_DRAINING, Event.MEMBERSHIP_CHECK):
         return _own(registrar, event, fleet)
     raise InvalidInput("detail-type", f"{event.detail_type} is not for the registrar")
+
+
+def _warned(registrar: Registrar, event: BusEvent, cause: LeaveCause, by: float | None, note: str) -> Progress:
+    return registrar.warned(NodeId(event.instance().instance_id), cause, by=by, note=note)
 
 
 def _own(registrar: Registrar, event: BusEvent, fleet: str) -> dict[str, Any]:

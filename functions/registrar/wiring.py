@@ -56,6 +56,7 @@ def build(environ: Mapping[str, str]) -> Wired:
         drainer=drainer,
         sentry=sentry,
         recovery=_recovery(parts, drainer, sentry),
+        departures=parts.departures,
         settings=settings,
     )
     rotation = _rotation(parts)

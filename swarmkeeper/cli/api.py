@@ -107,6 +107,13 @@ class Api:
     def unprotect(self, node: str) -> NodeView:
         return cast(NodeView, self._ask("DELETE", f"/nodes/{quote(node, safe='')}/protection").value)
 
+    def drain(self, node: str) -> NodeView:
+        """Have the node leave."""
+        return cast(NodeView, self._ask("PUT", f"/nodes/{quote(node, safe='')}/drain").value)
+
+    def undrain(self, node: str) -> NodeView:
+        return cast(NodeView, self._ask("DELETE", f"/nodes/{quote(node, safe='')}/drain").value)
+
     def tokens(self) -> dict[str, Any]:
         """When the join tokens were rotated."""
         return cast(dict[str, Any], self._ask("GET", "/tokens").value)

@@ -9,14 +9,14 @@ from swarmkeeper.cli import options as o
 from swarmkeeper.cli.finding import find_api
 from swarmkeeper.cli.telling import told
 
-app = typer.Typer(help="List the nodes, or let scale-in leave one alone.")
+app = typer.Typer(help="List the nodes, have one leave, or let scale-in leave one alone.")
 
 
 @app.callback(invoke_without_command=True)
 def nodes(
     context: typer.Context, fleet: o.FleetOption = None, api: o.ApiOption = None, json: o.JsonOption = False
 ) -> None:
-    """List the nodes, or let scale-in leave one alone."""
+    """List the nodes, have one leave, or let scale-in leave one alone."""
     if context.invoked_subcommand is not None:
         return
     with told():
@@ -51,3 +51,29 @@ def unprotect(
         output.print_json(found)
     else:
         output.result().print(f"{node} is no longer protected from scale-in")
+
+
+@app.command()
+def drain(
+    node: o.NodeArgument, fleet: o.FleetOption = None, api: o.ApiOption = None, json: o.JsonOption = False
+) -> None:
+    """Have a worker leave: what it holds is moved or waited for, up to its pool's drain limit."""
+    with told():
+        found = find_api(fleet, api).drain(node)
+    if json:
+        output.print_json(found)
+    else:
+        output.result().print(f"{node} is {found['state']}")
+
+
+@app.command()
+def undrain(
+    node: o.NodeArgument, fleet: o.FleetOption = None, api: o.ApiOption = None, json: o.JsonOption = False
+) -> None:
+    """Let a node that drains serve on."""
+    with told():
+        found = find_api(fleet, api).undrain(node)
+    if json:
+        output.print_json(found)
+    else:
+        output.result().print(f"{node} is {found['state']}")

@@ -16,6 +16,10 @@ from swarmkeeper.ports import Event
 LAUNCH_ACTION = "EC2 Instance-launch Lifecycle Action"
 TERMINATE_ACTION = "EC2 Instance-terminate Lifecycle Action"
 COMMAND_CHANGED = "EC2 Command Invocation Status-change Notification"
+SPOT_INTERRUPTION = "EC2 Spot Instance Interruption Warning"
+REBALANCE = "EC2 Instance Rebalance Recommendation"
+SPOT_NOTICE_S = 120.0
+"""EC2 warns so long before it interrupts."""
 SCHEDULED = "Scheduled Event"
 LAUNCH_FAILED = "EC2 Instance Launch Unsuccessful"
 ALARM_CHANGED = "CloudWatch Alarm State Change"
@@ -53,6 +57,12 @@ class CommandDetail(_Detail):
     @property
     def succeeded(self) -> bool:
         return self.status == "Success"
+
+
+class InstanceDetail(_Detail):
+    """EC2's word on one instance."""
+
+    instance_id: InstanceId = Field(alias="instance-id")
 
 
 class LaunchFailureDetail(_Detail):
@@ -93,6 +103,9 @@ class BusEvent(BaseModel):
 
     def command(self) -> CommandDetail:
         return checked(CommandDetail, self.detail, "detail")
+
+    def instance(self) -> InstanceDetail:
+        return checked(InstanceDetail, self.detail, "detail")
 
     def launch_failure(self) -> LaunchFailureDetail:
         return checked(LaunchFailureDetail, self.detail, "detail")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from swarmkeeper.domain.leaving import by_importance, is_for_size
 from swarmkeeper.domain.membership import NodeState, Step
 from swarmkeeper.domain.model import Container, Node, PoolName, Role
 from swarmkeeper.errors import Unavailable, UnsafeAction
@@ -60,8 +61,8 @@ class Drainer:
     def drain(self, node: Node) -> tuple[Node, tuple[Move, ...], bool]:
         """Empty the node: move what is movable, wait for the rest up to the pool's limit; then end or leave.
 
-        Returns the node, what was moved, and whether more could be moved at once: a step moves a few only, since
-        a container may take its time to stop and the function's own time ends.
+        Returns the node, what was moved, and whether to come again soon: a step moves a few only, since a container
+        may take its time to stop and the function's own time ends; and where little time is left each room counts.
         """
         self._keep_alive(node)
         moves, left = self._move_some(node)
@@ -69,8 +70,8 @@ class Drainer:
             return node, moves, True
         remaining = self._store.containers_on(node.id)
         if remaining and self._clock.now() < self._deadline(node):
-            return node, moves, False
-        if remaining and not is_ending(node):
+            return node, moves, _must_end_soon(node)
+        if remaining and not _must_end(node):
             return self._give_up(node, remaining), moves, False
         self._evictor.take_off(node)
         return self._end(node), moves, False
@@ -79,7 +80,7 @@ class Drainer:
         """Try the movable containers in turn until a few were moved; what can't move costs little time."""
         moves: list[Move] = []
         held = [each for each in self._store.containers_on(node.id) if each.request.movable and each.node == node.id]
-        for container in held:
+        for container in by_importance(held):
             if sum(move.moved for move in moves) == MOVES_A_STEP:
                 return tuple(moves), True
             moves.append(self._mover.move(container, node))
@@ -139,7 +140,9 @@ class Drainer:
         return None
 
     def _deadline(self, node: Node) -> float:
-        return node.state_since + self._drain_limits_s.get(node.pool, 0.0)
+        limit = node.state_since + self._drain_limits_s.get(node.pool, 0.0)
+        by = None if node.leaving is None else node.leaving.by
+        return limit if by is None else min(limit, by)
 
     def _keep_alive(self, node: Node) -> None:
         if node.hook is not None:
@@ -166,7 +169,9 @@ class Drainer:
         try:
             self._fleet.terminate(node.id)
         except UnsafeAction as refusal:
-            return self._back_to_work(node, f"its group would not end it: {refusal}")
+            if is_for_size(node):
+                return self._back_to_work(node, f"its group would not end it: {refusal}")
+            self._fleet.replace(node.id)
         return node
 
     def _send_leave(self, node: Node, *, attempt: int = 1) -> Node:
@@ -195,6 +200,15 @@ class Drainer:
         if self._clock.now() > command.sent_at + LEAVE_LIMIT_S:
             return CommandStatus.FAILED
         return self._commands.result(command.id, node.id).status
+
+
+def _must_end(node: Node) -> bool:
+    """Whether what stands there at the drain's limit is taken off, rather than the drain given up."""
+    return is_ending(node) or _must_end_soon(node)
+
+
+def _must_end_soon(node: Node) -> bool:
+    return node.leaving is not None and node.leaving.by is not None
 
 
 def is_ending(node: Node) -> bool:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from swarmkeeper.domain.membership import JOINING_STATES, LeaveCause, NodeState, Step
-from swarmkeeper.domain.model import Hook, Leaving, Node, NodeId
+from swarmkeeper.domain.model import Hook, Leaving, Node, NodeId, Role
 from swarmkeeper.domain.pools import PoolPlan
 from swarmkeeper.errors import NodeChanged, Unavailable
 from swarmkeeper.ports import Clock, Fleet, StateStore
 from swarmkeeper.services.admitting import RegistrarSettings, labels_of
+from swarmkeeper.services.departures import Departures
 from swarmkeeper.services.drainer import JOIN_HOOK, LEAVE_HOOK, Drainer, is_ending
 from swarmkeeper.services.joiner import Joiner
 from swarmkeeper.services.progress import Progress
@@ -25,6 +26,7 @@ from swarmkeeper.services.transitions import stepped
 ENDED_EARLY = "ended while it joined"
 BEFORE_THE_SCHEDULE_S = 60.0
 """What is due earlier is looked at again by the same event, what is due later by the schedule's."""
+WARNED = frozenset({NodeState.READY, NodeState.DRAINING, NodeState.LOST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Registrar:
         drainer: Drainer,
         sentry: Sentry,
         recovery: Recovery,
+        departures: Departures,
         settings: RegistrarSettings,
     ) -> None:
         self._store = store
@@ -59,6 +62,7 @@ class Registrar:
         self._drainer = drainer
         self._sentry = sentry
         self._recovery = recovery
+        self._departures = departures
         self._settings = settings
 
     def launching(self, waiting: WaitingHook) -> Progress:
@@ -88,6 +92,15 @@ class Registrar:
         if is_closed(node):  # it would look empty
             raise Unavailable(f"{node.id}: {node.reason}")
         return self._told_to_end(node, hook)
+
+    def warned(self, node_id: NodeId, cause: LeaveCause, *, by: float | None, note: str) -> Progress:
+        """EC2 takes the instance back, or may soon: the node is drained, in the time that there is."""
+        node = self._store.node(node_id)
+        if node is None or node.role is Role.MANAGER or node.state not in WARNED:
+            state = None if node is None else node.state
+            return Progress(node_id, state, "ignored: no worker of this fleet in service")
+        self._departures.ask(node_id, cause, note=note, by=by)
+        return self.advance(node_id)
 
     def advance(self, node_id: NodeId) -> Progress:
         """Take the node as far as it can go now; unknown ones are adopted when their group waits for them."""

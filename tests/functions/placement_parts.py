@@ -51,5 +51,5 @@ def wired_over(
         needs=needs,
         tell_pending=tell_pending,
     )
-    fleet = FleetOperations(store=world.store, history=world.history)
+    fleet = FleetOperations(store=world.store, history=world.history, departures=world.departures)
     return Wired(PlacementApi(operations), HttpApi(operations, fleet, world.rotation_requests), events)

@@ -379,6 +379,15 @@ def test_protection_survives_a_change_that_came_between(world: World) -> None:
     assert world.node("i-0a").protected
 
 
+def test_a_node_is_drained_and_serves_on_when_that_is_taken_back(world: World) -> None:
+    status, node = ask("PUT /nodes/{name}/drain", of="i-0a")
+    assert (status, node["state"], node["reason"]) == (200, "draining", "drained by an operator")
+    status, node = ask("DELETE /nodes/{name}/drain", of="i-0a")
+    assert (status, node["state"], node["reason"]) == (200, "ready", "")
+    assert ask("PUT /nodes/{name}/drain", of="i-0f")[0] == 404
+    assert ask("DELETE /nodes/{name}/drain", of="i-0f")[0] == 404
+
+
 def test_an_unknown_node_is_not_protected(world: World) -> None:
     status, problem = ask("PUT /nodes/{name}/protection", of="i-0f")
     assert (status, problem["title"]) == (404, "There is no such node")
@@ -431,6 +440,8 @@ def test_a_wrong_question_about_decisions_is_refused(world: World, query: dict[s
         ("DELETE /nodes/{name}/protection", "i-0a"),
         ("GET /tokens", ""),
         ("POST /tokens/rotation", ""),
+        ("PUT /nodes/{name}/drain", "i-0a"),
+        ("DELETE /nodes/{name}/drain", "i-0a"),
     ],
 )
 def test_who_acts_for_one_tenant_sees_no_decisions_protects_no_node_and_rotates_no_tokens(

@@ -209,3 +209,19 @@ def test_a_loss_that_is_refused_is_logged_and_measured(world: World, capsys: pyt
 def fall_silent(world: World, node_id: NodeId = NODE) -> None:
     world.engines.on(node_id).reachable = False
     world.swarm.go_down(node_id)
+
+
+def test_a_spot_interruption_drains_the_node_once_however_often_it_is_told(world: World) -> None:
+    world.with_worker(NODE)
+    world.placer.create(a_request("web-1"))
+    assert failures(recorded("rebalance")) == []
+    events = [recorded("spot_interruption"), recorded("rebalance"), recorded("spot_interruption")]
+    failures(*events)
+    node = world.node(NODE)
+    assert node.leaving is not None
+    assert (node.state, node.leaving.cause, node.leaving.by) == (
+        NodeState.DRAINING,
+        "spot-interruption",
+        1_700_000_120.0,
+    )
+    assert failures(recorded("spot_interruption", **{"instance-id": "i-0fffffffffffffff0"})) == []

@@ -23,6 +23,7 @@ from swarmkeeper.edge.settings_admission import AdmissionSettings, TenantSetting
 from swarmkeeper.errors import AgentNotReady
 from swarmkeeper.ports import Command, CommandResult, Event
 from swarmkeeper.services.acceptance import Acceptance
+from swarmkeeper.services.departures import Departures
 from swarmkeeper.services.inventory import Inventory
 from swarmkeeper.services.pending import PendingQueue
 from swarmkeeper.services.placer import Placer
@@ -176,7 +177,8 @@ def _function(store: MemoryStateStore, clock: MovedClock, identity: ClientIdenti
         needs=Needs(lambda: False, frozenset()),
         tell_pending=lambda _: None,  # standard output is the figures' own
     )
-    fleet = FleetOperations(store=store, history=MemoryDecisions())
+    departures = Departures(fleet_name=FLEET, store=store, events=NoEvents(), clock=clock)
+    fleet = FleetOperations(store=store, history=MemoryDecisions(), departures=departures)
     pending = PendingQueue(
         fleet_name=FLEET, store=store, reserver=reserver, placer=placer, events=NoEvents(), clock=clock
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from swarmkeeper.domain.leaving import is_for_size
 from swarmkeeper.domain.model import ContainerName, Node, NodeId, PoolName, Request
 from swarmkeeper.domain.placement.reasons import Rejection
 from swarmkeeper.domain.scaling.books import Book
@@ -190,11 +191,11 @@ class _Sizing:
 
 
 def _reclaimable(draining: Sequence[Node]) -> list[Node]:
-    """Draining nodes with containers, least drained first.
+    """Draining nodes with containers that leave for their number only, least drained first.
 
     An empty one may have been ended this moment, and a container placed on it would be lost with it.
     """
-    return sorted((node for node in draining if node.containers), key=_least_drained)
+    return sorted((node for node in draining if node.containers and is_for_size(node)), key=_least_drained)
 
 
 def _least_drained(node: Node) -> tuple[int, float, str]:

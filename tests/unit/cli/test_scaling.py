@@ -113,6 +113,14 @@ def test_a_node_is_protected_and_unprotected(monkeypatch: pytest.MonkeyPatch, wo
     assert "protected from scale-in" in done.stdout
 
 
+@pytest.mark.parametrize(("word", "method", "state"), [("drain", "PUT", "draining"), ("undrain", "DELETE", "ready")])
+def test_a_node_is_drained_and_serves_on(monkeypatch: pytest.MonkeyPatch, word: str, method: str, state: str) -> None:
+    fake = answering((200, NODE | {"state": state}))
+    done = invoke(monkeypatch, fake, "nodes", word, "i-1")
+    assert (done.exit_code, fake.asked[0].route) == (0, f"{method} /nodes/i-1/drain")
+    assert f"i-1 is {state}" in done.stdout
+
+
 def test_the_list_of_nodes_shows_which_are_protected(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = answering((200, {"nodes": [NODE | {"protected": True, "reason": "old"}]}))
     assert "protected; old" in invoke(monkeypatch, fake, "nodes").stdout

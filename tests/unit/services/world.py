@@ -26,6 +26,7 @@ from swarmkeeper.domain.pools import PoolPlan
 from swarmkeeper.ports import Command, CommandStatus
 from swarmkeeper.services.admitting import Admitter, RegistrarSettings
 from swarmkeeper.services.certifying import Certifying
+from swarmkeeper.services.departures import Departures
 from swarmkeeper.services.drainer import Drainer
 from swarmkeeper.services.eviction import Evictor
 from swarmkeeper.services.inventory import Inventory
@@ -257,8 +258,13 @@ class World:
             drainer=self.drainer,
             sentry=self.sentry,
             recovery=self.recovery,
+            departures=self.departures,
             settings=settings,
         )
+
+    @property
+    def departures(self) -> Departures:
+        return Departures(fleet_name=FLEET, store=self.store, events=self.events, clock=self.clock)
 
     @property
     def sentry(self) -> Sentry:
