@@ -9,6 +9,7 @@ from swarmkeeper.domain.membership import JOINING_STATES, LeaveCause, NodeState,
 from swarmkeeper.domain.model import Leaving, Node, NodeId, Role
 from swarmkeeper.errors import Conflict, NodeChanged
 from swarmkeeper.ports import Clock, Event, Events, StateStore
+from swarmkeeper.services.drainer import is_ending
 from swarmkeeper.services.transitions import stepped
 
 TRIES = 5
@@ -58,8 +59,7 @@ class Departures:
             node = self._store.node(node_id)
             if node is None or node.state is NodeState.GONE:
                 return None
-            is_inevitable = node.leaving is not None and node.leaving.cause in INEVITABLE
-            if node.state is NodeState.LEAVING or is_inevitable:
+            if _must_end(node):
                 raise Conflict(f"{node_id} is {node.state}: its instance ends")
             if node.state is not NodeState.DRAINING and node.leaving is None:
                 return node
@@ -85,3 +85,8 @@ class Departures:
 
     def _tell(self, event: Event, node_id: NodeId) -> None:
         self._events.publish(event, [{"fleet": self._fleet_name, "node": node_id}])
+
+
+def _must_end(node: Node) -> bool:
+    is_inevitable = node.leaving is not None and node.leaving.cause in INEVITABLE
+    return is_inevitable or is_ending(node) or node.state is NodeState.LEAVING

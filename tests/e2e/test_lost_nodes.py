@@ -140,3 +140,21 @@ def test_a_partition_that_heals_within_the_grace_changes_nothing(make_world: Mak
         name: (one["node"], one["state"]) for name, one in before.items()
     }
     assert silent in targets(world)
+
+
+@pytest.mark.parametrize("engines", ENGINES)
+def test_a_spot_interruption_empties_the_node_before_ec2_takes_it(make_world: MakeWorld, engines: str) -> None:
+    world = make_world(engines)
+    two_workers(world)
+    names = run_all(world, 2)
+    taken = next(str(one["node"]) for one in world.containers().values())
+    detail = {"instance-id": taken, "instance-action": "terminate"}
+    world.cloud.bus.emit(source="aws.ec2", detail_type="EC2 Spot Instance Interruption Warning", detail=detail)
+
+    def left() -> bool:
+        there = world.containers()
+        return all(there[name]["state"] == "running" and there[name]["node"] != taken for name in names)
+
+    world.wait("that all run elsewhere", left, limit_s=110)
+    world.wait("that the node is gone", lambda: taken not in {node["id"] for node in world.nodes()}, limit_s=120)
+    assert all(len(copies(world, name)) == 1 for name in names)

@@ -38,6 +38,8 @@ REACHED = {
     "tokens_due": {"registrar"},
     "launch_abandoned": {"scaler"},
     "capacity_needed": {"capacity"},
+    "spot_interruption": {"registrar"},
+    "rebalance": {"registrar"},
     "launch_unsuccessful": {"scaler"},
     "launch_cancelled": {"scaler"},
     "foreign_launch_unsuccessful": set(),

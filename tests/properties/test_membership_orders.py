@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from swarmkeeper.domain.losses import LossFuse
-from swarmkeeper.domain.membership import JOINING_STATES, TRANSITIONS, NodeState, Step
+from swarmkeeper.domain.membership import JOINING_STATES, TRANSITIONS, LeaveCause, NodeState, Step
 from swarmkeeper.domain.model import ContainerName, ContainerState, Node, NodeId
 from swarmkeeper.errors import Conflict, Unavailable, UnsafeAction
 from swarmkeeper.ports import Command, CommandStatus, EngineFacts, Event
@@ -156,6 +157,19 @@ class Lives(RuleBasedStateMachine):
         if node is not None and node.state is NodeState.READY:
             self.world.store.save_node(stepped(node, Step.DRAIN, now=self.world.clock.now()))
 
+    @rule(which=NODES)
+    def an_operator_drains_one(self, which: int) -> None:
+        self._served(lambda: self.world.departures.ask(self._one(which), LeaveCause.OPERATOR, note="by hand"))
+
+    @rule(which=NODES)
+    def an_operator_takes_that_back(self, which: int) -> None:
+        self._served(lambda: self.world.departures.take_back(self._one(which)))
+
+    @rule(which=NODES, cause=st.sampled_from([LeaveCause.SPOT_INTERRUPTION, LeaveCause.REBALANCE]))
+    def ec2_warns(self, which: int, cause: LeaveCause) -> None:
+        by = self.world.clock.now() + 120 if cause is LeaveCause.SPOT_INTERRUPTION else None
+        self._served(lambda: self.world.registrar.warned(self._one(which), cause, by=by, note="warned"))
+
     # What always holds.
 
     @invariant()
@@ -289,12 +303,12 @@ class Lives(RuleBasedStateMachine):
         self.world.events.published.clear()
         self.world.reconciler.nudge()
         for detail in self.world.events.of(Event.MEMBERSHIP_CHECK):
-            self._served(lambda node=detail["node"]: self.world.registrar.advance(NodeId(node)))
+            self._served(partial(self.world.registrar.advance, NodeId(detail["node"])))
         for detail in self.world.events.of(Event.INVENTORY_DUE):
-            self._served(lambda node=detail["node"]: self.world.inventory.check(NodeId(node)))
+            self._served(partial(self.world.inventory.check, NodeId(detail["node"])))
         for detail in self.world.events.of(Event.PENDING_RETRY):
             if "name" in detail:
-                self._served(lambda name=detail["name"]: self.world.pending.settle_named(ContainerName(name)))
+                self._served(partial(self.world.pending.settle_named, ContainerName(detail["name"])))
             else:
                 self._served(self.world.pending.retry)
 

@@ -60,6 +60,15 @@ def test_what_ec2_takes_back_stays_drained(world: World) -> None:
         world.departures.take_back(OLD)
 
 
+def test_a_node_that_its_group_ends_meanwhile_stays_drained(world: World) -> None:
+    world.placer.create(a_request("web-1"))
+    world.departures.ask(OLD, LeaveCause.OPERATOR, note="by hand")
+    hook = world.fleet.begin_termination(OLD)
+    world.registrar.terminating(world.waiting(OLD, hook))
+    with pytest.raises(Conflict, match="its instance ends"):
+        world.departures.take_back(OLD)
+
+
 def test_managers_are_not_drained(world: World) -> None:
     with pytest.raises(Conflict, match="manager"):
         world.departures.ask(MANAGER, LeaveCause.OPERATOR, note="by hand")
