@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Node, NodeId, Quota, Role, unlimited
-from swarmkeeper.errors import Conflict, Unavailable
+from swarmkeeper.errors import Conflict, InvalidInput, Unavailable
 from swarmkeeper.ports import Clock, EngineContainer, Engines, StateStore
 from swarmkeeper.services.health import HEALTHY, NodeHealth
 from swarmkeeper.services.recording import is_closed
@@ -83,6 +83,20 @@ class Inventory:
                 self._engines.remove(node, each.id)
                 removed.append(each.name)
         return tuple(removed)
+
+    def start_again(self, node: Node, containers: Sequence[Container]) -> None:
+        """Start those that the node's engine has stopped: it was started anew, and has no restart policy.
+
+        Raises Unavailable when the engine does not answer.
+        """
+        stopped = {each.name for each in self._engines.containers(node) if not each.running}
+        for container in containers:
+            if container.name not in stopped or not _settled_on(container, node.id):
+                continue
+            try:
+                self._engines.start(node, container.engine_id)
+            except (Conflict, InvalidInput):  # it can't run any more: the next look finds it ended
+                continue
 
     def note_images(self, node_id: NodeId) -> None:
         """Record which images the node holds, so that placement may prefer or ask for them.

@@ -17,7 +17,7 @@ from swarmkeeper.errors import Conflict, UnsafeAction
 from swarmkeeper.ports import Clock, Event, Events, Fleet, Routes, StateStore
 from swarmkeeper.services.drainer import Drainer, is_ending
 from swarmkeeper.services.health import HEALTHY
-from swarmkeeper.services.inventory import Inventory
+from swarmkeeper.services.inventory import HAS_ENDED, Inventory
 from swarmkeeper.services.progress import Progress
 from swarmkeeper.services.sentry import Sentry
 from swarmkeeper.services.transitions import stepped
@@ -90,7 +90,9 @@ class Recovery:
     def _take_back(self, node: Node) -> Progress:
         """It answers before the fence took effect. What lives elsewhere by now goes from it before it serves again."""
         removed = self._inventory.clear_strays(node)
-        self._explain(self._store.containers_on(node.id), node, "")
+        held = self._store.containers_on(node.id)
+        self._inventory.start_again(node, [each for each in held if _was_told_lost(each, node)])
+        self._explain(held, node, "")
         self._routes.restore(node.id)
         now = self._clock.now()
         returned = stepped(replace(node, suspected_at=None, health=HEALTHY, reason=""), Step.RETURN, now=now)
@@ -130,7 +132,7 @@ class Recovery:
         """Say in the records of what runs there how its node stands; what is being moved has a lease to keep."""
         for each in held:
             is_settled = each.state is ContainerState.RUNNING and each.moving_to is None
-            if not is_settled or each.reason == reason or not (reason or each.reason.startswith(_is_lost(node))):
+            if not is_settled or each.reason in (reason, HAS_ENDED) or not (reason or _was_told_lost(each, node)):
                 continue
             try:
                 self._store.explain(each, reason=reason)
@@ -144,6 +146,11 @@ class Recovery:
 
 def _is_lost(node: Node) -> str:
     return f"its node {node.id} is lost"
+
+
+def _was_told_lost(container: Container, node: Node) -> bool:
+    """Whether it ran when its node was lost, and was waited for."""
+    return container.reason.startswith(_is_lost(node))
 
 
 def _facts(container: Container) -> dict[str, str]:

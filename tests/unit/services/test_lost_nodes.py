@@ -281,6 +281,20 @@ def test_old_copies_are_removed_before_the_node_is_ready_again(world: World) -> 
     assert world.engines.running("web-1") == [OLD]
 
 
+def test_what_ran_on_a_node_that_was_rebooted_is_started_again_and_what_had_ended_is_not(world: World) -> None:
+    for name in ("web-1", "web-2"):
+        world.placer.create(a_request(name))
+    world.engines.change(OLD, "web-2", running=False)
+    world.inventory.check(OLD)
+    lose(world)
+    world.engines.change(OLD, "web-1", running=False)
+    come_back(world)
+    world.registrar.advance(OLD)
+    assert world.engines.running("web-1") == [OLD]
+    assert world.engines.running("web-2") == []
+    assert (world.container("web-1").reason, world.container("web-2").reason) == ("", "its process has ended")
+
+
 def test_a_node_that_was_to_leave_is_drained_again_when_it_comes_back(world: World) -> None:
     world.placer.create(a_request("web-1"))
     leaving = Leaving(LeaveCause.OPERATOR, since=world.clock.now(), note="by hand")
