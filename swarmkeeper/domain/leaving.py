@@ -31,10 +31,10 @@ def is_for_size(node: Node) -> bool:
 
 
 def by_importance(containers: Iterable[Container]) -> list[Container]:
-    """The order in which they are moved: whose own layer is to be kept, then who has run longest, then by name."""
+    """The order in which they are moved: who has run longest, then by name."""
     return sorted(containers, key=_importance)
 
 
-def _importance(container: Container) -> tuple[bool, float, str]:
+def _importance(container: Container) -> tuple[float, str]:
     started = float("inf") if container.started_at is None else container.started_at
-    return (not container.request.snapshot, started, container.name)
+    return (started, container.name)

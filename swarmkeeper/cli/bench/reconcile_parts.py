@@ -61,6 +61,9 @@ class Groups:
     def terminate(self, node_id: NodeId) -> None:
         _not_asked()
 
+    def replace(self, node_id: NodeId) -> None:
+        _not_asked()
+
     def complete(self, hook: Hook, node_id: NodeId, *, proceed: bool) -> bool:
         _not_asked()
 

@@ -149,12 +149,10 @@ def test_warnings_about_others_instances_are_ignored(world: World) -> None:
         assert progress.detail.startswith("ignored")
 
 
-def test_who_would_lose_its_own_layer_and_who_has_run_longest_is_moved_first() -> None:
-    def container(name: str, started_at: float, *, snapshot: bool = False) -> Container:
-        request = replace(a_request(name, movable=True), snapshot=snapshot)
+def test_who_has_run_longest_is_moved_first() -> None:
+    def container(name: str, started_at: float | None) -> Container:
+        request = a_request(name, movable=True)
         return Container(request, ContainerState.RUNNING, 0, node=OLD, started_at=started_at)
 
-    found = by_importance(
-        [container("b", 5), container("a", 5), container("old", 1), container("kept", 9, snapshot=True)]
-    )
-    assert [each.name for each in found] == ["kept", "old", "a", "b"]
+    found = by_importance([container("b", 5), container("never", None), container("a", 5), container("old", 1)])
+    assert [each.name for each in found] == ["old", "a", "b", "never"]
