@@ -10,6 +10,7 @@ from typing import Any
 from functions.placement.fleet_operations import FleetOperations
 from functions.placement.operations import Operations
 from swarmkeeper.domain.model import NodeId, PoolName
+from swarmkeeper.domain.rotation import Rotation
 from swarmkeeper.edge.answers import status_of
 from swarmkeeper.edge.http_event import HttpAnswer, HttpEvent, answer, document, http_event, plain, refusal
 from swarmkeeper.edge.problems import invalid, no_decision, no_node, not_allowed, not_found, problem_of
@@ -20,7 +21,7 @@ from swarmkeeper.edge.token_views import TokensView
 from swarmkeeper.edge.views import ContainersView, ContainerView, DecisionView, NodesView, NodeView
 from swarmkeeper.errors import InvalidInput, SwarmkeeperError
 from swarmkeeper.services.listing import Selection
-from swarmkeeper.services.tokens import Rotation, RotationRequests
+from swarmkeeper.services.tokens import RotationRequests
 
 Serve = Callable[[HttpEvent, Scope], HttpAnswer]
 FOR_EVERYBODY = not_allowed("only who acts for every tenant may do this")

@@ -12,9 +12,9 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.reconciler.rebuilding import RebuildCall, answer_of, rebuild_call, summary_of
+from functions.reconciler.rebuilding import answer_of, rebuild_call, summary_of
+from functions.reconciler.ticking import tick
 from functions.reconciler.wiring import Wired, build
-from swarmkeeper.adapters.aws.metrics import emit_figures
 
 logger = Logger()
 
@@ -31,28 +31,9 @@ def wired() -> Wired:  # built on the first event, kept while the environment is
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any] | None:
     """Serve the schedule, or who asks for a rebuild."""
     call = rebuild_call(event)
-    if call is not None:
-        return _rebuild(call)
-    _tick()
-    return None
-
-
-def _rebuild(call: RebuildCall) -> dict[str, Any]:
+    if call is None:
+        tick(wired())
+        return None
     rebuilt = wired().rebuild.run(after=call.after, until=wired().clock.now() + REBUILD_S)
     logger.info("table rebuilt", extra={"after": call.after, **summary_of(rebuilt)})
     return answer_of(rebuilt)
-
-
-def _tick() -> None:
-    """Measure first, so that the figures arrive even when a manager does not answer."""
-    figures = wired().reconciler.measure()
-    emit_figures(figures, wired().fleet)
-    try:
-        nudges = wired().reconciler.nudge()
-        logger.info(
-            "fleet measured",
-            extra={"pending": figures.pending, "checked_nodes": nudges.nodes, "retried_containers": nudges.containers},
-        )
-    finally:  # a Swarm that does not answer keeps nobody alive
-        for expired in wired().lifetimes.end_overdue():
-            logger.info("container expired", extra={"container": expired.name, "reason": expired.reason})

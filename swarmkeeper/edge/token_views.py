@@ -6,8 +6,8 @@ from typing import Self
 
 from pydantic import Field
 
+from swarmkeeper.domain.rotation import Rotation
 from swarmkeeper.edge.views import View
-from swarmkeeper.services.tokens import Rotation
 
 
 class TokensView(View):

@@ -6,16 +6,14 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from swarmkeeper.domain.figures import FleetFigures, PoolFigures
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import (
-    NO_RESOURCES,
     Container,
     ContainerState,
     Node,
     NodeId,
     Pool,
-    PoolName,
-    Resources,
     Role,
 )
 from swarmkeeper.domain.scaling.policy import usage
@@ -27,34 +25,6 @@ INVENTORY_EVERY = 10
 """Each node's engine is compared with the table at one tick in so many, whatever its agent tells; at each tick while
 it has failed to answer."""
 TICK_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class PoolFigures:
-    """A pool's nodes in service; `reserved_share` is 0 to 1, None while there are none.
-
-    `reserved` is what their containers hold, `offered` what they offer for reservations, all together.
-    """
-
-    pool: PoolName
-    ready_nodes: int
-    containers: int
-    reserved_share: float | None
-    has_failed: bool = False
-    """Too many launches in a row were abandoned; the pool is not grown."""
-    silent_nodes: int = 0
-    """Suspected or lost ones."""
-    reserved: Resources = NO_RESOURCES
-    offered: Resources = NO_RESOURCES
-
-
-@dataclass(frozen=True, slots=True)
-class FleetFigures:
-    """What a tick measured."""
-
-    pending: int
-    oldest_pending_s: float
-    pools: tuple[PoolFigures, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from swarmkeeper.domain.model import Node
+from swarmkeeper.domain.rotation import Rotation
 from swarmkeeper.errors import Conflict, Unavailable
 from swarmkeeper.ports import Clock, Event, Events, JoinTokens, StateStore, Swarm
 
@@ -12,33 +11,7 @@ ROTATION = "join-tokens/rotation"
 """The fact that says when a rotation was begun and when the last one ended: `<begun>/<ended>`."""
 ASKED = "join-tokens/asked"
 """The fact that says when somebody last asked for one."""
-CLAIM_S = 60.0
-"""A rotation that has not ended by then is begun again: the function that began it has ended."""
 PUBLISH_TRIES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Rotation:
-    """How the tokens stand; times in seconds since the epoch, 0 for never."""
-
-    asked_at: float = 0.0
-    begun_at: float = 0.0
-    ended_at: float = 0.0
-
-    @property
-    def is_under_way(self) -> bool:
-        return self.begun_at > self.ended_at
-
-    @property
-    def is_awaited(self) -> bool:
-        """Whether new tokens are asked for, or being made, and not yet in place."""
-        return self.is_under_way or self.asked_at > self.begun_at
-
-    def is_due(self, now: float, every_s: float | None) -> bool:
-        """Whether somebody has asked since the last one was begun, one was cut off, or its time has come."""
-        if self.is_under_way:
-            return now >= self.begun_at + CLAIM_S
-        return self.is_awaited or (every_s is not None and 0 < self.ended_at <= now - every_s)
 
 
 class TokenKeeper:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from functions.registrar import handler as registrar
+from functions.registrar.messages import SOON_S, retry_after_s
 from functions.registrar.wiring import Wired
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import NodeId, PoolName
@@ -57,7 +58,7 @@ def state(world: World) -> NodeState:
 def test_a_launch_whose_agent_is_not_there_yet_comes_again_in_seconds(world: World, messages: FakeMessages) -> None:
     world.launch(NODE)
     assert failures(recorded("launch_hook")) == ["message-1"]
-    assert messages.retried == [("receipt-1", registrar.SOON_S)]
+    assert messages.retried == [("receipt-1", SOON_S)]
     world.commands.register(NODE)
     assert failures(recorded("launch_hook")) == []
     assert state(world) is NodeState.CERTIFYING
@@ -110,7 +111,7 @@ def test_the_terminate_event_before_the_launch_event_leaves_a_tombstone(world: W
 
 
 def test_what_takes_longer_is_asked_for_less_often() -> None:
-    pauses = [registrar.retry_after_s(receives) for receives in range(1, 61)]
+    pauses = [retry_after_s(receives) for receives in range(1, 61)]
     assert (pauses[0], pauses[3], pauses[4], pauses[-1]) == (5, 5, 10, 30)
     assert sum(pauses) > 20 * 60
 
@@ -142,7 +143,7 @@ def test_new_tokens_that_cant_be_made_yet_are_tried_again_soon(world: World, mes
     world.clock.advance(1)
     world.swarm.fail("rotate_join_tokens", Unavailable("no leader"))
     assert failures(recorded("tokens_due")) == ["message-1"]
-    assert messages.retried == [("receipt-1", registrar.SOON_S)]
+    assert messages.retried == [("receipt-1", SOON_S)]
 
 
 def test_the_end_of_a_pull_goes_on_with_a_join_that_waits_for_it(world: World) -> None:
@@ -168,7 +169,7 @@ def test_a_silent_node_is_asked_for_again_soon_until_it_is_lost_and_replaced(
     world.with_worker("i-0b")
     fall_silent(world)
     assert failures(recorded("membership_check")) == ["message-1"]
-    assert messages.retried == [("receipt-1", registrar.SOON_S)]
+    assert messages.retried == [("receipt-1", SOON_S)]
     world.clock.advance(world.losses.grace_s)
     assert failures(recorded("membership_check"), recorded("membership_check")) == ["message-2"]
     assert state(world) is NodeState.LOST

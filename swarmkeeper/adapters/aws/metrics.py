@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from aws_lambda_powertools.metrics import MetricResolution, MetricUnit, single_metric
 
+from swarmkeeper.domain.figures import FleetFigures, PoolFigures
 from swarmkeeper.domain.model import NANO_CPUS_PER_CPU
-from swarmkeeper.services.reconciler import FleetFigures, PoolFigures
 
 NAMESPACE = "Swarmkeeper"
 RESERVED_CPUS, RESERVED_MEMORY, RESERVED_CONTAINERS = "ReservedCpus", "ReservedMemory", "ReservedContainers"

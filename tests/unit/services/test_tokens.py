@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import pytest
 
 from swarmkeeper.domain.model import Role
+from swarmkeeper.domain.rotation import CLAIM_S
 from swarmkeeper.errors import Conflict, Unavailable
 from swarmkeeper.ports import Event
-from swarmkeeper.services.tokens import CLAIM_S
 from tests.fakes import FakeTokens
 from tests.unit.services.world import World
 

@@ -1,0 +1,25 @@
+"""One tick of the schedule: measure, have lost events made good, end what is overdue."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools import Logger
+
+from functions.reconciler.wiring import Wired
+from swarmkeeper.adapters.aws.metrics import emit_figures
+
+logger = Logger()
+
+
+def tick(wired: Wired) -> None:
+    """Measure first, so that the figures arrive even when a manager does not answer."""
+    figures = wired.reconciler.measure()
+    emit_figures(figures, wired.fleet)
+    try:
+        nudges = wired.reconciler.nudge()
+        logger.info(
+            "fleet measured",
+            extra={"pending": figures.pending, "checked_nodes": nudges.nodes, "retried_containers": nudges.containers},
+        )
+    finally:  # a Swarm that does not answer keeps nobody alive
+        for expired in wired.lifetimes.end_overdue():
+            logger.info("container expired", extra={"container": expired.name, "reason": expired.reason})
