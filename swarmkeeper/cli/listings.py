@@ -20,6 +20,7 @@ STATE_STYLES = {
     "joined": "cyan",
     "draining": "magenta",
     "leaving": "magenta",
+    "lost": "red",
     "removing": "magenta",
 }
 

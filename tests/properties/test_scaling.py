@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarmkeeper.domain.membership import NodeState
+from swarmkeeper.domain.membership import JOINING_STATES, NodeState
 from swarmkeeper.domain.model import NodeId, Pool, PoolName, Resources, Role
 from swarmkeeper.domain.placement.scheduler import decide
 from swarmkeeper.domain.scaling.arrivals import ArrivalHeadroom, ArrivalPeak
@@ -127,7 +127,7 @@ def policies(draw: st.DrawFn) -> Mapping[PoolName, Policy]:
 
 def unlimited(snapshot: FleetSnapshot) -> FleetSnapshot:
     """The fleet with nothing that keeps its pools from growing, their groups as large as what is known of them."""
-    counted = (NodeState.READY, NodeState.DRAINING, NodeState.LAUNCHING, NodeState.CERTIFYING, NodeState.JOINING)
+    counted = {NodeState.READY, NodeState.DRAINING, NodeState.LOST, *JOINING_STATES}
     pools = []
     for each in snapshot.pools:
         known = sum(1 for node in snapshot.nodes if node.pool == each.name and node.state in counted)
