@@ -8,6 +8,7 @@ from local.engines import RealEngines
 from local.machines.simulated import SimulatedMachines
 from swarmkeeper.adapters.aws.table import DynamoStore
 from swarmkeeper.cli.fleet import NodeView
+from swarmkeeper.cli.requests import create_body
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import Node, NodeId
 from tests.e2e.conftest import MakeWorld
@@ -158,3 +159,27 @@ def test_a_spot_interruption_empties_the_node_before_ec2_takes_it(make_world: Ma
     world.wait("that all run elsewhere", left, limit_s=110)
     world.wait("that the node is gone", lambda: taken not in {node["id"] for node in world.nodes()}, limit_s=120)
     assert all(len(copies(world, name)) == 1 for name in names)
+
+
+@pytest.mark.parametrize("engines", ENGINES)
+def test_a_lost_node_that_holds_what_cant_be_moved_is_waited_for_and_serves_again(
+    make_world: MakeWorld, engines: str
+) -> None:
+    world = make_world(engines)
+    two_workers(world)
+    image = world.cloud.engines.images["web"]
+    body = create_body("console", image, cpus="0.25", memory="64MiB", environment=["NAME=console"])
+    assert world.fleet.create(body)["status"] in (201, 202)
+    world.wait("that it runs", lambda: world.states() == {"console": "running"}, limit_s=120)
+    silent = str(world.containers()["console"]["node"])
+    part(world, silent)
+    world.wait("that its node is lost", lambda: world.nodes("lost"), limit_s=200)
+    world.wait("that it gets no requests", lambda: silent not in targets(world), limit_s=30)
+    waits = "its return is waited for"
+    world.wait("that its record says so", lambda: waits in world.containers()["console"]["reason"], limit_s=30)
+    heal(world, silent)
+    world.wait("that it serves again", lambda: silent in {node["id"] for node in world.nodes("ready")}, limit_s=150)
+    assert silent in targets(world)
+    there = world.containers()["console"]
+    assert (there["state"], there["node"], there["reason"]) == ("running", silent, "")
+    assert copies(world, "console") == [silent]

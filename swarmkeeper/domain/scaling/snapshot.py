@@ -91,6 +91,9 @@ class PoolNodes:
         undrained = len(self.ready) + len(self.joining)
         self.draining_in_desired = min(len(self.draining), max(0, seen.group_desired - undrained))
         """How many of `draining` the group still counts: ending one lowers desired before its hook tells us."""
+        lost = sum(1 for node in self.all if node.state is NodeState.LOST and node.hook is None)
+        self.lost_in_desired = min(lost, max(0, seen.group_desired - undrained - self.draining_in_desired))
+        """Lost nodes that the group counts: they hold nothing up, and may be waited for."""
         self.promised = promised_nodes(seen.pool, self._coming(), self.all, now=now)
         """What the group owes us."""
 
@@ -106,8 +109,8 @@ class PoolNodes:
 
     @property
     def counted(self) -> int:
-        """What shrinking starts from: the group's desired capacity without the nodes that drain already."""
-        return self.seen.group_desired - self.draining_in_desired
+        """What shrinking starts from: the group's desired capacity without the nodes that drain or are lost."""
+        return self.seen.group_desired - self.draining_in_desired - self.lost_in_desired
 
     @property
     def ceiling(self) -> Cap | None:

@@ -162,6 +162,12 @@ def test_min_is_kept_without_asking_again_and_again() -> None:
     assert (decision.wish, decision.capped_by) == (0, Guard.MIN)
 
 
+def test_the_last_nodes_that_serve_are_not_sold_while_another_is_lost() -> None:
+    lost = a_node("i-0a", state=NodeState.LOST, containers=1)
+    assert decide(a_snapshot(lost, a_node("i-0b"))).victims == ()
+    assert decide(a_snapshot(replace(lost, state=NodeState.READY), a_node("i-0b"))).victims == ("i-0b",)
+
+
 def test_nodes_that_drain_already_count_against_min() -> None:
     snapshot = a_snapshot(a_node("i-0a"), a_node("i-0b"), a_node("i-0c", state=NodeState.DRAINING), low=2)
     assert decide(snapshot).victims == ()
