@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ FUNCTION_LOGS = "functions"
 """The folder of the functions' logs inside the state folder."""
 MARK = ".swarmkeeper-local"
 """Only a folder with this file in it is ever removed."""
+ENDING_S = 10.0
 
 
 def make_state_dir(state_dir: Path) -> None:
@@ -80,6 +82,15 @@ def leftovers(state_dir: Path, endpoint_url: str) -> list[str]:
         from local.machines import cgroups
 
         found += [f"control group {name}" for name in cgroups.names()]
+    return found
+
+
+def lasting_leftovers(state_dir: Path, endpoint_url: str) -> list[str]:
+    """`leftovers`, but for what ends by itself in seconds, such as a child that had not yet begun its program."""
+    found: list[str] = []
+    deadline = time.monotonic() + ENDING_S
+    while (found := leftovers(state_dir, endpoint_url)) and time.monotonic() < deadline:
+        time.sleep(0.1)
     return found
 
 

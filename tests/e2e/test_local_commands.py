@@ -69,7 +69,7 @@ def test_up_is_safe_to_repeat_and_down_leaves_nothing(tmp_path: Path) -> None:
 
     until(lambda: len(machines()) == 2, limit_s=60)
     assert swarmkeeper("local", "down").returncode == 0
-    assert remains.leftovers(Path(cloud.state_dir), cloud.endpoint_url) == []
+    assert remains.lasting_leftovers(Path(cloud.state_dir), cloud.endpoint_url) == []
     assert lock.holder(lock.default_lock_path()) is None
     assert "nothing of one was left" in swarmkeeper("local", "down").stdout
     assert swarmkeeper("local", "status").returncode == 3
@@ -82,7 +82,7 @@ def test_down_cleans_up_after_a_daemon_that_was_killed() -> None:
     until(lambda: running_cloud() is None, limit_s=10)
     assert remains.leftovers(Path(cloud.state_dir), cloud.endpoint_url) != []
     assert swarmkeeper("local", "down").returncode == 0
-    assert remains.leftovers(Path(cloud.state_dir), cloud.endpoint_url) == []
+    assert remains.lasting_leftovers(Path(cloud.state_dir), cloud.endpoint_url) == []
 
 
 def test_up_after_a_crash_cleans_first_and_comes_up() -> None:
@@ -103,7 +103,7 @@ def test_killing_the_command_that_starts_it_leaves_a_cloud_that_can_be_ended() -
     cloud = running_cloud()
     assert cloud is not None
     assert swarmkeeper("local", "down").returncode == 0
-    assert remains.leftovers(Path(cloud.state_dir), cloud.endpoint_url) == []
+    assert remains.lasting_leftovers(Path(cloud.state_dir), cloud.endpoint_url) == []
 
 
 def test_interrupting_the_command_that_starts_it_ends_what_was_begun() -> None:
@@ -117,4 +117,4 @@ def test_interrupting_the_command_that_starts_it_ends_what_was_begun() -> None:
     assert starting.returncode != 0
     assert "interrupted" in said
     assert lock.holder(lock.default_lock_path()) is None
-    assert remains.leftovers(lock.default_state_dir(), "no endpoint") == []
+    assert remains.lasting_leftovers(lock.default_state_dir(), "no endpoint") == []

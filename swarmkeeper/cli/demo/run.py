@@ -78,7 +78,7 @@ def _cloud(
 def _take_down(cloud: starter.Cloud, record: Record, display: Display) -> None:
     with record.step("local cloud down"):
         starter.down(display.say)
-    left = remains.leftovers(Path(cloud.state_dir), cloud.endpoint_url)
+    left = remains.lasting_leftovers(Path(cloud.state_dir), cloud.endpoint_url)
     record.check("nothing of ours is left on the machine", not left, "; ".join(left) or "nothing")
 
 
