@@ -249,10 +249,11 @@ class Image:
     tags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Occupant:
     """A container as placement sees it on a node: stopped ones and ones not yet created count.
 
+    A value: nobody changes one, but freezing it would be a twelfth of a decision's time.
     `id` is the engine's, "" until it is created; `name` "" means it has none; `swarm_id` is classic Swarm's.
     """
 

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 
 from swarmkeeper.domain.placement.index.entries import NodeEntry
+from swarmkeeper.domain.placement.index.masks import mask_of
 
 GONE = -1
 
@@ -15,16 +16,20 @@ class ByContainers:
 
     __slots__ = ("_counted", "_masks", "_numbers")
 
-    def __init__(self) -> None:
-        self._masks: dict[int, int] = {}
-        self._numbers: list[int] = []
+    def __init__(self, entries: Iterable[NodeEntry]) -> None:
         self._counted: list[int] = []
         """Of each position, in which mask it is."""
+        positions: dict[int, list[int]] = {}
+        for entry in entries:
+            self._reach(entry.position)
+            self._counted[entry.position] = entry.containers
+            positions.setdefault(entry.containers, []).append(entry.position)
+        self._masks = {number: mask_of(some) for number, some in positions.items()}
+        self._numbers = sorted(self._masks)
 
     def add(self, entry: NodeEntry) -> None:
         """A node has come."""
-        while len(self._counted) <= entry.position:
-            self._counted.append(GONE)
+        self._reach(entry.position)
         self._move(entry.position, entry.bit, GONE, entry.containers)
 
     def remove(self, entry: NodeEntry) -> None:
@@ -37,6 +42,9 @@ class ByContainers:
             before = self._counted[entry.position]
             if before not in (entry.containers, GONE):
                 self._move(entry.position, entry.bit, before, entry.containers)
+
+    def _reach(self, position: int) -> None:
+        self._counted += [GONE] * (position + 1 - len(self._counted))
 
     def _move(self, position: int, bit: int, before: int, now: int) -> None:
         self._counted[position] = now

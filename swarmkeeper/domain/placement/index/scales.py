@@ -25,9 +25,10 @@ class State:
     `fitting` counts the watched amounts that are free, and `reached` those that the rest reaches.
     """
 
-    __slots__ = ("fitting", "free", "level", "reached", "rest", "used")
+    __slots__ = ("capacity", "fitting", "free", "level", "reached", "rest", "used")
 
-    def __init__(self, used: int, free: int, level: int, rest: int) -> None:
+    def __init__(self, capacity: Capacity, used: int, free: int, level: int, rest: int) -> None:
+        self.capacity = capacity
         self.used = used
         self.free = free
         self.level = level
@@ -93,12 +94,12 @@ class Scale:
             del self._by_total[capacity.total]
 
     def follow(self, position: int, bit: int, used: int) -> None:
-        """A node may have reserved more or less than before."""
-        before, capacity = self.states[position], self.capacities[position]
-        if used == before.used or capacity is None:
+        """A node that is there may have reserved more or less than before."""
+        before = self.states[position]
+        if used == before.used:
             return
-        state = capacity.states.get(used) or self._state(capacity, used)
-        self.states[position] = state
+        capacity = before.capacity
+        self.states[position] = state = capacity.states.get(used) or self._state(capacity, used)
         first, last = before.fitting, state.fitting
         if first != last:
             cells = self._free.cells
@@ -149,7 +150,7 @@ class Scale:
                 in_use = (self.states[position] for position in capacity.positions)
                 capacity.states = {state.used: state for state in in_use}
             level, rest = divmod(used * FULL, capacity.total) if capacity.total > 0 else (0, 0)
-            state = capacity.states[used] = State(used, capacity.limit - used, level, rest)
+            state = capacity.states[used] = State(capacity, used, capacity.limit - used, level, rest)
             state.fitting = bisect_right(self._free.amounts, state.free)
             state.reached = bisect_right(capacity.rests.amounts, rest)
         return state

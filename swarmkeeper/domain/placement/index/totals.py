@@ -42,7 +42,7 @@ class Totals:
         self._entries: dict[NodeEntry, None] = {}
         self._log: list[NodeEntry] = []
         self._orders: dict[int, ByWeight] = {}
-        self._by_containers = ByContainers()
+        self._by_containers: ByContainers | None = None
         self._counted = 0
         """How much of the log the numbers of containers know."""
         self.groups = Groups(options.balance_over) if options.balance_over else None
@@ -53,7 +53,8 @@ class Totals:
         """A node has come, with the totals that its entry says."""
         self._entries[entry] = None
         self.rooms.add(entry)
-        self._by_containers.add(entry)
+        if self._by_containers is not None:
+            self._by_containers.add(entry)
         self._follow_slots(entry)
         if self.groups is not None:
             self.groups.add(entry)
@@ -65,7 +66,8 @@ class Totals:
         del self._entries[entry]
         for order in self._orders.values():
             order.remove(entry)
-        self._by_containers.remove(entry)
+        if self._by_containers is not None:
+            self._by_containers.remove(entry)
         self.rooms.remove(entry)
         self.with_slot &= ~entry.bit
         if self.groups is not None:
@@ -101,11 +103,14 @@ class Totals:
         return order
 
     def by_containers(self) -> ByContainers:
-        """The nodes by the number of their containers."""
-        if self._counted < len(self._log):
-            self._by_containers.follow(self._log[self._counted :])
-            self._counted = len(self._log)
-        return self._by_containers
+        """The nodes by the number of their containers; made when it is first asked for."""
+        order = self._by_containers
+        if order is None:
+            order = self._by_containers = ByContainers(self._entries)
+        elif self._counted < len(self._log):
+            order.follow(self._log[self._counted :])
+        self._counted = len(self._log)
+        return order
 
     def _follow_slots(self, entry: NodeEntry) -> None:
         if entry.slots is None or entry.containers < entry.slots:
@@ -129,7 +134,10 @@ class Totals:
         order.followed = len(self._log)
 
     def _trim(self) -> None:
-        self.by_containers()
+        if self._counted:
+            self.by_containers()
+        else:
+            self._by_containers = None
         for slot, order in list(self._orders.items()):
             if order.followed:
                 self._catch_up(order)

@@ -3,7 +3,8 @@
 A node's weight for a request is the sum of two truncated percentages and its health's share. Nodes are kept in
 buckets by the sum of their levels (see `scales`), which no request changes; what a request adds is its own levels,
 and one for each resource that carries. The best weight is therefore found in the first bucket that has an eligible
-node, or in one of the two after it.
+node, or in one of the two after it. Neighbouring buckets form a block, since under `binpack` the first ones are
+those of nodes that are full.
 
 Lowest is best throughout. Where a strategy prefers the highest weight, levels are negated, and what adds one is
 the absence of a carry. Nodes of the same capacities and health form a class; a decision looks at each class once.
@@ -11,7 +12,7 @@ the absence of a carry. Nodes of the same capacities and health form a class; a 
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 
 from swarmkeeper.domain.model import Resources
@@ -20,8 +21,22 @@ from swarmkeeper.domain.placement.index.scales import Capacity, Scale
 from swarmkeeper.domain.placement.index.thresholds import MaskCell
 from swarmkeeper.domain.placement.strategies import FULL, Strategy
 
-Plan = tuple[list[int], dict[int, int], int, MaskCell, MaskCell]
-"""What a decision of one size needs of one class: levels, buckets, what is added to a level, and the nodes on which
+BLOCK = 3
+"""The levels that differ in so many last bits only are a block, which is passed over at once: 8 levels."""
+
+
+class Block:
+    """The nodes of some neighbouring levels, and those of the levels that occur, ascending."""
+
+    __slots__ = ("levels", "mask")
+
+    def __init__(self) -> None:
+        self.levels: list[int] = []
+        self.mask = 0
+
+
+Plan = tuple[list[Block], dict[int, int], int, MaskCell, MaskCell]
+"""What a decision of one size needs of one class: blocks, buckets, what is added to a level, and the nodes on which
 CPU and memory carry."""
 NOT_ASKED: tuple[int, MaskCell] = (FULL, [0])
 """A resource that is not requested scores 100 on every node and never carries."""
@@ -29,34 +44,68 @@ ClassKey = tuple[Capacity | None, Capacity | None, int]
 
 
 class NodeClass:
-    """Nodes alike in buckets by level; `levels` lists those that occur, ascending. `share` is their health's."""
+    """Nodes alike in buckets by level; `blocks` are those with nodes, ascending. `share` is their health's."""
 
-    __slots__ = ("buckets", "cpus", "levels", "memory", "share", "size")
+    __slots__ = ("_by_number", "_numbers", "blocks", "buckets", "cpus", "memory", "share", "size")
 
     def __init__(self, cpus: Capacity | None, memory: Capacity | None, share: int) -> None:
         self.cpus = cpus
         self.memory = memory
         self.share = share
-        self.levels: list[int] = []
+        self.blocks: list[Block] = []
+        self._numbers: list[int] = []
+        """The blocks' numbers, in the same order."""
+        self._by_number: dict[int, Block] = {}
         self.buckets: dict[int, int] = {}
         self.size = 0
 
     def add(self, level: int, bit: int) -> None:
         """A node has come to this level."""
+        block = self._block(level >> BLOCK)
+        block.mask |= bit
         mask = self.buckets.get(level)
         if mask is None:
-            self.levels.insert(bisect_left(self.levels, level), level)
+            insort(block.levels, level)
             mask = 0
         self.buckets[level] = mask | bit
 
     def remove(self, level: int, bit: int) -> None:
         """A node has left this level."""
+        number = level >> BLOCK
+        block = self._by_number[number]
+        block.mask ^= bit
         mask = self.buckets[level] ^ bit
         if mask:
             self.buckets[level] = mask
             return
         del self.buckets[level]
-        del self.levels[bisect_left(self.levels, level)]
+        block.levels.remove(level)
+        if not block.levels:
+            at = bisect_left(self._numbers, number)
+            del self.blocks[at], self._numbers[at], self._by_number[number]
+
+    def move(self, before: int, level: int, bit: int) -> None:
+        """A node has left one level for another."""
+        buckets = self.buckets
+        left = buckets[before] ^ bit
+        if not left or level not in buckets:  # a level falls out of use, or comes into it
+            self.remove(before, bit)
+            self.add(level, bit)
+            return
+        buckets[before] = left
+        buckets[level] |= bit
+        if (before ^ level) >> BLOCK:
+            self._by_number[before >> BLOCK].mask ^= bit
+            self._by_number[level >> BLOCK].mask |= bit
+
+    def _block(self, number: int) -> Block:
+        block = self._by_number.get(number)
+        if block is None:
+            block = self._by_number[number] = Block()
+            at = bisect_left(self._numbers, number)
+            self._numbers.insert(at, number)
+            self.blocks.insert(at, block)
+        return block
 
     def can_hold(self, nano_cpus: int, memory_bytes: int) -> bool:
         """Whether an empty node could hold so much."""
@@ -127,14 +176,7 @@ class ByWeight:
             if level == before or nodes is None:
                 continue
             levels[position] = level
-            bit, buckets = entry.bit, nodes.buckets
-            left = buckets[before] ^ bit
-            if left and level in buckets:  # else a level comes into use, or falls out of it
-                buckets[before] = left
-                buckets[level] |= bit
-            else:
-                nodes.remove(before, bit)
-                nodes.add(level, bit)
+            nodes.move(before, level, entry.bit)
 
     def forget(self) -> None:
         """Forget the plans: the masks that they speak of are void."""
@@ -146,24 +188,27 @@ class ByWeight:
 
         The mask is 0, and the weight means nothing, when none is eligible.
         """
-        winners = best = 0
+        winners = best = foremost = 0
         sign = self._strategy.sign
         plans = self._plans.get((nano_cpus, memory_bytes)) or self._plans_for(nano_cpus, memory_bytes)
-        for levels, buckets, added, cpus_carry, memory_carries in plans:
-            for level in levels:
-                first = buckets[level] & eligible
-                if first:
+        for number, (blocks, buckets, added, cpus_carry, memory_carries) in enumerate(plans):
+            for block in blocks:
+                if block.mask & eligible:
                     break
             else:
                 continue
+            for level in block.levels:
+                first = buckets[level] & eligible
+                if first:
+                    break
             weight = level + added
             if winners and weight > best:
                 continue
             one, other = cpus_carry[0], memory_carries[0]
-            least = ~(one | other) if sign > 0 else one & other
-            tied = first & least
+            tied = first & one & other if sign < 0 else first ^ (first & (one | other))  # an integer's ~ costs more
             if not tied:
                 weight += 1
+                least = one & other if sign < 0 else ~(one | other)
                 second = buckets.get(level + 1, 0) & eligible
                 tied = (first & (one ^ other)) | (second & least)
                 if not tied:  # then all of `first` weigh two more
@@ -171,9 +216,11 @@ class ByWeight:
                     third = buckets.get(level + 2, 0) & eligible
                     tied = first | (second & (one ^ other)) | (third & least)
             if not winners or weight < best:
-                winners, best = tied, weight
+                winners, best, foremost = tied, weight, number
             elif weight == best:
                 winners |= tied
+        if foremost:  # the class that is best now is often best the next time; the others are then left early
+            plans.insert(0, plans.pop(foremost))
         return winners, best * sign
 
     def _level(self, position: int) -> int:
@@ -196,7 +243,7 @@ class ByWeight:
         added = cpu_level + memory_level + nodes.share
         if self._strategy.sign < 0:  # -weight = -levels - 2, and one more for each resource that does not carry
             added = -added - 2
-        return (nodes.levels, nodes.buckets, added, cpus_carry, memory_carries)
+        return (nodes.blocks, nodes.buckets, added, cpus_carry, memory_carries)
 
 
 def weight_of(entry: NodeEntry, strategy: Strategy, wanted: Resources, taken: int = 0) -> int:
