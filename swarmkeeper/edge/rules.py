@@ -7,7 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from swarmkeeper.domain.model import HostPort, Lifetime, Rules
-from swarmkeeper.domain.placement.expressions import Expression, InvalidExpression, parse_all, parse_whitelists
+from swarmkeeper.domain.placement.expressions import (
+    Expression,
+    InvalidExpression,
+    is_plain,
+    parse_all,
+    parse_whitelists,
+)
+from swarmkeeper.domain.placement.literals import required
 from swarmkeeper.domain.placement.patterns import PatternCompiler
 from swarmkeeper.edge.create_body import CreateBody
 from swarmkeeper.edge.quantities import parse_duration
@@ -27,6 +34,8 @@ TTL_LABEL = "swarmkeeper.ttl"
 IDLE_LABEL = "swarmkeeper.idle"
 EXPRESSIONS_MAX = 64
 EXPRESSION_CHARACTERS_MAX = 1024
+SEARCHES_MAX = 4
+"""Affinities of one request that name nothing to look for."""
 DURATION_MAX_S = 366 * 86_400
 CONTAINER_MODE = "container:"
 HOST_MODE = "host"
@@ -52,7 +61,7 @@ def take_out(body: CreateBody, compile_pattern: PatternCompiler) -> TakenOut:
     affinities = _rules_of(body, "affinity")
     whitelists = _rules_of(body, "whitelist")
     hard = _parsed("constraint", constraints, lambda given: parse_all(given, compile_pattern))
-    _parsed("affinity", affinities, lambda given: parse_all(given, compile_pattern))
+    _refuse_many_searches(_parsed("affinity", affinities, lambda given: parse_all(given, compile_pattern)))
     named = _parsed("whitelist", whitelists, parse_whitelists)
     mode = body.HostConfig.NetworkMode
     rules = Rules(
@@ -122,6 +131,17 @@ def _parsed(
         return parse(expressions)
     except InvalidExpression as error:
         raise InvalidInput(kind, f"{error.expression!r}: {error.problem}") from error
+
+
+def _refuse_many_searches(affinities: tuple[Expression, ...]) -> None:
+    """Refuse more than a few affinities that can only be decided by trying them on every container of the fleet."""
+    patterns = {each.value for each in affinities if not is_plain(each.value) and not required(each.value).is_sought}
+    if len(patterns) > SEARCHES_MAX:
+        raise InvalidInput(
+            "affinity",
+            f"{len(patterns)} expressions say of no two characters in a row that they must be there, such as"
+            f" {min(patterns)!r}; each is tried on every container, so at most {SEARCHES_MAX} may be given",
+        )
 
 
 def _label_list(body: CreateBody, label: str) -> list[str]:

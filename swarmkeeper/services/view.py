@@ -147,6 +147,7 @@ class FleetView:
             found = self._store.contents(behind)
             for content in found:
                 self._hold(content)
+            self._index.prepare()
             for node_id in frozenset(behind).difference(content.node.id for content in found):
                 self._drop(node_id)
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarmkeeper.domain.model import ContainerName, NodeId, Occupant, Request, Resources
+from swarmkeeper.domain.model import ContainerName, NodeId, Occupant, Request, Resources, Rules
 from swarmkeeper.domain.occupants import occupant_of
 from swarmkeeper.domain.placement.facts import NodeFacts
-from swarmkeeper.domain.placement.index import Choice, ClusterIndex
+from swarmkeeper.domain.placement.index import Choice, ClusterIndex, texts
 from swarmkeeper.domain.placement.options import PlacementOptions
 from swarmkeeper.domain.placement.scheduler import decide_wish
 from swarmkeeper.domain.placement.wish import Wish, wish_of
@@ -149,6 +150,25 @@ def test_the_index_decides_as_the_reference_while_nodes_and_containers_come_and_
         choice = twin.decide(wish_of(request, options), seed)
         if choice.node_id is not None:
             twin.hold(choice.node_id, occupant_of(request))
+
+
+@given(clusters.clusters(), OPTIONS, SEEDS, st.data())
+def test_patterns_are_looked_for_as_the_reference_tries_them(
+    nodes: list[NodeFacts], options: PlacementOptions, seed: int | None, data: st.DataObject
+) -> None:
+    with patch.object(texts, "MANY", 0):  # as if there were more names than are tried one by one
+        twin = Twin(nodes, options)
+        if data.draw(st.booleans()):
+            twin.index.prepare()
+        for number in range(data.draw(st.integers(1, 6))):
+            step = data.draw(st.sampled_from(STEPS))
+            step(twin, data.draw(clusters.nodes(data.draw(st.integers(0, 7)))))
+            rules = Rules(affinities=data.draw(clusters.AFFINITIES))
+            for _ in range(data.draw(st.integers(1, 3))):  # patterns are kept current from their second use
+                request = Request(ContainerName(f"web-{number}"), "nginx", rules=rules)
+                choice = twin.decide(wish_of(request, options), seed)
+            if choice.node_id is not None:
+                twin.hold(choice.node_id, occupant_of(request))
 
 
 @given(clusters.clusters(), OPTIONS, SEEDS, st.data())

@@ -7,7 +7,7 @@ from random import Random
 from time import perf_counter_ns, process_time_ns, thread_time_ns
 
 from swarmkeeper.cli.bench.crowd import Arrival, Crowd
-from swarmkeeper.cli.bench.scenarios import Scenario, rules_of
+from swarmkeeper.cli.bench.scenarios import Draw
 from swarmkeeper.domain.model import NodeId, Occupant
 from swarmkeeper.domain.occupants import occupant_of
 from swarmkeeper.domain.placement.facts import NodeFacts
@@ -63,15 +63,15 @@ class Churn:
         for node in nodes:
             self.index.put(node)
 
-    def run(self, scenario: Scenario, decisions: int) -> Measured:
-        """Place so many requests."""
+    def run(self, draw: Draw, decisions: int) -> Measured:
+        """Place so many requests, whose rules are drawn."""
         measured = Measured()
         while measured.decisions < decisions:
             # Of a small fleet no more leaves at once than stays.
             size = min(CHECKED_EVERY, decisions - measured.decisions, len(self._there) // 2)
             leaving = [self._taken_out() for _ in range(size)]
             names = [self._random.choice(self._there)[1] for _ in range(size)]
-            arrivals = [self._crowd.arrival(rules_of(scenario, self._random, [name])) for name in names]
+            arrivals = [self._crowd.arrival(draw(self._random, [name])) for name in names]
             seeds = [self._random.getrandbits(32) for _ in range(size)]
             expected = decide(arrivals[0].request, list(self._nodes.values()), self._options, seed=seeds[0])
             choices = self._block(arrivals, leaving, seeds, measured)

@@ -15,7 +15,7 @@ from swarmkeeper.cli.bench.batches import alike, measure_batches
 from swarmkeeper.cli.bench.churn import CHECKED_EVERY, Churn
 from swarmkeeper.cli.bench.crowd import SIZES, Crowd, drawn_sizes
 from swarmkeeper.cli.bench.figures import Figures, machine, percentile, resident_mib, tell
-from swarmkeeper.cli.bench.scenarios import Scenario
+from swarmkeeper.cli.bench.scenarios import Scenario, drawing, with_fresh_patterns
 from swarmkeeper.domain.model import Resources
 from swarmkeeper.domain.placement.options import PlacementOptions
 from swarmkeeper.edge.patterns import compile_re2
@@ -56,6 +56,9 @@ def placement(
     ),
     strategy: StrategyOption = StrategyName.SPREAD,
     decisions: Annotated[int, typer.Option("--decisions", min=1, help="Requests to place.")] = 20_000,
+    fresh_patterns: Annotated[
+        bool, typer.Option("--fresh-patterns", help="Add an affinity to each request with a pattern never seen before.")
+    ] = False,
     sizes: SizesOption = SizesName.FEW,
     seed: SeedOption = 1,
     json: JsonOption = False,
@@ -71,6 +74,7 @@ def placement(
         raise typer.BadParameter("a container leaves for each that comes, so there must be two at least")
     parameters = {"nodes": nodes, "containers": containers, "scenario": scenario.value, "strategy": strategy.value}
     parameters |= {"decisions": decisions, "sizes": sizes.value, "seed": seed}
+    parameters |= {"fresh_patterns": fresh_patterns}
     random = Random(seed)  # noqa: S311  not for secrets
     amounts = _sizes(sizes, random)
     crowd = Crowd(seed, amounts)
@@ -78,7 +82,10 @@ def placement(
     before_mib = resident_mib()
     churn = Churn(crowd.nodes(nodes, containers), crowd, _options(strategy), random)
     view_mib = resident_mib() - before_mib
-    measured = churn.run(scenario, decisions)
+    if fresh_patterns or scenario in (Scenario.AFFINITY, Scenario.MIXED):
+        churn.index.prepare()  # as a fleet's view does when it has read what nodes hold
+    draw = drawing(scenario)
+    measured = churn.run(with_fresh_patterns(draw) if fresh_patterns else draw, decisions)
     each_us, each_cpu_us = _in_us(measured.each_ns), _in_us(measured.each_cpu_ns)
     cpu_us = measured.cpu_ns / 1000 / decisions
     figures: Figures = {

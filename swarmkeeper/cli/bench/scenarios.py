@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from enum import StrEnum
+from itertools import count
 from random import Random
 
 from swarmkeeper.cli.bench.crowd import APPS, FLAGS, IMAGES, TENANTS, ZONES
@@ -34,9 +36,26 @@ CONSTRAINTS = (
 Draw = Callable[[Random, Sequence[str]], Rules]
 
 
-def rules_of(scenario: Scenario, random: Random, names: Sequence[str]) -> Rules:
-    """The rules of the next request; `names` are containers that are there now."""
-    return DRAWS[scenario](random, names)
+def drawing(scenario: Scenario) -> Draw:
+    """What draws the rules of the next request; the names that it is given are containers that are there now."""
+    return DRAWS[scenario]
+
+
+def with_fresh_patterns(draw: Draw) -> Draw:
+    """The same rules, and one affinity more with a pattern that was never asked for before."""
+    serial = count(10_000)
+
+    def drawn(random: Random, names: Sequence[str]) -> Rules:
+        rules, app, number = draw(random, names), random.randrange(APPS), next(serial)
+        patterns = (
+            f"*-app-{app}-{number}*",
+            f"/app-{app}-{number}$/",
+            f"/^t0[0-9]+-app-{app}-{number}/",
+            f"*-{number}",
+        )
+        return replace(rules, affinities=(*rules.affinities, f"container!={random.choice(patterns)}"))
+
+    return drawn
 
 
 def _plain(random: Random, names: Sequence[str]) -> Rules:

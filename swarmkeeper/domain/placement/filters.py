@@ -6,7 +6,7 @@ left to its strategies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from swarmkeeper.domain.membership import NodeState
@@ -121,7 +121,7 @@ def meets_affinities(node: NodeFacts, wish: Wish) -> Rejection | None:
     repositories of the images, any other key that label of every container, "" where it is missing.
     """
     for expression in wish.affinities:
-        texts = affinity_texts(node, expression.key)
+        texts = tuple(_affinity_texts_of(node, expression.key))
         if not expression.matches(*texts):
             found = next((text for text in texts if expression.matcher(text)), None)
             because = "nothing there matches" if found is None else f"{found!r} is there"
@@ -129,13 +129,19 @@ def meets_affinities(node: NodeFacts, wish: Wish) -> Rejection | None:
     return None
 
 
-def affinity_texts(node: NodeFacts, key: str) -> tuple[str, ...]:
-    """What an affinity of this key compares on the node."""
+def _affinity_texts_of(node: NodeFacts, key: str) -> Iterable[str]:
+    return image_texts(node.images) if key == "image" else affinity_texts(node.occupants, key)
+
+
+def affinity_texts(occupants: Iterable[Occupant], key: str) -> Iterator[str]:
+    """What an affinity of this key, which is not `image`, compares of a node's containers."""
     if key == "container":
-        return tuple(text for each in node.occupants if each.name for text in (each.id, each.name))
-    if key == "image":
-        return tuple(image_texts(node.images))
-    return tuple(each.labels.get(key, "") for each in node.occupants)
+        for each in occupants:
+            if each.name:
+                yield each.id
+                yield each.name
+    else:
+        yield from (each.labels.get(key, "") for each in occupants)
 
 
 def meets_constraints(node: NodeFacts, wish: Wish) -> Rejection | None:

@@ -285,3 +285,12 @@ def test_a_token_tells_equal_requests_apart() -> None:
 def test_a_hard_rule_on_one_node_ties_the_container_to_it(rule: str) -> None:
     request = parse_request(body(Env=[rule], Labels={"swarmkeeper.movable": "true"}), **FLEET)
     assert not request.movable
+
+
+def test_a_few_affinities_may_name_nothing_to_look_for() -> None:
+    searches = [f"affinity:container!=/[{digit}]$/" for digit in range(5)]
+    named = [f"affinity:container!=*-db-{number}*" for number in range(20)]
+    assert len(parse_request(body(Env=[*searches[:4], *named]), **FLEET).rules.affinities) == 24
+    with pytest.raises(InvalidInput, match="at most 4") as caught:
+        parse_request(body(Env=searches), **FLEET)
+    assert caught.value.field == "affinity"

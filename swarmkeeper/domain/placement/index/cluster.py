@@ -164,6 +164,13 @@ class ClusterIndex:
         batch = Batch(self.options, self._roster, self._chooser, self)
         return batch.place(requests, seed, avoid)
 
+    def prepare(self) -> None:
+        """Make what the first affinity of a container's name would have to make: a look at every container.
+
+        For who has just filled the index with contents and answers no request yet.
+        """
+        self._contents.prepare()
+
     def facts(self, node_id: NodeId) -> NodeFacts:
         """A node as it is known. Raises UnknownNode."""
         return self._entry(node_id).facts()

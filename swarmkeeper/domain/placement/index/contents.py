@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 from swarmkeeper.domain.model import Image, NodeId, Occupant
 from swarmkeeper.domain.placement.expressions import Expression, Operator
+from swarmkeeper.domain.placement.filters import affinity_texts
 from swarmkeeper.domain.placement.images import full_reference, image_texts, names_of
 from swarmkeeper.domain.placement.index.bindings import Bindings
 from swarmkeeper.domain.placement.index.entries import NodeEntry
 from swarmkeeper.domain.placement.index.holders import Order
+from swarmkeeper.domain.placement.index.masks import mask_of
 from swarmkeeper.domain.placement.index.parts import Containers, Labels, Part, References
 from swarmkeeper.domain.placement.index.texts import TextIndex
 from swarmkeeper.domain.placement.options import PlacementOptions
@@ -93,11 +95,11 @@ class Contents:
     def suiting(self, expression: Expression, among: int) -> int:
         """Those of `among` that the affinity accepts."""
         if expression.key == "container":
-            found = self._named().matching(expression)
+            found = self._matching(self._named(), expression, among)
         elif expression.key == "image":
             found = self._images.matching(expression)
         else:
-            found = self._labelled(expression)
+            found = self._labelled(expression, among)
         return among & found if expression.op is Operator.EQUAL else among & ~found
 
     def resolving(self, reference: str, among: int) -> int:
@@ -112,13 +114,33 @@ class Contents:
         wanted = full_reference(reference)
         return self._local.mask(wanted) if wanted and self._local else 0
 
+    def prepare(self) -> None:
+        """Index the containers' names, so that the first request which asks for them doesn't have to wait."""
+        self._named().prepare()
+
     def _named(self) -> TextIndex:
         if self._containers is None:
             self._containers = Containers(self._order)
             self._index(self._containers)
         return self._containers.texts
 
-    def _labelled(self, expression: Expression) -> int:
+    def _matching(self, texts: TextIndex, expression: Expression, among: int) -> int:
+        """Those of `among`, and perhaps others, that have a text which the value matches.
+
+        Where each text would have to be tried, a node's are left with the first that matches.
+        """
+        if not texts.must_try_all(expression):
+            return texts.matching(expression)
+        key, matches = expression.key, expression.matcher
+        return mask_of(
+            [
+                entry.position
+                for entry in self._entries.values()
+                if entry.bit & among and any(map(matches, affinity_texts(entry.occupants.values(), key)))
+            ]
+        )
+
+    def _labelled(self, expression: Expression, among: int) -> int:
         key = expression.key
         label = self._labels.pop(key, None)
         if label is None and key not in self._keys:  # made-up keys must not cost an index each
@@ -129,7 +151,7 @@ class Contents:
             label = Labels(key, self._order)
             self._index(label)
         self._labels[key] = label  # last in the dictionary is last used
-        return label.texts.matching(expression)
+        return self._matching(label.texts, expression, among)
 
     def _index(self, part: Part) -> None:
         """Show a new part every container."""

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import NodeId, Role
-from swarmkeeper.domain.placement.expressions import Expression, Operator
+from swarmkeeper.domain.placement.expressions import Expression, Operator, is_plain
 from swarmkeeper.domain.placement.index.entries import NodeEntry
 from swarmkeeper.domain.placement.index.masks import mask_of
-from swarmkeeper.domain.placement.index.texts import is_plain
 
 EXPRESSIONS_KEPT = 4096
 """Expressions whose mask is kept until a node's names or labels change. One more, and all are forgotten."""
@@ -95,7 +94,7 @@ class NodeMasks:
         classes = self._by_label.get(expression.key)
         if classes is None:
             classes = self._by_label[expression.key] = self._classes(expression.key)
-        if is_plain(expression):
+        if is_plain(expression.value):
             return classes.get(expression.value, 0)
         mask = 0
         for value, nodes in classes.items():
@@ -104,7 +103,7 @@ class NodeMasks:
         return mask
 
     def _named(self, expression: Expression) -> int:
-        if is_plain(expression):
+        if is_plain(expression.value):
             mask = 0
             for found in (self._by_name.get(expression.value), self._by_id.get(NodeId(expression.value))):
                 mask |= found.bit if found is not None else 0

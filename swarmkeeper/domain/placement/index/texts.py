@@ -8,22 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from swarmkeeper.domain.placement.expressions import PLAIN, Expression
-from swarmkeeper.domain.placement.index.beginnings import Beginnings
+from swarmkeeper.domain.placement.expressions import Expression, is_plain
+from swarmkeeper.domain.placement.index.beginnings import MANY, Beginnings
 from swarmkeeper.domain.placement.index.entries import NodeEntry
+from swarmkeeper.domain.placement.index.grams import Grams
 from swarmkeeper.domain.placement.index.holders import Held, Holders, Order, counted
 from swarmkeeper.domain.placement.index.watchers import Watcher, Watchers, has_one_line
+from swarmkeeper.domain.placement.literals import required
 
 
 class TextIndex:
     """Nodes by text, and by the patterns that expressions have asked for."""
 
-    __slots__ = ("_beginnings", "_order", "_texts", "_watchers")
+    __slots__ = ("_beginnings", "_grams", "_order", "_texts", "_watchers")
 
     def __init__(self, order: Order) -> None:
         self._order = order
         self._texts: dict[str, Held] = {}
         self._beginnings: Beginnings | None = None
+        self._grams: Grams | None = None
         self._watchers = Watchers()
 
     def add(self, text: str, entry: NodeEntry) -> None:
@@ -34,6 +37,8 @@ class TextIndex:
             texts[text] = entry
             if self._beginnings is not None:
                 self._beginnings.put(text, entry)
+            if self._grams is not None:
+                self._grams.put(text)
         elif isinstance(held, Holders):
             held.add(entry)
         else:
@@ -54,6 +59,8 @@ class TextIndex:
             del self._texts[text]
             if self._beginnings is not None:
                 self._beginnings.remove(text)
+            if self._grams is not None:
+                self._grams.remove(text, self._texts)
         if self._watchers.lengths:
             self._watchers.remove(text, entry)
 
@@ -64,18 +71,33 @@ class TextIndex:
             return 0
         return held.mask(self._order) if isinstance(held, Holders) else held.bit
 
+    def prepare(self) -> None:
+        """Make what the first pattern would have to make, which looks at every text."""
+        self._begun()
+        self._by_grams()
+
     def matching(self, expression: Expression) -> int:
         """The nodes that have a text which the expression's value matches, whatever its operator.
 
-        The first time that a pattern is asked for, the texts that begin as it does are looked at; from then on its
-        nodes are kept current, until many others have been asked for.
+        What the value requires of a text leads to those that are tried. A pattern's nodes are kept current from its
+        first use on if how a text begins says most of it, otherwise from its second.
         """
         watcher = self._watchers.get(expression.value)
-        if watcher is None:
-            if is_plain(expression):
-                return self.mask(expression.value)
-            watcher = self._watch(expression)
+        if watcher is not None:
+            return watcher.mask(self._order)
+        if is_plain(expression.value):
+            return self.mask(expression.value)
+        watcher = Watcher(expression.value, expression.matcher)
+        watcher.counts = self._counts(watcher)
+        if watcher.is_narrow or self._watchers.was_asked(expression.value):
+            self._watchers.keep(watcher)
         return watcher.mask(self._order)
+
+    def must_try_all(self, expression: Expression) -> bool:
+        """Whether `matching` would try each of many texts, and need not: the pattern is asked for the first time."""
+        if len(self._texts) <= MANY or is_plain(expression.value) or required(expression.value).is_sought:
+            return False
+        return self._watchers.get(expression.value) is None and not self._watchers.was_asked(expression.value)
 
     def holders(self, text: str) -> dict[NodeEntry, int]:
         """The nodes that have the text, each with how often."""
@@ -95,18 +117,27 @@ class TextIndex:
             self._beginnings = Beginnings(self._texts)
         return self._beginnings
 
-    def _watch(self, expression: Expression) -> Watcher:
-        watcher = Watcher(expression.value, expression.matcher)
-        groups = self._begun().having(watcher.prefix) if watcher.prefix else (self._texts,)
+    def _by_grams(self) -> Grams:
+        if self._grams is None:
+            self._grams = Grams(self._texts)
+        return self._grams
+
+    def _counts(self, watcher: Watcher) -> dict[NodeEntry, int]:
+        """The nodes of all texts that the pattern matches, each with how often."""
+        prefix, parts = watcher.prefix, required(watcher.value).parts
+        if len(self._texts) > MANY and parts and len(parts[0]) > len(prefix):
+            return counted(self._found(self._by_grams().having(parts), watcher))
+        groups = self._begun().having(prefix) if prefix else (self._texts,)
         takes_all = watcher.matches is has_one_line and self._begun().all_in_one_line
         found: list[Held] = []
         for group in groups:
             found += group.values() if takes_all else [group[text] for text in group if watcher.matches(text)]
-        watcher.counts = counted(found)
-        self._watchers.keep(watcher)
-        return watcher
+        return counted(found)
 
-
-def is_plain(expression: Expression) -> bool:
-    """Whether the value is compared as it is, being no pattern."""
-    return PLAIN.fullmatch(expression.value) is not None and not expression.value.startswith("/")
+    def _found(self, candidates: Iterator[str], watcher: Watcher) -> list[Held]:
+        texts = self._texts
+        return [
+            texts[text]
+            for text in set(candidates)
+            if text in texts and text.startswith(watcher.prefix) and watcher.matches(text)
+        ]
