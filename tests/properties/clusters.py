@@ -80,7 +80,26 @@ def _expressions(keys: list[str], values: list[str]) -> st.SearchStrategy[tuple[
 CONSTRAINTS = _expressions(["node", "disk", "zone"], ["ssd", "a", "node-1", "n*", "/^$/", "/[12]$/", "s?sd"])
 AFFINITIES = _expressions(
     ["container", "image", "app", "tier"],
-    "web-* db web /^c0/ nginx /web:[0-9]/ * /^$/ back *eb* /b-/ /(?i)^WEB/ *-1 /^[wd]eb-/ /[bx]$/ /^w|b$/ *ff* /^we.-2/".split(),
+    [
+        "web-*",
+        "db",
+        "web",
+        "/^c0/",
+        "nginx",
+        "/web:[0-9]/",
+        "*",
+        "/^$/",
+        "back",
+        "*eb*",
+        "/b-/",
+        "/(?i)^WEB/",
+        "*-1",
+        "/^[wd]eb-/",
+        "/[bx]$/",
+        "/^w|b$/",
+        "*ff*",
+        "/^we.-2/",
+    ],
 )
 WHITELISTS = st.lists(
     st.sampled_from(["node==node-1|node-2", "node==~node-3", "other==node-*|node-0"]), max_size=1

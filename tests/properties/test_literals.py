@@ -12,7 +12,29 @@ from swarmkeeper.edge.patterns import compile_re2
 
 PIECES = st.sampled_from(
     [*"abABks-.*+?()[]|^$/\n"]  # noqa: RUF005  in two kinds
-    + r"ab (?i) (?m) (?: [^a] []a] [[:alpha:]] \. \d \pL \Q \E \z \A \b \x61 \141 +? (?i: (?P<n> \-".split()
+    + [
+        r"ab",
+        r"(?i)",
+        r"(?m)",
+        r"(?:",
+        r"[^a]",
+        r"[]a]",
+        r"[[:alpha:]]",
+        r"\.",
+        r"\d",
+        r"\pL",
+        r"\Q",
+        r"\E",
+        r"\z",
+        r"\A",
+        r"\b",
+        r"\x61",
+        r"\141",
+        r"+?",
+        r"(?i:",
+        r"(?P<n>",
+        r"\-",
+    ]
 )
 VALUES = st.builds(
     lambda pieces, ends: f"{ends}{''.join(pieces)}{ends}",

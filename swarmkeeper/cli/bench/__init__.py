@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
+import click
 import typer
+from typer.core import TyperGroup
 
-from swarmkeeper.cli.bench import contention, create, expressions, fleet, overlay, placement, reconcile, scaling
+COMMANDS = {
+    "expressions": ("expressions", "expressions"),
+    "placement": ("placement", "placement"),
+    "place-many": ("placement", "place_many"),
+    "contention": ("contention", "contention"),
+    "fleet": ("fleet", "fleet"),
+    "reconcile": ("reconcile", "reconcile"),
+    "create": ("create", "create"),
+    "overlay": ("overlay", "overlay"),
+    "scaling": ("scaling", "scaling"),
+}
+"""The module and function of each command."""
 
-app = typer.Typer(
-    name="bench",
-    help="Measure what Swarmkeeper's parts take on this machine.",
-    no_args_is_help=True,
-)
-app.command("expressions")(expressions.expressions)
-app.command("placement")(placement.placement)
-app.command("place-many")(placement.place_many)
-app.command("contention")(contention.contention)
-app.command("fleet")(fleet.fleet)
-app.command("reconcile")(reconcile.reconcile)
-app.command("create")(create.create)
-app.command("overlay")(overlay.overlay)
-app.command("scaling")(scaling.scaling)
+
+class Measurements(TyperGroup):
+    """Commands that are imported when they are asked for, since some need the engines' and AWS's libraries."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, if there is one."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, function = COMMANDS[cmd_name]
+        alone = typer.Typer(add_completion=False)
+        alone.command(cmd_name)(getattr(import_module(f"{__name__}.{module}"), function))
+        return typer.main.get_command(alone)
+
+
+app = typer.Typer(name="bench", cls=Measurements, no_args_is_help=True)
+
+
+@app.callback()
+def bench() -> None:
+    """Measure what Swarmkeeper's parts take on this machine."""
