@@ -20,7 +20,7 @@ from swarmkeeper.domain.placement.reasons import Reason
 from swarmkeeper.domain.placement.scheduler import Decision, decide_wish
 from swarmkeeper.domain.placement.wish import Wish, wish_of
 from swarmkeeper.edge.clusters import BadFile, Nodes, Part, RequestEntry, bad_file, check_unique
-from swarmkeeper.edge.patterns import compile_re2
+from swarmkeeper.edge.patterns import compile_offline
 
 INVALID_EXPRESSION = "invalid-expression"
 GZIP_MAGIC = b"\x1f\x8b"
@@ -96,12 +96,12 @@ def decision_of(case: Case, *, count_stopped: bool = True) -> Decision:
 
     Raises InvalidExpression when a filter can't read its expressions and those before it left nodes.
     """
-    options = PlacementOptions(compile_re2, case.strategy, exact=False)
+    options = PlacementOptions(compile_offline, case.strategy, exact=False)
     nodes = [node.facts(count_stopped=count_stopped) for node in case.nodes]
     wish = wish_of(case.request.without_expressions, options)
     try:
-        wish = replace(wish, affinities=parse_all(case.request.expressions("affinity"), compile_re2))
-        wish = replace(wish, constraints=parse_all(case.request.expressions("constraint"), compile_re2))
+        wish = replace(wish, affinities=parse_all(case.request.expressions("affinity"), compile_offline))
+        wish = replace(wish, constraints=parse_all(case.request.expressions("constraint"), compile_offline))
         wish = replace(wish, whitelists=parse_whitelists(case.request.expressions("whitelist")))
     except InvalidExpression:
         stopped = _stopped_before(wish, nodes, options)

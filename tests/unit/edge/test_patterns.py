@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from swarmkeeper.domain.placement.patterns import UnsupportedPattern
-from swarmkeeper.edge.patterns import PATTERN_CHARACTERS_MAX, UNICODE_CLASSES_MAX, compile_re2
+from swarmkeeper.edge.patterns import PATTERN_CHARACTERS_MAX, UNICODE_CLASSES_MAX, compile_offline, compile_re2
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,19 @@ def test_what_go_does_not_compile_is_refused(pattern: str) -> None:
 def test_a_pattern_has_limits(pattern: str) -> None:
     with pytest.raises(UnsupportedPattern):
         compile_re2(pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        pytest.param(r"^\pL+-\pL+-\pN+$", "ab-cd-1", id="Unicode classes"),
+        pytest.param("^(" + "|".join(f"i-{number:017x}" for number in range(56)) + ")$", f"i-{55:017x}", id="56 ids"),
+    ],
+)
+def test_offline_a_pattern_may_be_larger(pattern: str, text: str) -> None:
+    with pytest.raises(UnsupportedPattern):
+        compile_re2(pattern)
+    assert compile_offline(pattern)(text)
 
 
 def test_a_pattern_that_runs_out_of_memory_while_it_matches_still_answers() -> None:
