@@ -37,6 +37,7 @@ def run(
     volume: o.VolumeOption = None,
     shared_volume: o.SharedVolumeOption = None,
     volumes_from: o.VolumesFromOption = None,
+    link: o.LinkOption = None,
     network: o.NetworkOption = "",
     tenant: o.TenantOption = None,
     movable: o.MovableOption = False,
@@ -71,6 +72,7 @@ def run(
             volumes=volume or (),
             shared_volumes=shared_volume or (),
             volumes_from=volumes_from or (),
+            links=link or (),
             network=network,
             tenant=tenant,
             lifetime={"expires": expires, "ttl": ttl, "idle": idle},
@@ -93,7 +95,7 @@ def run(
 def ps(
     filter_: Annotated[
         list[str] | None,
-        typer.Option("--filter", "-f", help="state=, node=, label= or name= (a prefix); may be repeated."),
+        typer.Option("--filter", "-f", help="state=, node=, label=, tenant= or name= (a prefix); may be repeated."),
     ] = None,
     tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print names only.")] = False,
@@ -166,6 +168,7 @@ def explain(
     volume: o.VolumeOption = None,
     shared_volume: o.SharedVolumeOption = None,
     volumes_from: o.VolumesFromOption = None,
+    link: o.LinkOption = None,
     network: o.NetworkOption = "",
     tenant: o.TenantOption = None,
     all_: Annotated[bool, typer.Option("--all", help="Show every node, not the first of each kind only.")] = False,
@@ -189,6 +192,7 @@ def explain(
             volumes=volume or (),
             shared_volumes=shared_volume or (),
             volumes_from=volumes_from or (),
+            links=link or (),
             network=network,
             tenant=tenant,
         )

@@ -62,6 +62,10 @@ VolumesFromOption = Annotated[
     list[str] | None,
     typer.Option("--volumes-from", help=r"NAME\[:ro], on whose node it is placed; may be repeated."),
 ]
+LinkOption = Annotated[
+    list[str] | None,
+    typer.Option("--link", help=r"NAME\[:ALIAS], a container on whose node it is placed; may be repeated."),
+]
 NetworkOption = Annotated[
     str, typer.Option(help="container:NAME, to share another's network, instead of the fleet's; host, where allowed.")
 ]

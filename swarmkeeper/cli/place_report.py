@@ -20,9 +20,7 @@ def print_decision(console: Console, request: Request, decision: Decision, nodes
     """The answer in a line, then the candidates and the refused nodes as tables."""
     console.print(_answer(request, decision))
     if decision.rejections:
-        total = len(nodes)
-        counts = ", ".join(f"{count}: {reason}" for reason, count in decision.rejections)
-        console.print(f"{len(decision.refused)} of {total} nodes can't hold it ({counts})")
+        console.print(escape(f"Refused: {decision.refusals()}."))
     if decision.candidates:
         console.print()
         console.print(_candidates(request, decision.candidates[:CANDIDATES_SHOWN]))
@@ -56,6 +54,8 @@ def as_json(decision: Decision, nodes: Sequence[NodeFacts]) -> dict[str, object]
 
 def _answer(request: Request, decision: Decision) -> str:
     what = escape(request.name or "the container")
+    if not decision.candidates and not decision.refused:
+        return f"[bold red]No node can hold {what}[/]: the cluster has no nodes."
     if not decision.candidates:
         return f"[bold red]No node can hold {what}[/], soft expressions or not."
     soft = "" if decision.pass_ == 1 else " now that its soft expressions are dropped"

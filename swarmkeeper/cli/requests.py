@@ -77,6 +77,7 @@ def create_body(
     volumes: Sequence[str] = (),
     shared_volumes: Sequence[str] = (),
     volumes_from: Sequence[str] = (),
+    links: Sequence[str] = (),
     network: str = "",
     tenant: str | None = None,
     lifetime: Mapping[str, str | None] | None = None,
@@ -103,6 +104,8 @@ def create_body(
         host["Mounts"] = [shared_mount(each) for each in shared_volumes]
     if volumes_from:
         host["VolumesFrom"] = list(volumes_from)
+    if links:
+        host["Links"] = [each if ":" in each else f"{each}:{each}" for each in links]
     if network:
         host["NetworkMode"] = network
     if gpus:

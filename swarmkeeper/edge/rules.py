@@ -153,6 +153,8 @@ def _label_list(body: CreateBody, label: str) -> list[str]:
         entries = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"Labels.{label}", "is not a JSON array of expressions") from error
+    if entries is None:  # Go reads null as an empty list
+        return []
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
         raise InvalidInput(f"Labels.{label}", "is not a JSON array of expressions")
     return entries

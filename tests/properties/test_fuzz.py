@@ -18,7 +18,8 @@ from swarmkeeper.edge.patterns import compile_re2
 from tests.conformance.data import CASES, lines_of
 
 EXPRESSIONS = 20_000
-CASES_MUTATED = 2_500
+CASES_MUTATED = 6_000
+"""With the expressions above 26,000 inputs; of the smallest clusters, since what is read is the same in all."""
 KEYS = ("node", "container", "image", "app", "x", "", "1a", "_y", "a.b-c", "com.docker.swarm.id", "\u212aey")
 PIECES = (
     *("==", "!=", "=", "!", "~", "/", "*", ".", "?", "+", "|", "(", ")", "[", "]", "^", "$", "\\", "-", ":", " ", "_"),
@@ -65,7 +66,7 @@ def an_expression(chance: Random) -> str:
 
 def test_any_case_is_answered_or_refused(tmp_path: Path) -> None:
     chance = Random(21)
-    originals = [case for case in lines_of(CASES) if len(case["nodes"]) <= 6]
+    originals = [case for case in lines_of(CASES) if len(case["nodes"]) <= 3]
     answered = 0
     for number in range(CASES_MUTATED):
         case = json.loads(json.dumps(chance.choice(originals)))

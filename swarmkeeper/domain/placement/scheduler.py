@@ -61,13 +61,14 @@ class Decision:
     def explain(self) -> str:
         """One line for people, such as `3 of 5 nodes: memory; 2: constraint storage==ssd`."""
         if not self.candidates:
-            return self._refusals() or "the fleet has no nodes"
+            return self.refusals() or "the fleet has no nodes"
         best = self.candidates[0]
         chosen = f"{best.node.id} (weight {best.weight}, {self.strategy}, best of {len(self.candidates)})"
         dropped = ("soft expressions dropped",) if self.pass_ > 1 else ()
-        return "; ".join((chosen, *dropped, *filter(None, (self._refusals(),))))
+        return "; ".join((chosen, *dropped, *filter(None, (self.refusals(),))))
 
-    def _refusals(self) -> str:
+    def refusals(self) -> str:
+        """The most frequent reasons for which nodes were refused, counted; "" when none was."""
         total = len(self.candidates) + len(self.refused)
         kinds = Counter(rejection.kind for _, rejection in self.refused).most_common()
         counts = [f"{count}: {kind}" for kind, count in kinds[:KINDS_TOLD]]

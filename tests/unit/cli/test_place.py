@@ -46,12 +46,17 @@ def ask(tmp_path: Path) -> Any:
     return asked
 
 
+def test_a_cluster_without_nodes_is_told(ask: Any) -> None:
+    done = ask({"name": "web-2"}, cluster={"nodes": []})
+    assert (done.exit_code, done.stdout) == (1, "No node can hold web-2: the cluster has no nodes.\n")
+
+
 def test_it_tells_where_a_container_would_go_and_why_not_elsewhere(ask: Any) -> None:
     done = ask({"name": "web-2", "env": ["constraint:disk==ssd"], "cpus": 0.5, "ports": [{"host_port": 80}]})
     assert done.exit_code == 0
     lines = done.stdout.splitlines()
     assert lines[0] == "web-2 goes to node-2 (i-2) (spread, weight -875)."
-    assert lines[1] == "3 of 4 nodes can't hold it (1: health, 1: port, 1: constraint)"
+    assert lines[1] == "Refused: 1 of 4 nodes: port 80; 1: constraint disk==ssd; 1: health."
     refused = {line.split()[0]: line for line in lines if line.startswith("node-")}
     assert refused["node-1"].split() == ["node-1", "(i-1)", "port", "web", "holds", "port", "80"]
     assert "disk==ssd does not hold for 'hdd'" in refused["node-3"]

@@ -74,12 +74,15 @@ def test_without_a_command_the_image_keeps_its_own() -> None:
 
 
 def test_volumes_and_anothers_network_are_dockers_own_fields() -> None:
-    body = create_body("side", "x", volumes=["data:/d:ro"], volumes_from=["web"], network="container:web")
+    body = create_body(
+        "side", "x", volumes=["data:/d:ro"], volumes_from=["web"], links=["db:data", "web"], network="container:web"
+    )
     assert body["HostConfig"] == {
         "NanoCpus": 0,
         "Memory": 0,
         "Binds": ["data:/d:ro"],
         "VolumesFrom": ["web"],
+        "Links": ["db:data", "web:web"],
         "NetworkMode": "container:web",
     }
 

@@ -294,3 +294,7 @@ def test_a_few_affinities_may_name_nothing_to_look_for() -> None:
     with pytest.raises(InvalidInput, match="at most 4") as caught:
         parse_request(body(Env=searches), **FLEET)
     assert caught.value.field == "affinity"
+
+
+def test_null_is_an_empty_list_of_rules_as_go_reads_it() -> None:
+    assert parse_request(body(Labels={"com.docker.swarm.constraints": "null"}), **FLEET).rules.constraints == ()
