@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import cast
 
-import click
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 COMMANDS = {
     "expressions": ("expressions", "expressions"),
@@ -25,18 +25,18 @@ COMMANDS = {
 class Measurements(TyperGroup):
     """Commands that are imported when they are asked for, since some need the engines' and AWS's libraries."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: object) -> list[str]:
         """The names, in the order of the help."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: object, cmd_name: str) -> TyperCommand | None:
         """The command of this name, if there is one."""
         if cmd_name not in COMMANDS:
             return None
         module, function = COMMANDS[cmd_name]
         alone = typer.Typer(add_completion=False)
         alone.command(cmd_name)(getattr(import_module(f"{__name__}.{module}"), function))
-        return typer.main.get_command(alone)
+        return cast(TyperCommand, typer.main.get_command(alone))
 
 
 app = typer.Typer(name="bench", cls=Measurements, no_args_is_help=True)
