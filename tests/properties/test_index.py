@@ -165,7 +165,7 @@ def test_patterns_are_looked_for_as_the_reference_tries_them(
             step(twin, data.draw(clusters.nodes(data.draw(st.integers(0, 7)))))
             rules = Rules(affinities=data.draw(clusters.AFFINITIES))
             for _ in range(data.draw(st.integers(1, 3))):  # patterns are kept current from their second use
-                request = Request(ContainerName(f"web-{number}"), "nginx", rules=rules)
+                request = Request(ContainerName(f"new-{number}"), "nginx", rules=rules)
                 choice = twin.decide(wish_of(request, options), seed)
             if choice.node_id is not None:
                 twin.hold(choice.node_id, occupant_of(request))

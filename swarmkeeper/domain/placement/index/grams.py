@@ -18,17 +18,20 @@ STALE_MIN = 4096
 class Grams:
     """Distinct texts by their grams in lower case; ids apart, which only what is hexadecimal can be found in.
 
-    Texts that have gone stay until there are many, so that taking one away costs nothing: who asks looks whether a
-    candidate is there.
+    Coming and going cost next to nothing: texts that have come are divided when somebody asks, and those that have gone
+    stay until there are many. Who asks looks whether a candidate is there.
     """
 
-    __slots__ = ("_digests", "_gone", "_kept", "_starts")
+    __slots__ = ("_digests", "_gone", "_kept", "_new", "_starts")
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._fill(texts)
 
     def put(self, text: str) -> None:
         """A text has come."""
+        self._new[text] = None
+
+    def _divide(self, text: str) -> None:
         if DIGEST.fullmatch(text):
             self._digests[text] = None
         elif text not in self._kept:
@@ -44,16 +47,24 @@ class Grams:
                 else:
                     texts.append(text)
 
-    def remove(self, text: str, there: Iterable[str]) -> None:
-        """A text has gone; `there` are those that are left."""
-        if self._digests.pop(text, self) is not self:
-            return
-        self._gone += 1
+    def remove(self, text: str) -> None:
+        """A text has gone."""
+        if self._new.pop(text, self) is self:
+            self._gone += 1
+
+    def settle(self, there: Iterable[str]) -> None:
+        """Divide what has come; `there` are all texts, of which those that have gone are forgotten if they are many."""
         if self._gone > max(STALE_MIN, len(self._kept) // 2):
             self._fill(there)
+        for text in self._new:
+            self._divide(text)
+        self._new.clear()
 
     def having(self, parts: Iterable[str]) -> Iterator[str]:
-        """The texts that contain the longest part, in lower case, of two characters or more; perhaps some twice."""
+        """The texts that contain the longest part, in lower case, of two characters or more; perhaps some twice.
+
+        Texts that came since they were settled are not found.
+        """
         wanted = list(parts)
         longest = max(wanted, key=len)
         lists = min((self._lists(part) for part in wanted), key=lambda each: sum(map(len, each)))
@@ -74,5 +85,4 @@ class Grams:
         self._kept: set[str] = set()
         self._digests: dict[str, None] = {}
         self._gone = 0
-        for text in texts:
-            self.put(text)
+        self._new: dict[str, None] = dict.fromkeys(texts)

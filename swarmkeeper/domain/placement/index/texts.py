@@ -60,7 +60,7 @@ class TextIndex:
             if self._beginnings is not None:
                 self._beginnings.remove(text)
             if self._grams is not None:
-                self._grams.remove(text, self._texts)
+                self._grams.remove(text)
         if self._watchers.lengths:
             self._watchers.remove(text, entry)
 
@@ -120,6 +120,7 @@ class TextIndex:
     def _by_grams(self) -> Grams:
         if self._grams is None:
             self._grams = Grams(self._texts)
+        self._grams.settle(self._texts)
         return self._grams
 
     def _counts(self, watcher: Watcher) -> dict[NodeEntry, int]:
