@@ -60,7 +60,8 @@ POLICIES = st.builds(
 def states(draw: st.DrawFn, pool: PoolName) -> ScalingState:
     bought: Changes = draw(CHANGES)
     removed: Changes = draw(CHANGES)
-    peak = ArrivalPeak(Resources(draw(st.integers(0, 9)), 0), Resources(draw(st.integers(0, 4)), 0), NOW)
+    large, count = Resources(draw(st.integers(0, 8)), 0), draw(st.sampled_from([0.0, 0.0, 0.6, 2.0]))
+    peak = ArrivalPeak(Resources(draw(st.integers(0, 9)), 0), Resources(draw(st.integers(0, 4)), 0), NOW, large, count)
     return ScalingState(
         pool,
         last_out_at=draw(TIMES),

@@ -24,6 +24,8 @@ from swarmkeeper.simulation.workload import Batches, Job, Workload, draw
 from tests.simulation.builders import EXCERPT, a_model, a_workload, options
 
 HOURS = 4
+ALIKE = ("binpack", "busiest", "random")
+"""Spread puts what waits on the nodes that are bought for headroom: the product sees that, the simulator does not."""
 UNGUARDED = Limits(out_cooldown_s=0, in_cooldown_s=0, removals_in_window=None, drains_at_once=100_000)
 
 
@@ -71,18 +73,26 @@ def compare(workload: Workload, model: PoolModel, strategy: str, every_s: float)
         ),
         max_size=40,
     ),
-    # Spread puts what waits on the nodes that are bought for headroom: the product sees that, the simulator does not.
-    strategy=st.sampled_from(("binpack", "random")),
+    strategy=st.sampled_from(ALIKE),
 )
 def test_on_drawn_demand_both_decide_alike(jobs: Sequence[tuple[float, float, float]], strategy: str) -> None:
     compare(a_workload(jobs, end_s=4000), a_model(), strategy, 50.0)
 
 
+def test_with_a_few_jobs_that_need_a_whole_node_both_decide_alike() -> None:
+    small = [(25.0 * number, 600.0, 0.5) for number in range(160)]
+    whole = [(350.0 * number, 900.0, 4.0) for number in range(1, 8)]
+    both = compare(a_workload([*small, *whole], end_s=4000), a_model(), "busiest", 20.0)
+    assert both.bought > 8
+    assert both.removed > 2
+
+
+@pytest.mark.parametrize("strategy", ALIKE)
 @pytest.mark.parametrize("batches", Batches)
-def test_on_real_demand_both_decide_alike(batches: Batches) -> None:
+def test_on_real_demand_both_decide_alike(batches: Batches, strategy: str) -> None:
     jobs = draw(read_trace(EXCERPT), 1, batches=batches).jobs
     workload = Workload(tuple(job for job in jobs if job.at < HOURS * 3600), HOURS * 3600)
-    both = compare(workload, PoolModel(PUBLISHED_NODE), "binpack", 60.0)
+    both = compare(workload, PoolModel(PUBLISHED_NODE), strategy, 60.0)
     assert both.compared == HOURS * 60
     assert both.bought > 5
     assert both.removed > 2

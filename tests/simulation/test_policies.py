@@ -56,5 +56,16 @@ def test_tracking_removes_empty_nodes_after_fifteen_minutes() -> None:
     assert changes(samples("tracking-100", workload, 5)) == [(14, -3)]  # at the fifteenth sample
 
 
+def test_ours_keeps_a_whole_node_for_the_few_that_need_one_though_many_have_some_room() -> None:
+    pinned = [(0.0, inf, 3.0) for _ in range(130)]
+    small = [(10.0 * number, 1500.0, 0.5) for number in range(1000)]
+    whole = [(700.0 * number, 300.0, 4.0) for number in range(1, 14)]
+    model = a_model()
+    named = policy_named("ours", model, ArrivalHeadroom(boot_s=90), "busiest", 1.0)
+    workload = a_workload([*pinned, *small, *whole], memory_mib=64)
+    replay = Replay(workload, model, named.policy, options("busiest"), first_nodes=1, warmup_s=5000)
+    assert max(replay.run().waits) == 0
+
+
 def test_families_of_policies_can_be_named() -> None:
     assert names_in(["step", "ours", "tracking-77", "ours"]) == ("step-binpack", "step-spread", "ours", "tracking-77")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from swarmkeeper.adapters.aws.items import Item, integer_in, number, optional_number, scaling_key, text
-from swarmkeeper.domain.model import NodeId, PoolName, Resources
+from swarmkeeper.domain.model import NO_RESOURCES, NodeId, PoolName, Resources
 from swarmkeeper.domain.scaling.arrivals import NO_ARRIVALS, ArrivalPeak
 from swarmkeeper.domain.scaling.state import ScalingState
 
@@ -72,6 +72,9 @@ def _peak(peak: ArrivalPeak) -> AttributeValueTypeDef:
             "size_nano_cpus": number(peak.size.nano_cpus),
             "size_memory_bytes": number(peak.size.memory_bytes),
             "at": number(peak.at),
+            "large_nano_cpus": number(peak.large.nano_cpus),
+            "large_memory_bytes": number(peak.large.memory_bytes),
+            "large_count": number(peak.large_count),
         }
     }
 
@@ -81,6 +84,11 @@ def _peak_in(peak: Mapping[str, AttributeValueTypeDef]) -> ArrivalPeak:
         resources=Resources(integer_in(peak, "nano_cpus"), integer_in(peak, "memory_bytes")),
         size=Resources(integer_in(peak, "size_nano_cpus"), integer_in(peak, "size_memory_bytes")),
         at=float(peak["at"]["N"]),
+        # What follows came later, as above.
+        large=Resources(integer_in(peak, "large_nano_cpus"), integer_in(peak, "large_memory_bytes"))
+        if "large_count" in peak
+        else NO_RESOURCES,
+        large_count=float(peak["large_count"]["N"]) if "large_count" in peak else 0.0,
     )
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from swarmkeeper.domain.model import NO_RESOURCES, Node, Pool, Resources
 from swarmkeeper.domain.placement.options import PlacementOptions
-from swarmkeeper.domain.scaling.arrivals import ArrivalHeadroom, slots_of, slots_wanted
+from swarmkeeper.domain.scaling.arrivals import ArrivalHeadroom, spares_beyond, spares_of
 from swarmkeeper.domain.scaling.demand import NO_HEADROOM, Headroom
 from swarmkeeper.domain.scaling.guards import Limits
 from swarmkeeper.domain.scaling.spare import Spare
@@ -57,9 +57,9 @@ class Policy:
         """The room that the pool keeps free; `beyond` with what must be left of it before a node may go."""
         spares = [self.headroom.spare(pool)]
         if self.arrival_headroom is not None:
-            extra = self.arrival_headroom.spare_nodes * slots_of(pool, state.arrivals.size) if beyond else 0
-            wanted = slots_wanted(state.arrivals, self.arrival_headroom)
-            spares.append(Spare(state.arrivals.size, wanted + extra))
+            following = self.arrival_headroom
+            kept = spares_of(state.arrivals, following)
+            spares += spares_beyond(kept, pool, following.spare_nodes) if beyond else kept
         return tuple(each for each in spares if each.count)
 
 

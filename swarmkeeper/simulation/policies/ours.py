@@ -7,20 +7,24 @@ out of a simulation and compares both.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from swarmkeeper.domain.model import Node, NodeId, Resources
 from swarmkeeper.domain.placement.facts import NodeFacts
 from swarmkeeper.domain.scaling.arrivals import (
     NO_ARRIVALS,
     ArrivalHeadroom,
+    nodes_beyond,
     nodes_missing,
-    nodes_spare,
     raised,
+    spares_beyond,
+    spares_of,
 )
 from swarmkeeper.domain.scaling.demand import as_joined, new_node
 from swarmkeeper.domain.scaling.estimates import nodes_to_hold
 from swarmkeeper.domain.scaling.packing import in_packing_order
 from swarmkeeper.domain.scaling.room import Room
-from swarmkeeper.domain.scaling.slots import free_slots, slots_in, typical_size
+from swarmkeeper.domain.scaling.slots import free_slots, slots_in
 from swarmkeeper.simulation.fleet import Fleet, SimulatedNode, request_of
 from swarmkeeper.simulation.policies.base import NO_CHANGE, Change, youngest
 from swarmkeeper.simulation.policies.recent import Recent
@@ -51,41 +55,45 @@ class Ours:
 
     def decide(self, fleet: Fleet, waiting: Waiting, now: float) -> Change:
         """Buy, or remove, or neither."""
-        lately = self._lately.until(now)
-        self._remembered.until(now)
-        self.peak = raised(self.peak, lately, typical_size(self._remembered.sizes), now, self._headroom)
-        free = self._slots.of_ready(fleet, self.peak.size)
+        lately, remembered = self._lately.until(now), self._remembered.until(now)
+        self.peak = raised(self.peak, lately, remembered, now, self._headroom)
+        spares = spares_of(self.peak, self._headroom)
+        ready = self._slots.of_ready(fleet, tuple(spare.piece for spare in spares))
         extra, joining = _packed(fleet, waiting, now)
-        free += free_slots(joining, self.peak.size)
-        extra += nodes_missing(free, self.peak, fleet.pool, self._headroom)
+        free = [slots + free_slots(joining, spare.piece) for slots, spare in zip(ready, spares, strict=True)]
+        extra += nodes_missing(free, spares, fleet.pool)
         if extra or waiting:
             return Change(buy=extra)
-        spare = nodes_spare(free, len(fleet), self.peak, fleet.pool, self._headroom)
-        return Change(remove=youngest(fleet, spare)) if spare and fleet.empty else NO_CHANGE
+        if not fleet.empty:
+            return NO_CHANGE
+        beyond = spares_beyond(spares, fleet.pool, self._headroom.spare_nodes)
+        return Change(remove=youngest(fleet, nodes_beyond(free, len(fleet), beyond, fleet.pool)))
 
 
 class Slots:
-    """The free slots of all ready nodes; only nodes whose room has changed are looked at again."""
+    """The free slots of all ready nodes, by size; only nodes whose room has changed are looked at again."""
 
     def __init__(self) -> None:
-        self._size = Resources()
-        self._of_node: dict[NodeId, int] = {}
-        self._total = 0
+        self._sizes: tuple[Resources, ...] = ()
+        self._of_node: dict[NodeId, tuple[int, ...]] = {}
+        self._totals: list[int] = []
 
-    def of_ready(self, fleet: Fleet, of_size: Resources) -> int:
-        """How many more containers of a size the ready nodes hold."""
-        if of_size != self._size:
-            self._size, self._total, self._of_node = of_size, 0, {}
+    def of_ready(self, fleet: Fleet, sizes: tuple[Resources, ...]) -> Sequence[int]:
+        """How many more containers of each size the ready nodes hold."""
+        if sizes != self._sizes:
+            self._sizes, self._totals, self._of_node = sizes, [0] * len(sizes), {}
             fleet.touched.update(fleet.ready)
         for node in fleet.touched.values():
             self._count(node, node.id in fleet.ready)
         fleet.touched.clear()
-        return self._total
+        return self._totals
 
     def _count(self, node: SimulatedNode, is_there: bool) -> None:
-        slots = slots_in(node.free, self._size) if is_there else 0
-        self._total += slots - self._of_node.get(node.id, 0)
-        self._of_node[node.id] = slots
+        before = self._of_node.pop(node.id, None) or (0,) * len(self._sizes)
+        slots = tuple(slots_in(node.free, size) if is_there else 0 for size in self._sizes)
+        self._totals = [total + new - old for total, new, old in zip(self._totals, slots, before, strict=True)]
+        if is_there:
+            self._of_node[node.id] = slots
 
 
 def _packed(fleet: Fleet, waiting: Waiting, now: float) -> tuple[int, tuple[Node, ...]]:

@@ -1,8 +1,9 @@
-"""The jobs that came lately and are still there, in sums that are kept as time goes on."""
+"""The jobs that came lately and are still there, counted by size as time goes on."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Mapping
 
 from swarmkeeper.domain.model import Resources
 from swarmkeeper.simulation.workload import Job
@@ -15,9 +16,7 @@ class Recent:
         self._window_s = window_s
         self._jobs: deque[Job] = deque()
         self._there: set[int] = set()
-        self.sizes: Counter[Resources] = Counter()
-        self._cpus = 0
-        self._memory = 0
+        self._sizes: Counter[Resources] = Counter()
 
     def arrived(self, job: Job) -> None:
         """A job has come, later than all before."""
@@ -31,15 +30,13 @@ class Recent:
             self._there.remove(job.number)
             self._count(job.reservation, -1)
 
-    def until(self, now: float) -> Resources:
-        """All that is left of the window now, together."""
+    def until(self, now: float) -> Mapping[Resources, int]:
+        """How many are left of the window now, by size."""
         while self._jobs and now - self._jobs[0].at >= self._window_s:
             self.ended(self._jobs.popleft())
-        return Resources(self._cpus, self._memory)
+        return self._sizes
 
     def _count(self, size: Resources, sign: int) -> None:
-        self._cpus += size.nano_cpus * sign
-        self._memory += size.memory_bytes * sign
-        self.sizes[size] += sign
-        if not self.sizes[size]:
-            del self.sizes[size]
+        self._sizes[size] += sign
+        if not self._sizes[size]:
+            del self._sizes[size]

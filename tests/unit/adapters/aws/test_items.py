@@ -12,6 +12,7 @@ from swarmkeeper.adapters.aws.occupant_json import images_from, images_text, occ
 from swarmkeeper.adapters.aws.scaling_items import scaling_from, scaling_item
 from swarmkeeper.domain.membership import LeaveCause, NodeState
 from swarmkeeper.domain.model import (
+    NO_RESOURCES,
     Container,
     ContainerName,
     ContainerState,
@@ -122,7 +123,7 @@ SCALING = ScalingState(
     unavailable_until=10.5,
     recorded_at=11.5,
     recorded_as="0000abcd",
-    arrivals=ArrivalPeak(Resources(1, 2), Resources(3, 4), 12.5),
+    arrivals=ArrivalPeak(Resources(1, 2), Resources(3, 4), 12.5, Resources(5, 6), 7.5),
 )
 
 
@@ -148,6 +149,10 @@ def test_records_of_an_older_version_are_read() -> None:
     scaling = {name: value for name, value in scaling_item(SCALING).items() if name not in new}
     assert scaling_from(scaling) == ScalingState(
         **{each.name: getattr(SCALING, each.name) for each in fields(SCALING) if each.name not in new}
+    )
+    peak = {name: value for name, value in scaling_item(SCALING)["arrivals"]["M"].items() if "large" not in name}
+    assert scaling_from({**scaling_item(SCALING), "arrivals": {"M": peak}}).arrivals == replace(
+        SCALING.arrivals, large=NO_RESOURCES, large_count=0.0
     )
 
 
