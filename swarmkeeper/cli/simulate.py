@@ -61,7 +61,8 @@ ReportOption = Annotated[
     Path | None, typer.Option("--report", help="Write report.html with plots, and report.json, to this folder.")
 ]
 FrontierOption = Annotated[
-    bool, typer.Option("--frontier/--no-frontier", help="Whether the report has a sweep, some twenty runs more.")
+    bool,
+    typer.Option("--frontier/--no-frontier", help="Whether the report has a sweep, some twenty runs more a profile."),
 ]
 BatchesOption = Annotated[
     Batches, typer.Option("--batches", help="Whether what a tenant starts together comes apart or at one instant.")
@@ -118,7 +119,8 @@ def simulate(
         rows = read_trace(trace)
         with runs(rows.length_s) as bars:
             results = [each for limit in limits for each in _run(names, rows, setup, limit, bars)]
-            swept = sweeps(results[-1].profile, setup, bars.run) if report and frontier else ()
+            profiles = {each.profile.name: each.profile for each in results}.values() if report and frontier else ()
+            swept = tuple(each for drawn in profiles for each in sweeps(drawn, setup, bars.run))
     except InvalidInput as error:
         fail(str(error))
     shortest = max((each for each in limits if each), default=None)
@@ -137,6 +139,8 @@ def _max_lifetimes(profiles: list[ProfileName] | None, max_lifetime: str | None)
     limit = duration(max_lifetime) if max_lifetime else None
     if not profiles:
         return [limit]
+    if limit is not None and ProfileName.SHORT not in profiles:
+        raise typer.BadParameter("--max-lifetime is of the profile short: name that too, or neither")
     return [None if each is ProfileName.FULL else limit or SHORT_S for each in profiles]
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html import escape
 from math import inf
 from pathlib import Path
 from xml.etree import ElementTree
@@ -16,7 +17,7 @@ from swarmkeeper.simulation.demand import bound_node_hours, demand_of
 from swarmkeeper.simulation.experiment import Profile, Result, Setup, run_policy
 from swarmkeeper.simulation.named import DEFAULTS
 from swarmkeeper.simulation.report.charts import POINTS, thinned
-from swarmkeeper.simulation.report.page import Report, write_report
+from swarmkeeper.simulation.report.page import SET_UP, Report, write_report
 from swarmkeeper.simulation.report.svg import Axis, axis_over
 from swarmkeeper.simulation.report.sweep import HEADROOM_PERCENTS, STRATEGIES, TARGETS, sweeps
 from tests.simulation.builders import a_setup, a_workload
@@ -48,6 +49,7 @@ def test_the_report_is_a_page_that_needs_nothing_from_outside_and_a_picture_for_
     page = (tmp_path / "report" / "report.html").read_text()
     assert not re.search(r"(src|href)=", page)
     assert "waited longer than a second" in page
+    assert all(escape(sentence) in page for sentence in SET_UP)
     names = {path.stem for path in (tmp_path / "report").glob("*.svg")}
     assert names == {f"{kind}-short" for kind in ("capacity", "waiting", "cost", "cold-start", "frontier")}
     for path in (tmp_path / "report").glob("*.svg"):
@@ -66,10 +68,11 @@ def test_both_profiles_have_plots_of_their_own(tmp_path: Path) -> None:
     setup = a_setup()
     profiles = [a_profile(setup, name) for name in ("full", "short")]
     found = tuple(run_policy("ours", profile, setup) for profile in profiles)
-    write_report(Report({}, found), tmp_path)
+    swept = tuple(("ours", "#000", (each,)) for each in found)
+    write_report(Report({}, found, swept), tmp_path)
     assert (tmp_path / "capacity-full.svg").exists()
     assert (tmp_path / "capacity-short.svg").exists()
-    assert not list(tmp_path.glob("frontier*"))
+    assert sorted(path.stem for path in tmp_path.glob("frontier*")) == ["frontier-full", "frontier-short"]
 
 
 def test_a_long_line_keeps_its_peaks() -> None:

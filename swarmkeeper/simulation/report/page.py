@@ -29,10 +29,21 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; } 
 HEADS = ("policy", "placed by", "node-hours", "over the bound", "price", "wait p50", "p95", "p99", "waited over 1 s")
 COUNTS = ("bought", "removed", "moves", "flaps", "CPU")
 
+SET_UP = (
+    "Every policy replays the same arrivals. When a container comes, and how long it then runs, is drawn uniformly "
+    "from the bins of the trace, by the seed; what still ran when the trace ended runs to the end. A lifetime begins "
+    "when the container has found room.",
+    "All nodes are alike. A node is paid from the moment it is bought, its boot included, until it is removed. "
+    "Nothing can be moved, so only empty nodes are removed.",
+    "The warm-up, which begins with one node (or as many as the policy always has), is not counted: neither its "
+    "node-hours nor its containers, nor in the bound. The bound is what a policy would pay that could cut containers "
+    "to pieces, move them for nothing, and had nodes without a boot.",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that a report tells. `sweeps` are of one profile, the one that swings most among those that were run."""
+    """All that a report tells; `sweeps` draw the frontier of each profile that they were run for."""
 
     document: Mapping[str, object]
     results: tuple[Result, ...]
@@ -69,9 +80,9 @@ def plots_of(report: Report) -> dict[str, str]:
         plots[f"cost-{profile.name}"] = cost_chart(results, profile)
         for ours in (each for each in results if each.policy == OURS):
             plots[f"cold-start-{profile.name}"] = cold_start_chart(ours, COLD_START_S)
-    if report.sweeps:
-        profile = report.sweeps[0][2][0].profile
-        plots[f"frontier-{profile.name}"] = frontier_chart(report.sweeps, profile)
+        swept = [sweep for sweep in report.sweeps if sweep[2][0].profile.name == profile.name]
+        if swept:
+            plots[f"frontier-{profile.name}"] = frontier_chart(swept, profile)
     return plots
 
 
@@ -87,6 +98,7 @@ def to_html(report: Report, plots: Mapping[str, str]) -> str:
         parts += [_cold(each) for each in report.of(profile) if each.policy == OURS]
         parts += [plot for name, plot in plots.items() if name.endswith(f"-{profile.name}")]
     parts.append("<h2>Set-up</h2>")
+    parts += [f"<p>{escape(sentence)}</p>" for sentence in SET_UP]
     parts.append(f"<pre>{escape(json.dumps(report.document.get('parameters'), indent=2))}</pre></html>")
     return "\n".join(parts)
 

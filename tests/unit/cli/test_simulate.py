@@ -60,6 +60,7 @@ def test_both_profiles_can_be_run_and_shown_as_a_table() -> None:
         (["--node", "0,256"], "is not VCPU,GB"),
         (["--boot", "soon"], "is not a duration"),
         (["--decision", "0"], "must be above 0"),
+        (["--profile", "full", "--max-lifetime", "6h"], "--max-lifetime is of the profile short"),
     ],
 )
 def test_wrong_usage_is_refused(arguments: list[str], problem: str) -> None:
