@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from swarmkeeper.domain.membership import LeaveCause, Step
 from swarmkeeper.domain.model import Leaving, Node, NodeId, Pool, PoolName, Role
 from swarmkeeper.domain.scaling.decision import Direction, ScalingDecision, decide_fleet
+from swarmkeeper.domain.scaling.due import is_recheck_due, may_lose_an_empty_node
 from swarmkeeper.domain.scaling.failures import is_about_capacity
+from swarmkeeper.domain.scaling.guards import TERMINATE
 from swarmkeeper.domain.scaling.memory import after_decision, after_failed_launch, is_news
 from swarmkeeper.domain.scaling.policy import Policy
 from swarmkeeper.domain.scaling.snapshot import FleetSnapshot, PoolSnapshot
@@ -58,6 +60,7 @@ class Scaler:
         self._policies = policies
         self._history = history
         self._targets = targets
+        self._dry_run = dry_run
         self._observer = Observer(store, fleet, tuple(self._pools.values()), policies, targets, dry_run, drifting)
 
     def decide(self, trigger: str, pool: PoolName | None = None) -> tuple[ScalingDecision, ...]:
@@ -90,7 +93,7 @@ class Scaler:
     def recheck(self) -> tuple[ScalingDecision, ...]:
         """Decide when a pool's recheck is due, an alarm is in ALARM (alarms fire only once), or no alarm would tell."""
         alarmed = self._alarms.in_alarm(self._fleet_name)
-        if None in alarmed or any(name in alarmed or self._is_due(name) for name in self._pools):
+        if None in alarmed or not alarmed.isdisjoint(self._pools) or self._is_any_due():
             return self.decide("recheck")
         return ()
 
@@ -121,11 +124,23 @@ class Scaler:
             else:
                 return
 
-    def _is_due(self, pool: PoolName) -> bool:
-        if self._targets is not None and self._targets.watches(pool):
+    def _is_any_due(self) -> bool:
+        """Whether the schedule must decide; the nodes are read only where nothing stored says so."""
+        if self._targets is not None and any(map(self._targets.watches, self._pools)):
             return True
-        recheck_at = self._store.scaling(pool).recheck_at
-        return recheck_at is not None and recheck_at <= self._clock.now()
+        now, states = self._clock.now(), {name: self._store.scaling(name) for name in self._pools}
+        if any(is_recheck_due(state, now) for state in states.values()):
+            return True
+        nodes = self._store.nodes()
+        return any(
+            name not in self._dry_run
+            and may_lose_an_empty_node(pool, nodes, states[name], self._policies[name].limits, now)
+            and not self._is_suspended(pool)
+            for name, pool in self._pools.items()
+        )
+
+    def _is_suspended(self, pool: Pool) -> bool:
+        return TERMINATE in self._fleet.group(pool.group).suspended
 
     def _decide_once(self, trigger: str, done: Done) -> None:
         """Pools are claimed and acted on one by one; `done` keeps what was done before a claim is lost."""

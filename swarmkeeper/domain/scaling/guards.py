@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from swarmkeeper.domain.scaling.state import ScalingState, free_at, within_window
 
+TERMINATE = "Terminate"
+"""The group's process without which it ends no instance."""
+
 
 class Guard(StrEnum):
     """What capped a wish."""
@@ -145,7 +148,7 @@ def caps_on_removal(
     """What bounds the group's shrinking; `group.desired` is without the nodes that drain already."""
     later, held = now + limits.recheck_s, group.held
     caps = [Cap(Guard.MIN, group.min, None)]
-    if "Terminate" in group.suspended:
+    if TERMINATE in group.suspended:
         caps.append(Cap(Guard.SUSPENDED, held, later))
     if refreshing:
         caps.append(Cap(Guard.REFRESH, held, later))

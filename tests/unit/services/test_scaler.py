@@ -391,6 +391,35 @@ def test_floors_are_asked_for_each_pool_and_watched_without_an_alarm(world: Worl
     assert (desired(world), decision.inputs["silent"]) == (3, ["cpu: no data"])
 
 
+def half_full_with_an_empty_node(world: World) -> None:
+    """Two of four nodes hold nothing, the share lies between low and high, and no alarm tells."""
+    world.fleet.set_desired("demo-workers", 4)
+    for number in range(4):
+        world.with_worker(f"i-0{number}")
+    for number in range(14):
+        world.placer.create(a_request(f"web-{number}"))
+    for container in list(world.store.containers()):
+        if container.node in ("i-02", "i-03"):
+            world.placer.remove(container.request.name)
+
+
+def test_empty_nodes_go_while_no_alarm_tells_of_them(world: World, scaler: Scaler) -> None:
+    half_full_with_an_empty_node(world)
+    for _ in range(10):
+        world.clock.advance(60)
+        scaler.recheck()
+    gone = {node.id for node in world.store.nodes() if node.state is NodeState.DRAINING}
+    assert len(gone) == 1  # what is left would be above reserved_high
+    assert all(node.containers == 0 for node in world.store.nodes() if node.id in gone)
+
+
+def test_an_empty_node_wakes_nobody_where_it_may_not_go(world: World) -> None:
+    half_full_with_an_empty_node(world)
+    assert a_scaler(world, dry_run=frozenset({WORKERS})).recheck() == ()
+    world.fleet.suspend("demo-workers", "Terminate")
+    assert a_scaler(world).recheck() == ()
+
+
 def test_what_arrives_is_remembered_even_when_nothing_changes(world: World) -> None:
     world.with_worker("i-0a")
     fill(world, 2)
