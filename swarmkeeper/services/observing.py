@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -16,9 +15,8 @@ from swarmkeeper.domain.scaling.learnt import with_learnt_labels
 from swarmkeeper.domain.scaling.policy import Policy
 from swarmkeeper.domain.scaling.snapshot import FleetSnapshot, PoolSnapshot
 from swarmkeeper.ports import Fleet, Group, StateStore
+from swarmkeeper.services.known_contents import KnownContents
 
-READERS = 8
-"""Nodes whose containers are read at once; botocore keeps ten connections."""
 IN_SERVICE = "InService"
 LAUNCHED = ("Pending", IN_SERVICE)
 
@@ -42,6 +40,7 @@ class Observer:
     """Reads groups, nodes, containers and memory; `drifting` pools replace nodes of another machine image."""
 
     store: StateStore
+    contents: KnownContents
     fleet: Fleet
     pools: tuple[Pool, ...]
     policies: Mapping[PoolName, Policy]
@@ -54,7 +53,7 @@ class Observer:
         all_nodes = self.store.nodes()
         nodes = tuple(node for node in all_nodes if node.role is Role.WORKER)
         pools = [with_learnt_labels(pool, all_nodes) for pool in self.pools]
-        held = self._containers(node.id for node in nodes if node.containers)
+        held = self.contents.of(nodes)
         pending = self.store.pending()
         waiting = self._by_pool(pending, pools)
         return FleetSnapshot(
@@ -73,11 +72,6 @@ class Observer:
             else self.policies[pool.name]
             for pool in self.pools
         }
-
-    def _containers(self, node_ids: Iterable[NodeId]) -> dict[NodeId, tuple[Container, ...]]:
-        ids = list(node_ids)
-        with ThreadPoolExecutor(READERS) as readers:
-            return dict(zip(ids, readers.map(self.store.containers_on, ids), strict=True))
 
     def _pool(
         self,

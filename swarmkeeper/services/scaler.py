@@ -16,6 +16,7 @@ from swarmkeeper.domain.scaling.policy import Policy
 from swarmkeeper.domain.scaling.snapshot import FleetSnapshot, PoolSnapshot
 from swarmkeeper.errors import Conflict, NodeChanged
 from swarmkeeper.ports import Alarms, Clock, DecisionLog, Event, Events, Fleet, StateStore
+from swarmkeeper.services.known_contents import KnownContents
 from swarmkeeper.services.observing import Observer, Targets
 from swarmkeeper.services.transitions import stepped
 
@@ -61,7 +62,8 @@ class Scaler:
         self._history = history
         self._targets = targets
         self._dry_run = dry_run
-        self._observer = Observer(store, fleet, tuple(self._pools.values()), policies, targets, dry_run, drifting)
+        workers = tuple(self._pools.values())
+        self._observer = Observer(store, KnownContents(store), fleet, workers, policies, targets, dry_run, drifting)
 
     def decide(self, trigger: str, pool: PoolName | None = None) -> tuple[ScalingDecision, ...]:
         """Decide and act for the whole fleet, whichever pool asks; unknown pools decide nothing.

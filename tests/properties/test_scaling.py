@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from swarmkeeper.domain.membership import JOINING_STATES, NodeState
-from swarmkeeper.domain.model import NodeId, Pool, PoolName, Resources, Role
+from swarmkeeper.domain.model import Node, NodeId, Pool, PoolName, Resources, Role
 from swarmkeeper.domain.placement.scheduler import decide
 from swarmkeeper.domain.scaling.arrivals import ArrivalHeadroom, ArrivalPeak
 from swarmkeeper.domain.scaling.decision import Direction, ScalingDecision, decide_fleet
@@ -41,6 +41,7 @@ LIMITS = st.builds(
     removals_window_s=st.sampled_from([30.0, 100.0]),
     drains_at_once=st.integers(0, 3),
     budget_per_hour=st.one_of(st.none(), st.sampled_from([0.0, 5.0, 20.0])),
+    failed_retry_s=st.sampled_from([50.0, 900.0]),
 )
 POLICIES = st.builds(
     Policy,
@@ -211,28 +212,42 @@ def test_a_decision_stays_within_bounds_and_names_what_capped_it(
             assert (decision.desired, decision.victims, decision.reclaimed) == (each.group_desired, (), ())
 
 
+def in_state(nodes: Sequence[Node], *states: NodeState) -> int:
+    return sum(1 for node in nodes if node.state in states)
+
+
 @given(snapshots(), policies())
 def test_every_guard_holds(snapshot: FleetSnapshot, rules: Mapping[PoolName, Policy]) -> None:
     for each, decision in zip(snapshot.pools, decide_fleet(snapshot, rules, NOW), strict=True):
         limits, state = rules[each.name].limits, each.state
         ours = [node for node in snapshot.nodes if node.pool == each.name]
+        ready, joining = in_state(ours, NodeState.READY), in_state(ours, *JOINING_STATES)
+        draining = sum(1 for node in ours if node.state is NodeState.DRAINING and node.hook is None)
+        draining_in_desired = min(draining, max(0, each.group_desired - ready - joining))
         bought = 0 if decision.victims else max(0, decision.desired - max(each.group_desired, each.group_min))
         if bought:
             assert "Launch" not in each.suspended
             assert not state.last_out_at or state.last_out_at + limits.out_cooldown_s <= NOW
             assert state.unavailable_until is None or state.unavailable_until <= NOW
+            if state.failed_since is not None:
+                may_try = not joining and state.failed_since + limits.failed_retry_s <= NOW
+                assert decision.desired <= max(each.group_min, ready + draining_in_desired + joining + may_try)
             if limits.additions_in_window is not None:
                 before = within_window(state.bought, limits.additions_window_s, NOW)
                 assert before + bought <= limits.additions_in_window
         if decision.victims:
-            draining = sum(1 for node in ours if node.state is NodeState.DRAINING and node.hook is None)
             assert "Terminate" not in each.suspended
             assert not each.refreshing
             assert draining + len(decision.victims) <= limits.drains_at_once
-            assert max(state.last_in_at, state.last_out_at) + (limits.in_cooldown_s if state.last_in_at else 0) <= NOW
+            last = max(state.last_in_at, state.last_out_at)
+            assert not last or last + limits.in_cooldown_s <= NOW
+            removed = within_window(state.removed, limits.removals_window_s, NOW)
+            if limits.removals_share is not None:
+                lately = within_window(state.bought, limits.removals_window_s, NOW)
+                at_start = max(0, each.group_desired - draining_in_desired + removed - lately)
+                assert removed + len(decision.victims) <= max(1, int(at_start * limits.removals_share))
             if limits.removals_in_window is not None:
-                before = within_window(state.removed, limits.removals_window_s, NOW)
-                assert before + len(decision.victims) <= limits.removals_in_window
+                assert removed + len(decision.victims) <= limits.removals_in_window
 
 
 @given(snapshots(), policies())

@@ -140,4 +140,5 @@ def test_a_calm_metric_lets_nodes_be_emptied_that_demand_alone_would_leave(
 
 def test_a_pool_with_nothing_but_demand_is_left_to_its_alarms(world: World, measures: FakeMeasures) -> None:
     workers(world, 1)
+    world.placer.create(a_request())  # a node that holds nothing would be looked at
     assert scaler(world, measures, BoundsPlan()).recheck() == ()
