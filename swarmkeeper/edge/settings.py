@@ -91,7 +91,7 @@ class Overcommit(Strict):
 class PlacementSettings(Strict):
     """Where containers go; docs/placement.md tells what each setting means."""
 
-    strategy: Literal["spread", "binpack", "random", "busiest"] = "spread"
+    strategy: Literal["spread", "binpack", "random", "busiest", "oldest"] = "spread"
     overcommit: Overcommit = Overcommit()
     balance_over: LabelKey | Literal[""] = ""
     """A node label, such as `zone`, over whose values containers are balanced before the strategy ranks nodes."""

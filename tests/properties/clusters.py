@@ -154,7 +154,7 @@ def nodes(draw: st.DrawFn, number: int) -> NodeFacts:
         pool=PoolName("workers"),
         role=draw(st.sampled_from([Role.WORKER] * 7 + [Role.MANAGER])),
         state=draw(st.sampled_from([NodeState.READY] * 7 + [NodeState.DRAINING])),
-        created_at=0.0,
+        created_at=draw(st.sampled_from([0.0, 0.5, 7.0])),
         state_since=0.0,
         capacity=Resources.of(draw(st.integers(0, 16)), draw(st.integers(0, 16)), {"gpu": draw(st.integers(0, 2))}),
         slots=draw(st.one_of(st.none(), st.none(), st.integers(-1, 5))),

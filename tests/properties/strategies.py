@@ -29,7 +29,7 @@ CONSTRAINTS = st.lists(
 ).map(tuple)
 LABELS = st.sampled_from([{}, {"disk": "ssd"}, {"disk": "hdd"}])
 SLOTS = st.one_of(st.none(), st.integers(1, 4))
-PLACING = st.sampled_from(["spread", "binpack", "random", "busiest"])
+PLACING = st.sampled_from(["spread", "binpack", "random", "busiest", "oldest"])
 
 
 @st.composite

@@ -205,7 +205,7 @@ def test_an_explanation_names_the_node_that_is_chosen(
     assert choice.blocked_by == decision.blocked_by
 
 
-@given(st.integers(0, 2**32), st.sampled_from(["spread", "binpack", "busiest"]), st.booleans())
+@given(st.integers(0, 2**32), st.sampled_from(["spread", "binpack", "busiest", "oldest"]), st.booleans())
 def test_a_larger_fleet_of_few_capacities_is_ranked_as_by_the_reference(seed: int, strategy: str, exact: bool) -> None:
     options = plain_options(strategy, exact=exact)
     draw = Sizes(seed)

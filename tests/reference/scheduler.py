@@ -154,7 +154,7 @@ def weighed(node: NodeFacts, wish: Wish, options: PlacementOptions) -> int | Non
     scores = [100 if not amount else share(amount + so_far, at_most) for amount, so_far, at_most in pairs]
     if max(scores) > 100:
         return None
-    if options.strategy == "busiest":
+    if options.strategy in ("busiest", "oldest"):
         return 0
     return scores[0] + scores[1] + {"spread": -10, "binpack": 10}[options.strategy] * node.health
 
@@ -165,14 +165,16 @@ def share(amount: int, total: int) -> int:
 
 def order(
     node: NodeFacts, weight: int, cluster: list[NodeFacts], wish: Wish, options: PlacementOptions
-) -> tuple[int, int, int, bool]:
+) -> tuple[int, int, float, bool]:
     """Sorts the nodes that may take the wish, best first; of equals the seed takes one, in the order of names."""
     crowd = 0
     if options.balance_over:
         zone = node.labels.get(options.balance_over, "")
         crowd = sum(each.containers for each in cluster if each.labels.get(options.balance_over, "") == zone)
-    sign = {"spread": 1, "binpack": -1, "random": 0, "busiest": -1}[options.strategy]
     missing = options.prefer_local_images and not has_image(node, wish.image)
+    if options.strategy == "oldest":
+        return crowd, 0, node.node.created_at, missing
+    sign = {"spread": 1, "binpack": -1, "random": 0, "busiest": -1}[options.strategy]
     return crowd, sign * weight, sign * node.containers, missing
 
 

@@ -24,7 +24,7 @@ from swarmkeeper.simulation.workload import Batches, Job, Workload, draw
 from tests.simulation.builders import EXCERPT, a_model, a_workload, options
 
 HOURS = 4
-ALIKE = ("binpack", "busiest", "random")
+ALIKE = ("binpack", "busiest", "oldest", "random")
 """Spread puts what waits on the nodes that are bought for headroom: the product sees that, the simulator does not."""
 UNGUARDED = Limits(out_cooldown_s=0, in_cooldown_s=0, removals_in_window=None, drains_at_once=100_000)
 

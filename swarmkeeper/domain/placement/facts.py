@@ -61,6 +61,10 @@ class NodeFacts:
         return self.node.containers
 
     @property
+    def created_at(self) -> float:
+        return self.node.created_at
+
+    @property
     def slots(self) -> int | None:
         return self.node.slots
 

@@ -14,7 +14,7 @@ class PlacementOptions:
     compile_pattern: PatternCompiler
     """Raises UnsupportedPattern for what it can't compile."""
     strategy: str = "spread"
-    """`spread`, `binpack`, `random` or `busiest`."""
+    """`spread`, `binpack`, `random`, `busiest` or `oldest`."""
     exact: bool = True
     """Whether reserved + requested must fit in the capacity exactly, under any strategy.
 

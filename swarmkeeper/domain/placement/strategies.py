@@ -14,8 +14,8 @@ from swarmkeeper.domain.placement.filters import NodeView
 
 FULL = 100
 
-Rank = tuple[int, int, int, str]
-"""Orders nodes, best lowest: weight and containers by the strategy, then whether the image would have to be pulled
+Rank = tuple[int, float, int, str]
+"""Orders nodes, best lowest: weight and containers, or age, by the strategy, then whether the image would have to be pulled
 (where that is asked for), then the name. Nodes that differ in their names alone are equals, which a seed may turn."""
 
 
@@ -27,13 +27,14 @@ class UnknownStrategy(ValueError):
 class Strategy:
     """A way to rank nodes; `sign` is 1 where the lowest (weight, containers) is best, -1 for the highest.
 
-    `weighs` says whether weights differ at all.
+    `weighs` says whether weights differ at all, `by_age` whether the node's age counts instead of its containers.
     """
 
     name: str
     health_factor: int
     sign: int
     weighs: bool = True
+    by_age: bool = False
 
     def weight(self, node: NodeView, reservation: Resources) -> int | None:
         """The node's weight with the request on it; None where classic Swarm finds no room."""
@@ -45,7 +46,8 @@ class Strategy:
 
     def rank(self, node: NodeView, weight: int, pull: int = 0) -> Rank:
         """Where a node of this weight stands among others; `pull` is 1 where lack of the image counts against it."""
-        return (self.sign * weight, self.sign * node.containers, pull, node.name)
+        second = node.created_at if self.by_age else self.sign * node.containers
+        return (self.sign * weight, second, pull, node.name)
 
 
 class RandomStrategy(Strategy):
@@ -56,15 +58,16 @@ class RandomStrategy(Strategy):
         return 0
 
 
-class CountingStrategy(Strategy):
-    """Only the number of containers tells nodes apart; a node must have room as under the weighing strategies.
+class UnweighedStrategy(Strategy):
+    """Only the number of containers, or the age, tells nodes apart; a node must have room as when it is weighed.
 
     The node with the most containers is the least likely to be empty soon. Filling it first leaves others that do
-    become empty, whatever the sizes; fullness says less, since one large container fills a node too.
+    become empty, whatever the sizes; fullness says less, since one large container fills a node too. The oldest node
+    first is first fit in the order in which nodes were bought, which leaves the youngest to become empty.
     """
 
     def weight(self, node: NodeView, reservation: Resources) -> int | None:
-        """Always 0 where there is room: the number of containers decides, then the seed."""
+        """Always 0 where there is room: the number of containers, or the age, decides, then the seed."""
         weight = Strategy.weight(self, node, reservation)
         return None if weight is None else 0
 
@@ -96,8 +99,9 @@ def first_of(equals: int, seed: int | None) -> int:
 SPREAD = Strategy("spread", health_factor=-10, sign=1)
 BINPACK = Strategy("binpack", health_factor=10, sign=-1)
 RANDOM = RandomStrategy("random", health_factor=0, sign=0, weighs=False)
-BUSIEST = CountingStrategy("busiest", health_factor=0, sign=-1, weighs=False)
-STRATEGIES = (SPREAD, BINPACK, RANDOM, BUSIEST)
+BUSIEST = UnweighedStrategy("busiest", health_factor=0, sign=-1, weighs=False)
+OLDEST = UnweighedStrategy("oldest", health_factor=0, sign=1, weighs=False, by_age=True)
+STRATEGIES = (SPREAD, BINPACK, RANDOM, BUSIEST, OLDEST)
 
 
 def strategy_named(name: str) -> Strategy:

@@ -102,6 +102,11 @@ class Chooser:
         """The node's weight for a reservation after `taken` others alike; it must have room."""
         return weight_of(entry, self._strategy, wanted, taken) if self._strategy.weighs else 0
 
+    def rank(self, entry: NodeEntry, wanted: Resources, taken: int) -> tuple[int, float]:
+        """What the strategy makes of a node after `taken` others alike: the weight's part, then what follows it."""
+        weight = self.sign * self.weight(entry, wanted, taken)
+        return weight, entry.node.created_at if self._strategy.by_age else self.sign * (entry.containers + taken)
+
     def _best(self, eligible: int, wish: Wish, seed: int | None) -> tuple[NodeEntry, int]:
         """The best of the eligible nodes, which are some, and its weight."""
         tied, weight = self._tied(eligible, wish)
@@ -116,7 +121,9 @@ class Chooser:
         weight = 0
         if self._strategy.weighs:
             tied, weight = totals.by_weight(wanted).best(tied, wanted.nano_cpus, wanted.memory_bytes)
-        if self.sign and tied & (tied - 1):
+        if self._strategy.by_age:
+            tied = self._roster.nodes.ages.oldest(tied)
+        elif self.sign and tied & (tied - 1):
             tied = self._by_containers(tied)
         if self._prefers_images:
             tied = self.preferred(tied, wish) or tied

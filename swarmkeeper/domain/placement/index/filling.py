@@ -17,8 +17,8 @@ from swarmkeeper.domain.placement.wish import Wish
 AFTER_SLOTS = tuple(Reason).index(Reason.CONTAINERSLOTS) + 1
 """Where in `Choice`'s masks the slots' filter has passed."""
 
-Rank = tuple[int, int, int]
-"""Weight and containers by the strategy, then whether the node would have to pull the image; best lowest."""
+Rank = tuple[int, float, int]
+"""Weight and containers, or age, by the strategy, then whether the node would have to pull the image; best lowest."""
 
 
 class Filling:
@@ -73,9 +73,7 @@ class Filling:
             insort(equals, position)
 
     def _rank(self, entry: NodeEntry, taken: int) -> Rank:
-        sign = self._chooser.sign
-        weight = self._chooser.weight(entry, self._wanted, taken)
-        return (sign * weight, sign * (entry.containers + taken), 0 if self._local & entry.bit else 1)
+        return (*self._chooser.rank(entry, self._wanted, taken), 0 if self._local & entry.bit else 1)
 
     def _is_full(self, entry: NodeEntry, taken: int) -> bool:
         """Whether the node can take no more; if so, the filter that says it refuses it from now on."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import NodeId, Role
 from swarmkeeper.domain.placement.expressions import Expression, Operator, is_plain
+from swarmkeeper.domain.placement.index.ages import Ages
 from swarmkeeper.domain.placement.index.entries import NodeEntry
 from swarmkeeper.domain.placement.index.masks import mask_of
 
@@ -20,10 +21,22 @@ class NodeMasks:
     `workers`, `ready` and `healthy` each narrow the one before, as the first filters do.
     """
 
-    __slots__ = ("_accepted", "_by_id", "_by_label", "_by_name", "_listed", "everything", "healthy", "ready", "workers")
+    __slots__ = (
+        "_accepted",
+        "_by_id",
+        "_by_label",
+        "_by_name",
+        "_listed",
+        "ages",
+        "everything",
+        "healthy",
+        "ready",
+        "workers",
+    )
 
     def __init__(self) -> None:
         self.everything = self.workers = self.ready = self.healthy = 0
+        self.ages = Ages()
         self._by_id: dict[NodeId, NodeEntry] = {}
         self._by_name: dict[str, NodeEntry] = {}
         self._by_label: dict[str, dict[str, int]] = {}
@@ -41,6 +54,7 @@ class NodeMasks:
                 self.ready |= bit
         if node.health > 0:
             self.healthy |= bit
+        self.ages.add(entry)
         self._forget()
 
     def remove(self, entry: NodeEntry) -> None:
@@ -51,6 +65,7 @@ class NodeMasks:
         self.workers &= others
         self.ready &= others
         self.healthy &= others
+        self.ages.remove(entry)
         self._forget()
 
     def of(self, node_ids: Iterable[NodeId]) -> int:

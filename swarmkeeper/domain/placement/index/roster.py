@@ -114,4 +114,4 @@ class Roster:
 
 def _shape(node: Node) -> tuple[object, ...]:
     """All that matters of a record beside its totals."""
-    return (node.role, node.state, node.health, node.slots, node.capacity, node.labels)
+    return (node.role, node.state, node.health, node.slots, node.capacity, node.labels, node.created_at)

@@ -6,6 +6,7 @@ from swarmkeeper.domain.model import Node, Resources
 from swarmkeeper.domain.placement.strategies import (
     BINPACK,
     BUSIEST,
+    OLDEST,
     RANDOM,
     SPREAD,
     UnknownStrategy,
@@ -53,6 +54,7 @@ def test_strategies_are_known_by_name() -> None:
     assert strategy_named("binpack") is BINPACK
     assert strategy_named("random") is RANDOM
     assert strategy_named("busiest") is BUSIEST
+    assert strategy_named("oldest") is OLDEST
     with pytest.raises(UnknownStrategy, match="spread, binpack, random"):
         strategy_named("balanced")
 
@@ -70,3 +72,11 @@ def test_busiest_prefers_the_most_containers_however_large_they_are() -> None:
     assert weights == [0, 0]
     assert BUSIEST.rank(many_small, 0) < BUSIEST.rank(few_large, 0)
     assert BUSIEST.weight(a_node(reserved=resources(2, 2048)), request) is None
+
+
+def test_oldest_prefers_the_first_that_was_bought_then_the_lowest_name() -> None:
+    request = resources(0.5, 256)
+    old, new = a_node("i-0b", created_at=10.25), a_node("i-0a", created_at=10.5, containers=3)
+    assert OLDEST.weight(old, request) == OLDEST.weight(new, request) == 0
+    assert OLDEST.rank(old, 0) < OLDEST.rank(new, 0) < OLDEST.rank(a_node("i-0c", created_at=10.5), 0)
+    assert OLDEST.weight(a_node(reserved=resources(2, 2048)), request) is None
