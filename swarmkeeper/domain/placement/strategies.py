@@ -15,8 +15,9 @@ from swarmkeeper.domain.placement.filters import NodeView
 FULL = 100
 
 Rank = tuple[int, float, int, str]
-"""Orders nodes, best lowest: weight and containers, or age, by the strategy, then whether the image would have to be pulled
-(where that is asked for), then the name. Nodes that differ in their names alone are equals, which a seed may turn."""
+"""Orders nodes, best lowest: weight and containers, or age, by the strategy, then whether the image would have to be
+pulled (where that is asked for), then the name. Nodes that differ in their names alone are equals, which a seed may
+turn."""
 
 
 class UnknownStrategy(ValueError):
