@@ -87,7 +87,10 @@ def scaling(
 
     One request in five asks for the pool with the label. With nothing pending the decision looks for nodes to remove
     instead, which --movable makes more work. `cpu_s` and `wall_s` are those of the slowest decision.
+    `observation` is what reading nodes and containers takes before it, without the network: the first time, and again.
     """
+    from swarmkeeper.cli.bench.observation import observed  # boto3 is slow to load
+
     random = Random(seed)  # noqa: S311  not for secrets
     amounts = SIZES if sizes is Sizes.FEW else drawn_sizes(random, MANY)
     fleet = _fleet(nodes, containers, pending, movable, amounts, random)
@@ -107,6 +110,7 @@ def scaling(
         "seed": seed,
         "cpu_s": round(cpu_s, 4),
         "wall_s": round(wall_s, 4),
+        "observation": observed(fleet),
         "rss_mb": round(resident_mib(), 1),
         "bought": {each.pool: each.desired - _desired(fleet, each.pool) for each in decisions if not each.victims},
         "removed": {each.pool: len(each.victims) for each in decisions},

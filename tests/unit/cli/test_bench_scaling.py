@@ -18,6 +18,9 @@ def test_the_command_reports_what_a_decision_took_and_what_was_decided() -> None
     told = run("--nodes", "10", "--containers", "100", "--pending", "60")
     assert (told["nodes"], told["pending"], told["pools"]) == (10, 60, 3)
     assert isinstance(told["cpu_s"], float)
+    observation = told["observation"]
+    assert isinstance(observation, dict)
+    assert [each["Query"] for each in observation.values()] == [1 + 10, 1 + 10]  # each of ten nodes has changed
     decisions = told["decisions"]
     assert isinstance(decisions, list)
     assert [each["pool"] for each in decisions] == ["large", "small", "fast"]
