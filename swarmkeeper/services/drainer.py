@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from swarmkeeper.domain.leaving import by_importance, is_for_size
 from swarmkeeper.domain.membership import NodeState, Step
-from swarmkeeper.domain.model import Container, Node, PoolName, Role
+from swarmkeeper.domain.model import Container, Node, NodeId, PoolName, Role
 from swarmkeeper.errors import Unavailable, UnsafeAction
 from swarmkeeper.ports import (
     Clock,
@@ -130,6 +130,10 @@ class Drainer:
             if listed.ready:
                 raise Unavailable(f"the Swarm still shows {node.id} ready")
             self._swarm.remove(manager, listed.id)
+
+    def is_ready_in_swarm(self, node_id: NodeId, manager: Node) -> bool:
+        """Whether the Swarm shows a node of that host name ready. Raises Unavailable."""
+        return any(listed.host_name == node_id and listed.ready for listed in self._swarm.nodes(manager))
 
     def manager(self, *, other_than: Node | None = None) -> Node | None:
         """A ready manager of the fleet."""

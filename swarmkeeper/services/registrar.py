@@ -85,6 +85,7 @@ class Registrar:
         hook = Hook(waiting.group, LEAVE_HOOK, waiting.token, waiting.begun_at + plan.drain_limit_s)
         node = self._store.node(waiting.node_id)
         if node is None:  # terminate came before launch: whatever comes later is refused
+            self._refuse_member(waiting.node_id)
             node = self._add(waiting.node_id, plan, hook)
         if node.state is NodeState.GONE:
             self._fleet.complete(hook, node.id, proceed=True)
@@ -211,11 +212,19 @@ class Registrar:
             return Progress(node_id, None, "ignored: not an instance of this fleet")
         lifecycle = self._lifecycle(instance.group, node_id)
         waiting = WaitingHook(node_id, instance.group, "", self._clock.now())
+        if lifecycle == "Terminating:Wait" and self._drainer.manager() is None:
+            return Progress(node_id, None, "ignored: nobody can tell whether it is a member")
         if lifecycle == "Terminating:Wait":
             return self.terminating(waiting)
         if lifecycle != "Pending:Wait":
             return Progress(node_id, None, f"ignored: it is {lifecycle}")
         return self.launching(waiting)
+
+    def _refuse_member(self, node_id: NodeId) -> None:
+        """Raise Unavailable for a node that serves in the Swarm: the table has lost its record, and what it holds."""
+        manager = self._drainer.manager()
+        if manager is not None and self._drainer.is_ready_in_swarm(node_id, manager):
+            raise Unavailable(f"{node_id} is ready in the Swarm and the table doesn't know it: it must be rebuilt")
 
     def _missed(self, node: Node) -> Progress | None:
         """What happened without an event: the instance is gone, or its terminate hook waits."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from swarmkeeper.adapters.memory.tables import ChangeIndex, Tables
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import ContainerName, ContainerState, Hook, Node, NodeId, Request
 from swarmkeeper.errors import Unavailable, UnsafeAction
@@ -13,7 +14,7 @@ from swarmkeeper.ports import RESERVATION_LEASE_S, Command
 from tests.fakes import a_request
 from tests.fakes.certificates import SIGNING_REQUEST
 from tests.fakes.fleet import Completion
-from tests.unit.services.world import DRAIN_LIMIT_S, World
+from tests.unit.services.world import DRAIN_LIMIT_S, MANAGER, World
 
 OLD, NEW = NodeId("i-0000000000000000a"), NodeId("i-0000000000000000b")
 
@@ -350,3 +351,30 @@ def test_an_instance_that_serves_although_its_node_is_buried_is_ended(world: Wor
     assert OLD in world.reconciler.nudge().nodes
     world.registrar.advance(OLD)
     assert world.fleet.terminated == [OLD]
+
+
+def lose_all_records(world: World, *, but: NodeId | None = None) -> None:
+    kept = None if but is None else world.node(but)
+    world.store.stored, world.store.changes = Tables(), ChangeIndex()
+    if kept is not None:
+        world.store.add_node(kept)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_member_whose_record_is_lost_is_not_let_go_as_if_it_had_never_joined(world: World, told: bool) -> None:
+    world.fleet.begin_termination(OLD)
+    lose_all_records(world, but=MANAGER)
+    with pytest.raises(Unavailable, match="must be rebuilt"):
+        if told:
+            world.registrar.terminating(world.waiting(OLD, world.fleet.actions[OLD]))
+        else:
+            world.registrar.advance(OLD)
+    assert world.fleet.completions == []
+    assert world.store.node(OLD) is None
+
+
+def test_nobody_is_let_go_untold_while_there_is_no_manager_to_ask(world: World) -> None:
+    world.fleet.begin_termination(OLD)
+    lose_all_records(world)
+    assert "nobody can tell" in world.registrar.advance(OLD).detail
+    assert world.fleet.completions == []
