@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -22,7 +23,7 @@ SOURCES = (
 )
 JSII_BANNER = "b'!!"
 """How the lines begin in which jsii judges the age of Node.js."""
-KEPT = 4
+KEPT = 16
 """Older results than the newest few are removed."""
 
 
@@ -34,17 +35,24 @@ def synthesise(root: Path, settings: Path) -> tuple[Path, bool]:
     """The cloud assembly's folder for these sources and settings, and whether it was made now. Raises SynthError."""
     cache = root / "build" / "local" / "synth"
     target = cache / fingerprint(root, settings)
-    if (target / "manifest.json").exists():
-        os.utime(target)
-        return target, False
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:  # what a synthesis makes on its way has one place in the checkout
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (target / "manifest.json").exists():
+            os.utime(target)
+            return target, False
+        _synthesise(root, settings, target)
+        _forget_old(cache)
+    return target, True
+
+
+def _synthesise(root: Path, settings: Path, target: Path) -> None:
     draft = target.with_suffix(f".{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     _run(root, settings, draft)
     shutil.rmtree(target, ignore_errors=True)
     draft.rename(target)
-    _forget_old(cache)
-    return target, True
 
 
 def fingerprint(root: Path, settings: Path) -> str:

@@ -22,5 +22,16 @@ if [ -x .venv313/bin/python ]; then
   run .venv313/bin/python tests/unit tests/properties tests/contract tests/functions "${SIDE_BY_SIDE[@]}" \
     -m "not engine and not e2e and not loop" "$@"
 fi
-echo "== the whole loop, on simulated engines and on real ones"
-run .venv/bin/python -m "engine or e2e or loop" "$@"
+echo "== real engines; beside them the whole loop on simulated ones, whose results follow"
+mkdir -p build
+(run .venv/bin/python -m "loop and not alone" "$@") >build/test-loop.log 2>&1 &
+loop=$!
+trap 'kill $loop 2>/dev/null || :' EXIT
+real=0
+(run .venv/bin/python -m "engine or e2e or alone" "$@") || real=$?
+simulated=0
+wait $loop || simulated=$?
+trap - EXIT
+echo "== the whole loop on simulated engines"
+cat build/test-loop.log
+[ "$real" -eq 0 ] && [ "$simulated" -eq 0 ]

@@ -21,7 +21,10 @@ LINKS = {"alarm", "sns", "decision", "hook", "join", "ready"}
 
 @pytest.mark.parametrize(
     "engines",
-    [pytest.param("simulated", marks=pytest.mark.loop), pytest.param("real", marks=pytest.mark.e2e)],
+    [
+        pytest.param("simulated", marks=[pytest.mark.loop, pytest.mark.alone]),
+        pytest.param("real", marks=pytest.mark.e2e),
+    ],
 )
 def test_the_demo_holds_all_its_checks_and_leaves_nothing(engines: str, tmp_path: Path) -> None:
     done = subprocess.run(
