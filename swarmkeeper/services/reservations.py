@@ -11,7 +11,7 @@ from swarmkeeper.domain.model import Container, ContainerState, Node, NodeId, Qu
 from swarmkeeper.domain.placement.options import PlacementOptions
 from swarmkeeper.domain.placement.scheduler import Decision
 from swarmkeeper.domain.placement.wish import Wish, wish_of
-from swarmkeeper.errors import Contention, NodeChanged
+from swarmkeeper.errors import Conflict, Contention, NodeChanged
 from swarmkeeper.ports import Clock, StateStore
 from swarmkeeper.services.limits import asks_of_content, limit_for
 from swarmkeeper.services.view import Candidate, FleetView
@@ -163,14 +163,22 @@ class Reserver:
         except Contention:
             self.races.conflicts += 1
             self._breadth.widen(self._clock.now())
-            attempt.pending = None  # it may be that which has changed
             self._pause(self._random.uniform(0, CONTENTION_PAUSE_S))
+            if attempt.pending is not None:  # it may be that which has changed
+                attempt.pending = self._still_pending(attempt.pending)
             self._view.learn(node.id, self._store.node(node.id))
             self._catch_up(attempt)
         else:
             self._view.reserved(candidate, attempt.request)
             return container
         return None
+
+    def _still_pending(self, before: Container) -> Container:
+        """The pending record as it is now. Raises Conflict when it waits no more: removed, it must not come back."""
+        now = self._store.container(before.name)
+        if now is None or now.state is not ContainerState.PENDING or now.request != before.request:
+            raise Conflict(f"{before.name} no longer waits")
+        return now
 
     def _catch_up(self, attempt: _Attempt) -> None:
         """A lost race is a sign of a view too old for this traffic, and of what the node holds it told nothing."""

@@ -319,6 +319,16 @@ def test_a_contended_pending_record_is_tried_again_as_it_then_is() -> None:
     assert node_of(fleet.reserver().reserve(parked.request, pending=parked)) == "i-0a"
 
 
+def test_a_pending_record_that_was_removed_meanwhile_is_not_made_anew() -> None:
+    fleet = Fleet([a_node()])
+    parked = fleet.store.park(small("web-1"), reason="full", now=1.0)
+    fleet.store.release(fleet.store.begin_removal(parked))
+    with pytest.raises(Conflict):
+        fleet.reserver().reserve(parked.request, pending=parked)
+    assert fleet.store.containers() == ()
+    assert fleet.store.nodes()[0].containers == 0
+
+
 # Explaining.
 def test_an_explanation_knows_what_others_did_within_the_bound() -> None:
     fleet = Fleet([a_node("i-0a"), a_node("i-0b")])
