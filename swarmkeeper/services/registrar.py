@@ -157,10 +157,16 @@ class Registrar:
         return Progress(node.id, left.state, left.reason)
 
     def _lay_to_rest(self, node: Node) -> Progress:
-        """Finish what a burial began: hook, the Swarm's list, and an instance that stayed in service after all."""
+        """Finish what a burial began: hook, the Swarm's list, and an instance that stayed in service after all.
+
+        A group may notice an instance's end after us, and the event of its terminate hook be lost.
+        """
         self._drainer.complete(node)
         instance = self._fleet.instance(node.id)
-        if instance is not None and instance.running and self._lifecycle(instance.group, node.id) == "InService":
+        lifecycle = "" if instance is None else self._lifecycle(instance.group, node.id)
+        if instance is not None and lifecycle == "Terminating:Wait":
+            self._fleet.complete(Hook(instance.group, LEAVE_HOOK, "", self._clock.now()), node.id, proceed=True)
+        if instance is not None and instance.running and lifecycle == "InService":
             self._fleet.terminate(node.id)
         self._drainer.remove_from_swarm(node)
         return Progress(node.id, node.state, "buried")

@@ -204,6 +204,23 @@ def test_of_an_instance_that_vanishes_while_it_joins_nothing_is_kept(world: Worl
     assert [world.store.fact(f"{kind}/{NEW}") for kind in ("signing-request", "certificate")] == [None, None]
 
 
+@pytest.mark.parametrize("node_id", [OLD, NEW])
+def test_a_group_that_notices_an_end_after_the_burial_is_not_kept_waiting_when_its_event_is_lost(
+    world: World, node_id: NodeId
+) -> None:
+    if node_id == NEW:
+        launch = world.launch(NEW)
+        world.commands.register(NEW)
+        world.registrar.launching(launch)
+    world.fleet.vanish(node_id)
+    world.swarm.go_down(OLD)
+    assert world.registrar.advance(node_id).state is NodeState.GONE
+    world.fleet.begin_termination(node_id)
+    assert node_id in world.reconciler.nudge().nodes
+    world.registrar.advance(node_id)
+    assert world.fleet.completions[-1:] == [Completion(node_id, "leave", proceed=True)]
+
+
 def test_a_late_event_for_a_buried_node_changes_nothing(world: World) -> None:
     drain(world)
     world.registrar.advance(OLD)
