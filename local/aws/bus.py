@@ -86,7 +86,7 @@ class Bus:
     def __init__(self, server: AwsServer, functions: Functions, disturbance: Disturbance | None = None) -> None:
         self._server = server
         self._functions = functions
-        self._dice = Dice(disturbance or Disturbance())
+        self.dice = Dice(disturbance or Disturbance())
         self._timers = Timers("event-bus")
         self._history: deque[Passed] = deque(maxlen=HISTORY)
         self._history_lock = threading.Lock()
@@ -125,7 +125,7 @@ class Bus:
         for described in described_targets:
             target = Target.from_api(described)
             body = target.input(envelope, rule_arn)
-            for lag_s in self._dice.lags_s():
+            for lag_s in self.dice.lags_s():
                 self._timers.after(lag_s, partial(self._hand_over, rule_arn, target, body))
 
     def _carry(self, event: Event) -> None:

@@ -58,6 +58,8 @@ class Commands:
         self.clock = clock
         self.lock = threading.RLock()
         self.sent: dict[str, Command] = {}
+        self.lost_next = 0
+        """How many of the next commands never reach their agent; they end at their delivery time-out."""
         self._bus = bus
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -128,28 +130,29 @@ class Commands:
                     self._set(command, invocation, Status.CANCELLING)
 
     def _begin(self, command: Command, invocation: Invocation) -> None:
+        is_lost, self.lost_next = self.lost_next > 0, max(0, self.lost_next - 1)
         thread = threading.Thread(
-            target=self._execute, args=(command, invocation), name=f"ssm-{invocation.instance_id}", daemon=True
+            target=self._execute, args=(command, invocation, is_lost), name=f"ssm-{invocation.instance_id}", daemon=True
         )
         self._threads.append(thread)
         thread.start()
 
-    def _execute(self, command: Command, invocation: Invocation) -> None:
+    def _execute(self, command: Command, invocation: Invocation, is_lost: bool) -> None:
         try:
-            if self._delivered(command, invocation):
+            if self._delivered(command, invocation, is_lost):
                 self._run(command, invocation)
         except Exception:  # nobody waits for the thread; the invocation must end all the same
             logger.exception("run command broke", extra={"command": command.id})
             self._set(command, invocation, Status.FAILED)
 
-    def _delivered(self, command: Command, invocation: Invocation) -> bool:
+    def _delivered(self, command: Command, invocation: Invocation, is_lost: bool) -> bool:
         """Wait until the agent has the command; False when it never will, or when it was cancelled."""
         self._stopping.wait(self.timing.delivery_s)
         while not self._stopping.is_set():
             with self.lock:
                 if invocation.status is not Status.PENDING:
                     return False
-                if self._alive(invocation.instance_id):
+                if not is_lost and self._alive(invocation.instance_id):
                     self._set(command, invocation, Status.IN_PROGRESS)
                     return True
                 if self._terminated(invocation.instance_id):

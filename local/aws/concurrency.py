@@ -50,6 +50,11 @@ class Pool:
             finally:
                 self._give_back(environment)
 
+    def busy(self) -> tuple[Environment, ...]:
+        """The environments in which something runs, or that start."""
+        with self._changed:
+            return tuple(self._busy)
+
     def end_idle(self, now: float) -> None:
         """End environments that had nothing to do for a while; `now` is of the monotonic clock."""
         with self._changed:

@@ -15,6 +15,8 @@ class Disturbance:
     """The least and the most time between an event and its delivery."""
     duplicate_share: float = 0.05
     """The share of deliveries, 0 to 1, that are made twice."""
+    lost_share: float = 0.0
+    """The share that is never made. AWS promises none; whoever relies on that finds out here."""
     seed: int | None = None
     """Makes a run's lags and duplicates repeat; None takes fresh ones."""
 
@@ -26,15 +28,19 @@ class Dice:
     """Draws from a Disturbance; thread-safe."""
 
     def __init__(self, disturbance: Disturbance) -> None:
-        self._disturbance = disturbance
+        self.disturbance = disturbance
+        """May be replaced while deliveries go on; the draws go on where they were."""
         self._random = random.Random(disturbance.seed)  # noqa: S311  guards no secret
         self._lock = threading.Lock()
 
     def lags_s(self) -> tuple[float, ...]:
-        """When one thing is delivered, in seconds from now: once, or now and then twice."""
+        """When one thing is delivered, in seconds from now: once, now and then twice, or where told so never."""
         with self._lock:
-            times = 2 if self._random.random() < self._disturbance.duplicate_share else 1
-            return tuple(self._random.uniform(*self._disturbance.lag_s) for _ in range(times))
+            disturbance = self.disturbance
+            if disturbance.lost_share and self._random.random() < disturbance.lost_share:
+                return ()
+            times = 2 if self._random.random() < disturbance.duplicate_share else 1
+            return tuple(self._random.uniform(*disturbance.lag_s) for _ in range(times))
 
     def fraction(self) -> float:
         """A number above 0 and at most 1."""

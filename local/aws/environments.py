@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -13,12 +14,14 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from local.aws.invocations import FunctionSpec, Invocation, Outcome, failure
+from local.aws.obstacles import CALLER_VARIABLE
 from local.aws.runtime_api import RuntimeApi
 
 LogLine = Callable[[str], None]
 
 # AWS allows 10 seconds; a laptop that also runs the fleet imports slower than AWS does.
 INIT_TIMEOUT_S = 60.0
+_NUMBERS = itertools.count(1)
 
 # Linux ends the runtime when the local cloud dies, however it dies. Set by the child itself: Python code between
 # fork and exec could meet a lock that another thread held.
@@ -74,12 +77,13 @@ class Environment:
         self, spec: FunctionSpec, function_arn: str, variables: Mapping[str, str], spawner: Spawner, log: LogLine
     ) -> None:
         """Start the process; it isn't ready yet. Raises OSError."""
+        self.id = f"{spec.name}-{next(_NUMBERS)}"
         self._api = RuntimeApi(function_arn)
         self._log = log
         self._current: Invocation | None = None
         self.idle_since = time.monotonic()
         command = [sys.executable, "-c", _BOOTSTRAP, spec.handler, str(os.getpid())]
-        variables = {**variables, "AWS_LAMBDA_RUNTIME_API": self._api.address}
+        variables = {**variables, "AWS_LAMBDA_RUNTIME_API": self._api.address, CALLER_VARIABLE: self.id}
         try:
             self._process = spawner.start(command, variables, str(spec.code_root))
         except OSError:
@@ -116,11 +120,15 @@ class Environment:
         self.idle_since = time.monotonic()
         return outcome
 
-    def end(self) -> None:
-        """Kill the process and all that it started; returns when they are gone."""
+    def kill(self) -> None:
+        """Kill the process and all that it started, at whatever it is."""
         if self._process.poll() is None:
             with contextlib.suppress(ProcessLookupError):  # it may end just now
                 os.killpg(self._process.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """Kill it; returns when it is gone."""
+        self.kill()
         self._process.wait()
         # Limited, because a process that left the group could hold the pipe open for ever.
         self._watcher.join(timeout=5)

@@ -77,6 +77,12 @@ class FunctionService:
         """Where a function's output is kept."""
         return self._logs.path(name)
 
+    def environment(self, environment_id: str) -> Environment | None:
+        """The environment of that id while something runs in it."""
+        with self._lock:
+            pool = self._pools.get(environment_id.rpartition("-")[0])
+        return next((one for one in pool.busy() if one.id == environment_id), None) if pool else None
+
     def invoke(self, function: str, payload: bytes) -> Outcome:
         """Run a function now and wait for its outcome. Raises ThrottledError; LookupError when it doesn't exist."""
         name = function_name(function)

@@ -24,6 +24,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import make_server
 
 from local.aws import queries, transactions
+from local.aws.obstacles import Obstacles
 from local.aws.patching import Patches
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class AwsServer:
         """
         self.region = region
         self.host = host
-        self._app = OneAtATime(DomainDispatcherApplication(create_backend_app), ATOMIC_SERVICES)
+        self.obstacles = Obstacles(OneAtATime(DomainDispatcherApplication(create_backend_app), ATOMIC_SERVICES))
         self._listeners: list[_Listener] = []
         self._listen(host, port)
         self._patches = Patches()
@@ -87,7 +88,7 @@ class AwsServer:
         self._listen(address, self.port)
 
     def _listen(self, host: str, port: int) -> None:
-        self._listeners.append(_Listener(host, port, self._app))
+        self._listeners.append(_Listener(host, port, self.obstacles))
 
     @property
     def endpoint_url(self) -> str:

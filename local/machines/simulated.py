@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from threading import RLock
 
 from local.machines import CommandOutput, Instance, MachineError, NodeCommand
 from local.machines.gateway import Endpoint, Gateway
 from local.machines.simulated_agents import QUIET_S, SimulatedAgents
 from local.machines.simulated_api import EngineEndpoint
+from local.machines.simulated_container import SimulatedContainer
 from local.machines.simulated_documents import SimulatedNode, Surroundings, run_document
 from local.machines.simulated_engine import SimulatedEngine
 from local.machines.simulated_images import SimulatedRegistry, full_reference
@@ -124,10 +126,40 @@ class SimulatedMachines:
             if engine.membership:
                 engine.membership.swarm.lose(engine.membership.node_id)
 
-    def heal(self, instance_id: str) -> None:
-        """Undo `cut_off`."""
+    def part_from_us(self, instance_id: str) -> None:
+        """Its address doesn't answer us any more; the Swarm hears it."""
+        self.engine(instance_id).faults.unreachable = True
+
+    def part_from_managers(self, instance_id: str) -> None:
+        """The Swarm hears no more of it; it answers us."""
         engine = self.engine(instance_id)
         with self._lock:
+            if engine.membership:
+                engine.membership.swarm.lose(engine.membership.node_id)
+
+    def halt(self, instance_id: str) -> None:
+        """Stop the engine, and with it what runs there; `heal` starts it, and no container has a restart policy."""
+        engine = self.engine(instance_id)
+        with self._lock:
+            engine.halt()
+        self.cut_off(instance_id)
+
+    def held(self) -> Mapping[str, tuple[SimulatedContainer, ...]]:
+        """Every live machine's containers at one moment, whether or not it can be reached."""
+        with self._lock:
+            nodes = {instance_id: node.engine for instance_id, node in self._nodes.items()}
+            return {
+                instance_id: tuple(replace(one) for one in engine.containers.values())
+                for instance_id, engine in nodes.items()
+            }
+
+    def heal(self, instance_id: str) -> None:
+        """Undo `cut_off`, the partitions and `halt`, after which the node's agent looks for what has ended."""
+        engine = self.engine(instance_id)
+        with self._lock:
+            if engine.halted:
+                engine.halted = False
+                engine.on_end()
             engine.faults.unreachable = False
             if engine.membership:
                 engine.membership.swarm.hear(engine.membership.node_id)

@@ -78,6 +78,7 @@ class SimulatedEngine:
     tls: ssl.SSLContext | None = None
     faults: Faults = field(default_factory=Faults)
     gone: bool = False
+    halted: bool = False
     on_end: Callable[[], None] = nobody_listens
 
     # Images.
@@ -224,6 +225,15 @@ class SimulatedEngine:
             self._detach(container)
         if self.membership:
             self.membership.swarm.lose(self.membership.node_id)
+
+    def halt(self) -> None:
+        """The engine ends in good order: what ran on it has stopped when it starts again."""
+        self.halted = True
+        for container in self.containers.values():
+            if container.running:
+                self._detach(container)
+                container.status = "exited"
+                container.output.append(b"simulated: stopped\n")
 
     def leave(self) -> None:
         """Forget the Swarm; containers lose its networks' addresses."""

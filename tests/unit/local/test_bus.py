@@ -122,6 +122,16 @@ def test_events_come_twice_and_out_of_order_when_disturbed(account: Account) -> 
     assert list(dict.fromkeys(numbers)) != [json.dumps({"number": number}) for number in range(20)]
 
 
+def test_deliveries_are_lost_only_while_they_are_told_to_be(account: Account, bus: Bus) -> None:
+    url, arn = account.queue("q", open_to=EVENTS)
+    rule(account, arn)
+    bus.dice.disturbance = Disturbance(lag_s=(0.0, 0.0), duplicate_share=0.0, lost_share=1.0)
+    bus.emit(source="test", detail_type="Kind", detail={"number": 1})
+    bus.dice.disturbance = UNDISTURBED
+    bus.emit(source="test", detail_type="Kind", detail={"number": 2})
+    assert [json.loads(body)["detail"] for body in account.wait_for_bodies(url)] == [{"number": 2}]
+
+
 def test_what_is_not_delivered_when_it_stops_is_dropped(account: Account) -> None:
     url, arn = account.queue("q", open_to=EVENTS)
     rule(account, arn)

@@ -339,6 +339,17 @@ def test_a_command_to_a_machine_that_does_not_answer_is_given_up_at_its_delivery
     assert result["ResponseCode"] == -1
 
 
+def test_a_command_that_is_lost_never_reaches_its_agent_and_the_next_one_does(cloud: Cloud) -> None:
+    instance_id = cloud.node()
+    cloud.commands.lost_next = 1
+    lost, next_one = cloud.send(instance_id, TimeoutSeconds=30), cloud.send(instance_id)
+    assert cloud.done(next_one, instance_id)["Status"] == "Success"
+    cloud.clock.advance(1)
+    assert cloud.result(lost, instance_id)["Status"] == "Pending"
+    cloud.clock.advance(30)
+    assert cloud.done(lost, instance_id)["StatusDetails"] == "DeliveryTimedOut"
+
+
 def test_a_command_to_an_instance_that_is_terminated_meanwhile_is_undeliverable(cloud: Cloud) -> None:
     instance_id = cloud.node()
     cloud.machines.die(instance_id)

@@ -233,3 +233,49 @@ def test_a_hundred_nodes_join_at_once_and_all_answer(simulated: SimulatedFleet, 
 def test_a_command_for_an_instance_that_never_was_is_refused(simulated: SimulatedFleet) -> None:
     with pytest.raises(MachineError, match="i-0000dead"):
         simulated.machines.run("i-0000dead", NodeCommand("c-1", "demo-node-csr", ""))
+
+
+def ready_in_the_swarm(simulated: SimulatedFleet, manager: Node, node: Node) -> bool:
+    return next(listed.ready for listed in simulated.swarm.nodes(manager) if listed.host_name == node.id)
+
+
+def reached(simulated: SimulatedFleet, node: Node) -> bool:
+    try:
+        simulated.engines.facts(node)
+    except Unavailable:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("part", "ready", "answers"),
+    [
+        pytest.param("cut_off", False, False, id="from everybody"),
+        pytest.param("part_from_us", True, False, id="from us"),
+        pytest.param("part_from_managers", False, True, id="from the managers"),
+        pytest.param("halt", False, False, id="its engine is stopped"),
+    ],
+)
+def test_a_node_can_be_parted_from_one_side_or_both_and_comes_back(
+    simulated: SimulatedFleet, manager: Node, part: str, ready: bool, answers: bool
+) -> None:
+    node = simulated.grow(2)
+    getattr(simulated.machines, part)(node.id)
+    assert (ready_in_the_swarm(simulated, manager, node), reached(simulated, node)) == (ready, answers)
+    simulated.machines.heal(node.id)
+    assert (ready_in_the_swarm(simulated, manager, node), reached(simulated, node)) == (True, True)
+
+
+def test_what_ran_on_an_engine_that_is_stopped_has_ended_when_it_comes_back_and_on_one_cut_off_it_runs_on(
+    simulated: SimulatedFleet, manager: Node
+) -> None:
+    cut_off, halted = simulated.grow(2), simulated.grow(3)
+    for node in (cut_off, halted):
+        simulated.engines.start(node, simulated.engines.create(node, a_request(f"on-{node.id}")))
+    simulated.machines.cut_off(cut_off.id)
+    simulated.machines.halt(halted.id)
+    held = simulated.machines.held()
+    assert [one.running for one in held[cut_off.id]] == [True]
+    assert [one.running for one in held[halted.id]] == [False]
+    simulated.machines.heal(halted.id)
+    assert [one.running for one in simulated.engines.containers(halted)] == [False]
