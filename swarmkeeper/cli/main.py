@@ -5,7 +5,19 @@ from __future__ import annotations
 import typer
 
 from swarmkeeper import __version__
-from swarmkeeper.cli import bench, containers, demo_command, local_cloud, nodes, place, scaling, simulate, state, tokens
+from swarmkeeper.cli import (
+    bench,
+    chaos,
+    containers,
+    demo_command,
+    local_cloud,
+    nodes,
+    place,
+    scaling,
+    simulate,
+    state,
+    tokens,
+)
 
 app = typer.Typer(
     name="swarmkeeper",
@@ -21,6 +33,7 @@ app.add_typer(scaling.app, name="scaling")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(state.app, name="state")
 app.command("demo")(demo_command.demo)
+app.command("chaos")(chaos.chaos)
 app.command("run")(containers.run)
 app.command("ps")(containers.ps)
 app.command("rm")(containers.rm)

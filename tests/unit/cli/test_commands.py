@@ -57,3 +57,9 @@ def test_wrong_settings_are_refused_with_file_line_and_field_before_anything_sta
 def test_the_shipped_profile_is_used_where_no_settings_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     assert local_cloud.settings_file(None).name == "swarmkeeper.demo.yaml"
+
+
+def test_chaos_runs_on_engines_that_there_are() -> None:
+    refused = CliRunner().invoke(app, ["chaos", "--engines", "imaginary"])
+    assert refused.exit_code == 2
+    assert "real, simulated or auto" in refused.output

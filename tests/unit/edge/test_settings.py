@@ -16,7 +16,7 @@ from swarmkeeper.edge.settings_rules import architecture
 from swarmkeeper.errors import InvalidInput
 
 ROOT = Path(__file__).parents[3]
-SHIPPED = ("swarmkeeper.demo.yaml", "swarmkeeper.example.yaml")
+SHIPPED = ("swarmkeeper.demo.yaml", "swarmkeeper.chaos.yaml", "swarmkeeper.example.yaml")
 
 GOOD = """\
 fleet: demo

@@ -1,0 +1,101 @@
+"""A cloud of its own for a run, on simulated or real engines, ended with it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from local import engines as engine_choice
+from local import remains
+from local.chaos.faults import kinds_for, left_out
+from local.chaos.hands import hands_of
+from local.chaos.ledger import Ledger
+from local.chaos.load import Load
+from local.chaos.plan import draw
+from local.chaos.report import Report, report_of
+from local.chaos.run import Run
+from local.chaos.sight import Sight
+from local.chaos.snapshot import Snapshot
+from local.chaos.stage import Stage
+from local.cloud import LocalCloud, Options
+from local.lock import AlreadyRunning, MachineLock, default_lock_path
+from local.starter import LocalCloudError, project_root
+from swarmkeeper.cli.fleet import Fleet, Invoker
+from swarmkeeper.domain.model import Role
+
+PROFILE = "swarmkeeper.chaos.yaml"
+SIZES = {"simulated": 24, "real": 12}
+"""How many containers live at a time; more real engines than this machine bears would only show its limits."""
+AGENT_DELAY_S = 1.0
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A run that is asked for."""
+
+    faults: int
+    seed: int
+    engines: str = "auto"
+    mean_gap_s: float = 8.0
+    deadline_s: float = 600.0
+    logs: Path | None = None
+    """Where the functions' logs are copied when it is over."""
+
+
+def run(wanted: Wanted, tell: Tell) -> Report:
+    """Raises LocalCloudError when the cloud can't be started, TimeoutError when it doesn't get to serve."""
+    with cloud_of_its_own(wanted.engines, tell, wanted.logs) as cloud:
+        kind = cloud.engines.kind
+        hands, ledger = hands_of(cloud), Ledger()
+        fleet = Fleet(cloud.settings.fleet, cast(Invoker, cloud.server.client("lambda")))
+        size = SIZES[kind]
+        load = Load(fleet, cloud.engines.images[engine_choice.WEB_IMAGE], ledger, size=size, seed=wanted.seed)
+        course = Run(
+            stage=Stage(cloud, hands),
+            sight=Sight(cloud, hands),
+            load=load,
+            ledger=ledger,
+            tell=tell,
+            deadline_s=wanted.deadline_s,
+            is_atomic=kind == "simulated",
+        )
+        plan = draw(wanted.seed, wanted.faults, mean_gap_s=wanted.mean_gap_s, kinds=kinds_for(kind))
+        outcome = course.go(plan, warm=lambda seen: _is_warm(cloud, seen, size))
+        return report_of(outcome, seed=wanted.seed, engines=kind, mean_gap_s=wanted.mean_gap_s, left_out=left_out(kind))
+
+
+@contextmanager
+def cloud_of_its_own(engines: str, tell: Tell, logs: Path | None) -> Iterator[LocalCloud]:
+    """A cloud of the shipped profile in a folder of its own; real engines are this machine's only ones meanwhile."""
+    kind = engine_choice.choose(engines, tell)
+    with ExitStack() as ends:
+        state_dir = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="swarmkeeper-chaos-")))
+        if kind == "real":
+            try:
+                lock = MachineLock.acquire(default_lock_path(), state_dir, "a run of swarmkeeper chaos")
+            except AlreadyRunning as error:
+                raise LocalCloudError(str(error)) from error
+            ends.callback(lock.release)
+            remains.clean(state_dir, tell)
+            ends.callback(remains.clean, state_dir, tell)
+        if logs is not None:
+            ends.callback(remains.copy_logs, state_dir, logs)
+        options = Options(project_root() / PROFILE, state_dir, kind, AGENT_DELAY_S)
+        cloud = LocalCloud(options, tell)
+        ends.callback(cloud.close)
+        cloud.start()
+        yield cloud
+
+
+def _is_warm(cloud: LocalCloud, seen: Snapshot, size: int) -> bool:
+    """As many workers as there must be, and half of the load running."""
+    least = sum(cloud.settings.pools[pool].min for pool in cloud.settings.pools_of(Role.WORKER))
+    ready = [node for node in seen.nodes.values() if node.role == Role.WORKER and node.state == "ready"]
+    running = [one for one in seen.containers.values() if one.state == "running"]
+    return len(ready) >= least and len(running) * 2 >= size
