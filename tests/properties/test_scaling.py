@@ -256,8 +256,10 @@ def test_nothing_is_bought_beyond_the_budget(snapshot: FleetSnapshot, rules: Map
     decisions = decide_fleet(live, rules, NOW)
     known = [sum(1 for node in live.nodes if node.pool == each.name) for each in live.pools]
     before = [max(each.group_desired, each.group_min, there) for each, there in zip(live.pools, known, strict=True)]
+    # A decision may also give up launches that will not come; what is there stays and is paid.
     after = [
-        was if decision.victims else max(was, decision.desired) for was, decision in zip(before, decisions, strict=True)
+        was if decision.victims else max(there, decision.desired)
+        for was, there, decision in zip(before, known, decisions, strict=True)
     ]
     prices = [each.pool.price_per_hour for each in live.pools]
     price = sum(nodes * each for nodes, each in zip(after, prices, strict=True))
