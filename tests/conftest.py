@@ -7,8 +7,8 @@ import os
 import pytest
 from hypothesis import settings
 
-# No deadline an example: a busy machine must not fail them. Everybody's own runs look for new examples; CI, which judges
-# a change, tries the same ones each time.
+# No deadline an example: a busy machine must not fail them. Everybody's own runs look for new examples; CI, which
+# judges a change, tries the same ones each time.
 settings.register_profile("swarmkeeper", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("swarmkeeper")
 
