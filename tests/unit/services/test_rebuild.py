@@ -351,7 +351,9 @@ def test_a_container_that_is_removed_meanwhile_gets_no_record(world: World) -> N
 # Two engines that hold one name.
 @pytest.fixture
 def two(world: World) -> World:
+    """They are looked at one after the other, by their ids: at once, whichever is first would be the one recorded."""
     world.with_worker(OTHER)
+    world.nodes_a_shard = 1
     return world
 
 
