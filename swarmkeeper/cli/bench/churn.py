@@ -7,6 +7,7 @@ from random import Random
 from time import perf_counter_ns, process_time_ns, thread_time_ns
 
 from swarmkeeper.cli.bench.crowd import Arrival, Crowd
+from swarmkeeper.cli.bench.figures import yardstick_ns
 from swarmkeeper.cli.bench.scenarios import Draw
 from swarmkeeper.domain.model import NodeId, Occupant
 from swarmkeeper.domain.occupants import occupant_of
@@ -35,6 +36,8 @@ class Measured:
     failed: int = 0
     checked: int = 0
     mismatched: int = 0
+    yardsticks_ns: list[int] = field(default_factory=list)
+    """What the same fixed work took of the CPU, once for each block."""
 
     @property
     def decisions(self) -> int:
@@ -74,6 +77,7 @@ class Churn:
             arrivals = [self._crowd.arrival(draw(self._random, [name])) for name in names]
             seeds = [self._random.getrandbits(32) for _ in range(size)]
             expected = decide(arrivals[0].request, list(self._nodes.values()), self._options, seed=seeds[0])
+            measured.yardsticks_ns.append(yardstick_ns())
             choices = self._block(arrivals, leaving, seeds, measured)
             first, best = choices[0], expected.candidates[0] if expected.candidates else None
             alike = (first.node_id, first.pass_, first.rejections) == (

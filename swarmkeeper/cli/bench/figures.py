@@ -8,6 +8,7 @@ import resource
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import process_time_ns
 
 from rich.markup import escape
 from rich.table import Table
@@ -16,6 +17,7 @@ from swarmkeeper.cli.output import print_json, result
 
 Figures = Mapping[str, object]
 MIB = 2**20
+ROUNDS = 1000
 STATM = Path("/proc/self/statm")
 
 
@@ -38,6 +40,18 @@ def resident_mib() -> float:
 def machine() -> dict[str, object]:
     """What the figures depend on beside the parameters."""
     return {"python": platform.python_version(), "machine": platform.machine()}
+
+
+def yardstick_ns() -> int:
+    """The CPU time that a fixed piece of work takes here and now, in nanoseconds: this machine's pace.
+
+    Neighbours of a virtual machine slow it down by half and more, which CPU time doesn't leave out. Figures of two
+    times or machines compare by what the same work took then: add what a run took of it to the run's own figures.
+    """
+    began, total = process_time_ns(), 0
+    for each in range(ROUNDS):
+        total += each * each % 7
+    return process_time_ns() - began
 
 
 def tell(figures: Figures, *, as_json: bool, output: Path | None) -> None:
