@@ -69,8 +69,8 @@ def placement(
 
     The time of a decision is that of parsing the request, choosing, adding the container and removing the one that
     leaves; `p50_us` and `p99_us` are of the wall clock, `p99_cpu_us` leaves out what others took of this machine. Every
-    hundredth is also made by the plain scheduler, from values of its own and outside the time. `yardstick_us` is the CPU
-    time that a bare loop of a thousand rounds took meanwhile: the machine's pace, for comparing runs.
+    hundredth is also made by the plain scheduler, from values of its own and outside the time. `yardstick_us` is what
+    a bare loop of a thousand rounds took of the CPU meanwhile: the machine's pace, for comparing runs.
     """
     if nodes * containers < 2:
         raise typer.BadParameter("a container leaves for each that comes, so there must be two at least")
