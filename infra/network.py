@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from aws_cdk import Duration
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.names import Names
@@ -52,7 +53,24 @@ class FleetNetwork(Construct):
         # Without charge, and images' layers and the table's traffic then pass the NAT gateways by.
         vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
         vpc.add_gateway_endpoint("DynamoDb", service=ec2.GatewayVpcEndpointAwsService.DYNAMODB)
+        self._log_refusals(vpc, names)
         return vpc
+
+    def _log_refusals(self, vpc: ec2.Vpc, names: Names) -> None:
+        """What was refused tells of a rule that lacks, or of somebody who tries; all traffic would cost much more."""
+        log = logs.LogGroup(
+            self,
+            "Refused",
+            log_group_name=f"/{names.fleet}/refused-traffic",
+            retention=logs.RetentionDays.ONE_MONTH,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        vpc.add_flow_log(
+            "Refused",
+            destination=ec2.FlowLogDestination.to_cloud_watch_logs(log),
+            traffic_type=ec2.FlowLogTrafficType.REJECT,
+            max_aggregation_interval=ec2.FlowLogMaxAggregationInterval.TEN_MINUTES,
+        )
 
     def _group(self, name: str, description: str, *, outbound: bool) -> ec2.SecurityGroup:
         return ec2.SecurityGroup(self, name, vpc=self.vpc, description=description, allow_all_outbound=outbound)

@@ -137,7 +137,7 @@ class NodePool(Construct):
             launch_template_id=template.ref, version=template.attr_latest_version_number
         )
         types, on_spot = self._settings.instance_types, self._settings.purchase == "spot"
-        if len(types) == 1 and not on_spot:
+        if not is_mixed(self._settings):
             return {"launch_template": version}
         return {
             "mixed_instances_policy": {
@@ -168,6 +168,11 @@ class NodePool(Construct):
                 heartbeat_timeout=self._settings.leave_heartbeat_s,
             ),
         ]
+
+
+def is_mixed(pool: PoolSettings) -> bool:
+    """Whether its group has a policy of mixed instances: several types, or spot."""
+    return len(pool.instance_types) > 1 or pool.purchase == "spot"
 
 
 def launch_after(pools: Sequence[NodePool], needed: Sequence[IDependable]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aws_cdk import CfnOutput, CfnParameter, Stack, Tags
 from constructs import Construct
 
+from infra.acknowledged import acknowledge, acknowledged, logical_id
 from infra.alarms import FleetAlarms
 from infra.api import FleetApi
 from infra.documents import NodeDocuments
@@ -24,9 +25,12 @@ IMAGE_PATTERN = "[a-z0-9][A-Za-z0-9._:/-]{0,300}@sha256:[0-9a-f]{64}"
 
 
 class FleetStack(Stack):
-    """All of a fleet: for any account and region, so that synthesis asks AWS nothing."""
+    """All of a fleet: for any account and region, so that synthesis asks AWS nothing.
 
-    def __init__(self, scope: Construct, settings: Settings) -> None:
+    `acknowledging` writes into the constructs why some findings of cdk-nag are left.
+    """
+
+    def __init__(self, scope: Construct, settings: Settings, *, acknowledging: bool = True) -> None:
         names = Names(settings.fleet)
         super().__init__(
             scope,
@@ -39,7 +43,7 @@ class FleetStack(Stack):
             "router": self._image("RouterImage", settings.images.router, "of the nodes' router"),
         }
         network = FleetNetwork(self, settings.network, names)
-        state = FleetState(self, settings, names)
+        self.state = state = FleetState(self, settings, names)
         documents = NodeDocuments(self, settings, names, projects=compose_projects(), images=images)
         functions = FleetFunctions(self, names, network)
         routers = network.routers.target_group_arn
@@ -63,6 +67,8 @@ class FleetStack(Stack):
         launch_after(pools, [network, volumes, state, documents, api, alarms, *wiring.serves_first_instance])
         suspend_rebalancing(self, names, pools)
         self._outputs(names, network, wiring, api)
+        if acknowledging:
+            acknowledge(self, acknowledged(names, settings.pools, logical_id(self, state.table)))
 
     def _image(self, name: str, default: str | None, what: str) -> str:
         parameter = CfnParameter(

@@ -101,6 +101,15 @@ def vpc_endpoint(stack: Stack, logical_id: str, properties: Properties) -> Physi
     return Physical(str(made["VpcEndpointId"]), {"Id": made["VpcEndpointId"]})
 
 
+def flow_log(stack: Stack, logical_id: str, properties: Properties) -> Physical:
+    """AWS::EC2::FlowLog; it is kept, and nothing flows into it."""
+    ec2 = stack.client("ec2")
+    watched = [properties.take("ResourceId")]
+    (made,) = ec2.create_flow_logs(**properties.for_api(ec2, "create_flow_logs", ResourceIds=watched))["FlowLogIds"]
+    _tag(ec2, made, properties)
+    return Physical(str(made))
+
+
 def launch_template(stack: Stack, logical_id: str, properties: Properties) -> Physical:
     """AWS::EC2::LaunchTemplate."""
     ec2 = stack.client("ec2")
@@ -168,5 +177,6 @@ NETWORK: Mapping[str, Creator] = {
     "AWS::EC2::SecurityGroupIngress": ingress_rule,
     "AWS::EC2::SecurityGroupEgress": egress_rule,
     "AWS::EC2::VPCEndpoint": vpc_endpoint,
+    "AWS::EC2::FlowLog": flow_log,
     "AWS::EC2::LaunchTemplate": launch_template,
 }

@@ -1,0 +1,68 @@
+"""cdk-nag's AwsSolutions rules find nothing that isn't acknowledged, and each acknowledgement is of something found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aws_cdk import App, Validations
+from cdk_nag import AwsSolutionsChecks
+
+from infra.acknowledged import acknowledged, logical_id
+from infra.names import Names
+from infra.stack import FleetStack
+from swarmkeeper.edge.settings import load_settings
+
+ROOT = Path(__file__).parents[2]
+DEMO, WHOLE = "swarmkeeper.demo.yaml", "swarmkeeper.example.yaml"
+Finding = tuple[str, str]
+"""A construct's path within the stack, and what the rule calls its finding."""
+
+
+def checked(profile: str, folder: Path, *, acknowledging: bool) -> tuple[FleetStack, set[Finding]]:
+    """The profile's stack, and what is found in it."""
+    app = App(outdir=str(folder), analytics_reporting=False)
+    stack = FleetStack(app, load_settings(ROOT / profile), acknowledging=acknowledging)
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    try:
+        app.synth()
+    except RuntimeError as error:
+        assert "ValidationFailed" in str(error)  # its report says the rest
+    report = json.loads((folder / "validation-report.json").read_text(encoding="utf-8"))
+    return stack, {
+        (one["constructPath"].removeprefix(f"{stack.node.path}/"), violation["ruleName"])
+        for plugin in report["pluginReports"]
+        for violation in plugin["violations"]
+        for one in violation["violatingConstructs"]
+    }
+
+
+@pytest.mark.parametrize("profile", [DEMO, WHOLE])
+def test_nothing_is_found_that_is_not_acknowledged(profile: str, tmp_path: Path) -> None:
+    assert checked(profile, tmp_path, acknowledging=True)[1] == set()
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FleetStack, set[Finding]]]:
+    """The stack with all that there is as the rules see it when nothing is acknowledged."""
+    yield checked(WHOLE, tmp_path_factory.mktemp("cdk"), acknowledging=False)
+
+
+def test_every_acknowledgement_is_of_something_found(found: tuple[FleetStack, set[Finding]]) -> None:
+    stack, findings = found
+    settings = load_settings(ROOT / WHOLE)
+    table = logical_id(stack, stack.state.table)
+    unused = [
+        each
+        for each in acknowledged(Names(settings.fleet), settings.pools, table)
+        if not any(finding == each.finding and path.startswith(each.under) for path, finding in findings)
+    ]
+    assert findings
+    assert unused == []
+
+
+def test_every_acknowledgement_gives_a_reason() -> None:
+    pools = load_settings(ROOT / WHOLE).pools
+    assert all(len(each.reason.split()) >= 4 for each in acknowledged(Names("demo"), pools, "Table"))
