@@ -23,6 +23,8 @@ ENGINE_RANGES = {
 }
 """What every node's daemon.json sets; the user data and this table must say the same (a test compares them)."""
 
+MANAGER_COUNTS = frozenset({1, 3, 5})
+
 OVERLAY_MARGIN = 8
 """Addresses of an overlay that stay free: its gateway, network and broadcast, and moves under way."""
 
@@ -42,17 +44,22 @@ def pool_limits(pool: PoolSettings) -> Iterator[Problem]:
     if pool.max < 1:
         yield Problem(("max",), f"{pool.max} is below 1")
     if pool.role is Role.MANAGER:
-        yield from (
-            Problem((limit,), f"{count} managers: an odd number keeps a quorum when the Swarm splits")
-            for limit, count in (("min", pool.min), ("max", pool.max))
-            if count % 2 == 0
-        )
+        yield from _manager_count(pool)
         if pool.purchase == "spot":
             yield Problem(("purchase",), "spot: a manager that AWS takes back may cost the Swarm its quorum")
         if pool.scaling.model_fields_set:
             yield Problem(("scaling",), "managers are not sized by demand")
     if len({architecture(kind) for kind in pool.instance_types}) > 1:
         yield Problem(("instance_types",), "mixes x86_64 and arm64; one image can't start on both")
+
+
+def _manager_count(pool: PoolSettings) -> Iterator[Problem]:
+    """Their number is fixed, as a quorum is reckoned with it; more than five only slow the Swarm's store down."""
+    for limit, count in (("min", pool.min), ("max", pool.max)):
+        if count not in MANAGER_COUNTS:
+            yield Problem((limit,), f"{count} managers: 1, 3 or 5 keep a quorum; an even number bears no more losses")
+    if pool.min != pool.max and {pool.min, pool.max} <= MANAGER_COUNTS:
+        yield Problem(("min",), f"{pool.min} is not max {pool.max}: the number of managers is fixed")
 
 
 def pool_roles(pools: Iterable[PoolSettings]) -> Iterator[Problem]:
