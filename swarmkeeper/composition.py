@@ -37,6 +37,7 @@ from swarmkeeper.edge.pools import pool_plans
 from swarmkeeper.edge.settings import Settings
 from swarmkeeper.errors import InvalidInput
 from swarmkeeper.services.departures import Departures
+from swarmkeeper.services.managers import Managers
 from swarmkeeper.services.pulls import Puller
 from swarmkeeper.services.remover import Remover
 from swarmkeeper.services.view import FleetView
@@ -159,6 +160,10 @@ class Composition:
     @cached_property
     def swarm(self) -> DockerSwarm:
         return DockerSwarm(self.engine_clients)
+
+    @cached_property
+    def managers(self) -> Managers:
+        return Managers(store=self.store, swarm=self.swarm)
 
     @cached_property
     def plans(self) -> Mapping[PoolName, PoolPlan]:

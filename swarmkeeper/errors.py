@@ -12,6 +12,8 @@ SwarmkeeperError
 │   ├── AgentNotReady the instance's SSM agent has not registered yet
 │   ├── Unreachable   no connection could be made: what was asked has not begun
 │   ├── Declined      it answered that it can't do it now: what was asked was not done
+│   │   └── NoLeader  the Swarm's managers have no leader: nothing that needs one can be done
+│   ├── NoManager     no manager of the Swarm answers
 │   └── ImageMissing  the engine lacks the image; it must be pulled on the node first
 ├── QuotaExceeded     the tenant has used up what it may: refuse, say what; it may ask again when it has freed some
 ├── UnsafeAction      a fuse, quorum or budget forbids it: refuse and alarm
@@ -85,6 +87,14 @@ class Unreachable(Unavailable):
 
 class Declined(Unavailable):
     """It answered, but can't do what was asked now: nothing was done, or what was done doesn't run."""
+
+
+class NoLeader(Declined):
+    """A manager answered that the Swarm has no leader: too few managers are reachable, or one is being elected."""
+
+
+class NoManager(Unavailable):
+    """There is no manager in service, or none of them answers."""
 
 
 class ImageMissing(Unavailable):

@@ -562,17 +562,32 @@ class SwarmNode:
     ready: bool
     role: Role
     labels: Mapping[str, str] = field(default_factory=dict)
+    reachable: bool | None = None
+    """Whether the other managers reach it, for one that has a vote; None for a node that has none."""
+
+    @property
+    def seems_dead(self) -> bool:
+        return not self.ready or self.reachable is False
 
 
 class Swarm(Protocol):
-    """The Swarm through the engine of a live manager (its node is given: it holds the address)."""
+    """The Swarm through the engine of a live manager (its node is given: it holds the address).
+
+    Each call raises NoLeader when that answers that the Swarm has none.
+    """
 
     def nodes(self, manager: Node) -> tuple[SwarmNode, ...]: ...
 
     def label(self, manager: Node, swarm_id: str, labels: Mapping[str, str]) -> None: ...
 
+    def demote(self, manager: Node, swarm_id: str) -> None:
+        """Have a manager become a worker; harmless when it is one, or is not listed. It keeps its vote for a moment.
+
+        Raises Declined when that would cost the quorum.
+        """
+
     def remove(self, manager: Node, swarm_id: str) -> None:
-        """Remove a node that is down; harmless when it is not listed."""
+        """Remove a node that is down, a lost manager too; harmless when it is not listed."""
 
     def join_tokens(self, manager: Node) -> Mapping[Role, str]: ...
 

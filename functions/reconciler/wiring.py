@@ -31,7 +31,7 @@ def build(environ: Mapping[str, str]) -> Wired:
         fleet_name=parts.fleet_name,
         store=parts.store,
         fleet=parts.fleet,
-        swarm=parts.swarm,
+        managers=parts.managers,
         events=parts.events,
         clock=parts.clock,
         pools=parts.pools,

@@ -47,7 +47,7 @@ def build(environ: Mapping[str, str]) -> Wired:
         plans=parts.plans,
     )
     drainer = _drainer(parts)
-    sentry = _sentry(parts, drainer)
+    sentry = _sentry(parts)
     registrar = Registrar(
         store=parts.store,
         fleet=parts.fleet,
@@ -64,7 +64,7 @@ def build(environ: Mapping[str, str]) -> Wired:
         registrar,
         Messages(parts.sqs, parts.variable("SWARMKEEPER_QUEUE_URL")),
         parts.fleet_name,
-        lambda: rotation.check(drainer.manager()),
+        rotation.check,
     )
 
 
@@ -80,6 +80,7 @@ def _drainer(parts: Composition) -> Drainer:
         store=parts.store,
         fleet=parts.fleet,
         swarm=parts.swarm,
+        managers=parts.managers,
         commands=parts.commands,
         clock=parts.clock,
         mover=mover,
@@ -88,13 +89,12 @@ def _drainer(parts: Composition) -> Drainer:
     )
 
 
-def _sentry(parts: Composition, drainer: Drainer) -> Sentry:
+def _sentry(parts: Composition) -> Sentry:
     return Sentry(
         store=parts.store,
         engines=parts.engines,
-        swarm=parts.swarm,
+        managers=parts.managers,
         clock=parts.clock,
-        drainer=drainer,
         policies={name: plan.losses for name, plan in parts.plans.items()},
         fuse=loss_fuse(parts.settings),
     )
@@ -127,6 +127,7 @@ def _joiner(parts: Composition, drainer: Drainer, settings: RegistrarSettings) -
         events=parts.events,
         clock=parts.clock,
         drainer=drainer,
+        managers=parts.managers,
         settings=settings,
     )
 
@@ -143,6 +144,7 @@ def _admitter(parts: Composition, settings: RegistrarSettings) -> Admitter:
         fleet=parts.fleet,
         engines=parts.engines,
         swarm=parts.swarm,
+        managers=parts.managers,
         tokens=_token_keeper(parts),
         clock=parts.clock,
         settings=settings,
@@ -157,6 +159,7 @@ def _rotation(parts: Composition) -> TokenRotation:
     every_s = parts.settings.joining.token_rotation
     return TokenRotation(
         store=parts.store,
+        managers=parts.managers,
         keeper=_token_keeper(parts),
         clock=parts.clock,
         every_s=None if every_s is None else float(every_s),

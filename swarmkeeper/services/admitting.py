@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from swarmkeeper.domain.joining import NORMAL_LIMITS, JoinLimits
@@ -13,6 +13,7 @@ from swarmkeeper.domain.placement.labels import node_labels
 from swarmkeeper.domain.pools import PoolPlan
 from swarmkeeper.errors import Unavailable
 from swarmkeeper.ports import Clock, EngineFacts, Engines, Fleet, InstanceFacts, StateStore, Swarm, SwarmNode
+from swarmkeeper.services.managers import Managers
 from swarmkeeper.services.tokens import TokenKeeper
 from swarmkeeper.services.transitions import stepped
 
@@ -42,6 +43,7 @@ class Admitter:
         fleet: Fleet,
         engines: Engines,
         swarm: Swarm,
+        managers: Managers,
         tokens: TokenKeeper,
         clock: Clock,
         settings: RegistrarSettings,
@@ -50,17 +52,19 @@ class Admitter:
         self._fleet = fleet
         self._engines = engines
         self._swarm = swarm
+        self._managers = managers
         self._tokens = tokens
         self._clock = clock
         self._settings = settings
 
-    def shown(self, node: Node, manager: Node) -> SwarmNode:
-        """The node as the Swarm shows it, ready. Raises Unavailable until it does.
+    def shown(self, node: Node) -> SwarmNode:
+        """The node as the Swarm shows it, ready, a manager with its vote. Raises Unavailable until it does.
 
         Ghosts of the same host name have other Swarm ids.
         """
-        for listed in self._swarm.nodes(manager):
-            if listed.host_name == node.id and listed.ready and node.swarm_id in ("", listed.id):
+        for listed in self._managers.nodes(other_than=node, at_last=_itself(node)):
+            is_it = listed.host_name == node.id and node.swarm_id in ("", listed.id)
+            if is_it and listed.ready and (node.role is Role.WORKER or listed.reachable):
                 return listed
         raise Unavailable(f"{node.id} is not yet ready in the Swarm")
 
@@ -72,7 +76,7 @@ class Admitter:
         held = self._engines.images(node)
         return next((image for image in wanted if not is_held(image, held)), None)
 
-    def admit(self, node: Node, shown: SwarmNode, manager: Node) -> Node:
+    def admit(self, node: Node, shown: SwarmNode) -> Node:
         """Label it in the Swarm and make its record READY; returns that. Raises Unavailable, NodeChanged."""
         plan = self._settings.plans[node.pool]
         instance = self._fleet.instance(node.id)
@@ -80,9 +84,9 @@ class Admitter:
             raise Unavailable(f"EC2 does not describe {node.id}")
         engine = self._engines.facts(node)
         labels = node_labels(labels_of(plan.pool, instance), engine.labels)
-        self._swarm.label(manager, shown.id, labels)
+        self._ask(node, lambda manager: self._swarm.label(manager, shown.id, labels))
         if node.role is Role.MANAGER:
-            self._serve_as_manager(manager)
+            self._ask(node, self._serve_as_manager)
         joined = replace(
             node,
             swarm_id=shown.id,
@@ -93,10 +97,19 @@ class Admitter:
         )
         return self._store.save_node(stepped(joined, Step.CONFIRM_READY, now=self._clock.now()))
 
+    def _ask(self, node: Node, request: Callable[[Node], None]) -> None:
+        """Have a manager do it; the first one is its own."""
+        self._managers.ask(request, other_than=node, at_last=_itself(node))
+
     def _serve_as_manager(self, manager: Node) -> None:
         """What the fleet needs of its managers before anybody can join or be attached."""
         self._swarm.ensure_network(manager, self._settings.network, self._settings.network_subnet)
         self._tokens.publish(manager)
+
+
+def _itself(node: Node) -> Node | None:
+    """The node where it is a manager: the first one has no other to ask."""
+    return node if node.role is Role.MANAGER else None
 
 
 def capacity_of(engine: EngineFacts, machine: Resources, plan: PoolPlan) -> Resources:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from swarmkeeper.domain.leaving import by_importance, is_for_size
-from swarmkeeper.domain.membership import NodeState, Step
+from swarmkeeper.domain.membership import Step
 from swarmkeeper.domain.model import Container, Node, NodeId, PoolName, Role
+from swarmkeeper.domain.quorum import why_not_go
 from swarmkeeper.errors import Unavailable, UnsafeAction
 from swarmkeeper.ports import (
     Clock,
@@ -18,7 +20,9 @@ from swarmkeeper.ports import (
     StateStore,
     Swarm,
 )
+from swarmkeeper.services.demoting import Demoter
 from swarmkeeper.services.eviction import Evictor
+from swarmkeeper.services.managers import Managers, votes_in
 from swarmkeeper.services.mover import Move, Mover
 from swarmkeeper.services.sending import COMMAND_TRIES, Sender
 from swarmkeeper.services.transitions import stepped
@@ -29,6 +33,7 @@ TOMBSTONE_S = 7 * 24 * 3600.0
 """How long a tombstone refuses late events; Auto Scaling's longest hook lasts 48 hours."""
 MOVES_A_STEP = 2
 """Each may take 10 s to stop, and the function ends after less than a minute."""
+HAS_A_VOTE = "a manager that is to leave"
 LEAVE_LIMIT_S = 120.0
 """A leave command that has not ended by then is given up: the instance is about to end anyway."""
 
@@ -42,6 +47,7 @@ class Drainer:
         store: StateStore,
         fleet: Fleet,
         swarm: Swarm,
+        managers: Managers,
         commands: NodeCommands,
         clock: Clock,
         mover: Mover,
@@ -51,6 +57,8 @@ class Drainer:
         self._store = store
         self._fleet = fleet
         self._swarm = swarm
+        self._managers = managers
+        self._demoter = Demoter(store=store, swarm=swarm, managers=managers)
         self._commands = commands
         self._sender = Sender(store=store, commands=commands, clock=clock)
         self._clock = clock
@@ -74,6 +82,9 @@ class Drainer:
         if remaining and not _must_end(node):
             return self._give_up(node, remaining), moves, False
         self._evictor.take_off(node)
+        if node.role is Role.MANAGER:
+            node, soon = self._step_down(node)
+            return node, moves, soon
         return self._end(node), moves, False
 
     def _move_some(self, node: Node) -> tuple[tuple[Move, ...], bool]:
@@ -120,28 +131,30 @@ class Drainer:
             self._fleet.complete(node.hook, node.id, proceed=node.hook.name == LEAVE_HOOK)
 
     def remove_from_swarm(self, node: Node) -> None:
-        """Take the node off the Swarm's list. Raises Unavailable while the Swarm still shows it ready."""
-        manager = self.manager(other_than=node)
-        if manager is None:  # the last manager itself goes: its list goes with it
+        """Take the node off the Swarm's list, a manager's vote first.
+
+        Raises Unavailable while the Swarm still shows it ready, and while the other managers are no quorum without it.
+        """
+        if not self._managers.in_service(other_than=node):  # the last manager itself goes: its list goes with it
             return
-        for listed in self._swarm.nodes(manager):
-            if listed.host_name != node.id:
-                continue
+        everybody = self._managers.nodes(other_than=node)
+        for listed in [each for each in everybody if each.host_name == node.id]:
             if listed.ready:
                 raise Unavailable(f"the Swarm still shows {node.id} ready")
-            self._swarm.remove(manager, listed.id)
+            if listed.reachable is not None and (why := why_not_go(node.id, votes_in(everybody))):
+                raise Unavailable(f"manager {node.id} stays listed: {why}")
+            self._managers.ask(partial(self._remove, listed.id), other_than=node)
 
-    def is_ready_in_swarm(self, node_id: NodeId, manager: Node) -> bool:
+    def _remove(self, swarm_id: str, manager: Node) -> None:
+        self._swarm.remove(manager, swarm_id)
+
+    def is_ready_in_swarm(self, node_id: NodeId) -> bool:
         """Whether the Swarm shows a node of that host name ready. Raises Unavailable."""
-        return any(listed.host_name == node_id and listed.ready for listed in self._swarm.nodes(manager))
+        return any(listed.host_name == node_id and listed.ready for listed in self._managers.nodes())
 
-    def manager(self, *, other_than: Node | None = None) -> Node | None:
-        """A ready manager of the fleet."""
-        for node in self._store.nodes():
-            is_other = other_than is None or node.id != other_than.id
-            if node.role is Role.MANAGER and node.state is NodeState.READY and is_other:
-                return node
-        return None
+    def managers(self, *, other_than: Node | None = None) -> tuple[Node, ...]:
+        """The fleet's managers in service."""
+        return self._managers.in_service(other_than=other_than)
 
     def _deadline(self, node: Node) -> float:
         limit = node.state_since + self._drain_limits_s.get(node.pool, 0.0)
@@ -177,6 +190,16 @@ class Drainer:
                 return self._back_to_work(node, f"its group would not end it: {refusal}")
             self._fleet.replace(node.id)
         return node
+
+    def _step_down(self, node: Node) -> tuple[Node, bool]:
+        """End a manager once it has no vote; until then its record says why. Also whether to come again soon."""
+        stepped_down = self._demoter.step_down(node)
+        if not stepped_down.why:
+            return self._end(node), False
+        reason = f"{HAS_A_VOTE}: {stepped_down.why}"
+        if node.reason != reason:
+            node = self._store.save_node(replace(node, reason=reason))
+        return node, stepped_down.soon
 
     def _send_leave(self, node: Node, *, attempt: int = 1) -> Node:
         """Start the leave command; an instance that can't be commanded any more just leaves the list."""

@@ -9,7 +9,8 @@ from dataclasses import replace
 from swarmkeeper.domain.joining import TRIES, spread_s
 from swarmkeeper.domain.membership import JOINING_STATES, NodeState, Step
 from swarmkeeper.domain.model import Node, NodeId, Role, SentCommand
-from swarmkeeper.errors import AgentNotReady, InvalidInput, Unavailable
+from swarmkeeper.domain.quorum import why_not_come
+from swarmkeeper.errors import AgentNotReady, InvalidInput, NoLeader, NoManager, Unavailable
 from swarmkeeper.ports import (
     Clock,
     Command,
@@ -25,15 +26,19 @@ from swarmkeeper.services.admitting import Admitter, RegistrarSettings
 from swarmkeeper.services.certifying import Certifying
 from swarmkeeper.services.drainer import JOIN_HOOK, Drainer
 from swarmkeeper.services.launches import Launches
+from swarmkeeper.services.managers import Managers, votes_in
 from swarmkeeper.services.progress import Progress
 from swarmkeeper.services.sending import Sender
 from swarmkeeper.services.transitions import stepped
+from swarmkeeper.services.turns import Change, Turns
 
 GIVE_UP_MARGIN_S = 20.0
 """We give up this long before the hook would, so that the reason is ours."""
 FIRST_MANAGER = "first-manager"
 """The fact that elects the node which runs `swarm init`."""
 SWARM_PORT = 2377
+MEMBERS = frozenset({NodeState.JOINED, NodeState.READY, NodeState.DRAINING, NodeState.LOST, NodeState.LEAVING})
+"""States of nodes that are in the Swarm, or may be."""
 
 
 class Joiner:
@@ -51,6 +56,7 @@ class Joiner:
         events: Events,
         clock: Clock,
         drainer: Drainer,
+        managers: Managers,
         settings: RegistrarSettings,
     ) -> None:
         self._store = store
@@ -63,6 +69,8 @@ class Joiner:
         self._events = events
         self._clock = clock
         self._drainer = drainer
+        self._managers = managers
+        self._turns = Turns(store=store)
         self._settings = settings
         self._limits = settings.limits
 
@@ -164,27 +172,36 @@ class Joiner:
 
     def _join_parameters(self, node: Node, attempt: int) -> dict[str, str]:
         certified = self._certifying.parameters(node)
-        manager = self._first_manager(node)
+        managers = self._managers_to_join(node)
         joining = sum(each.state in JOINING_STATES for each in self._store.nodes())
         return certified | {
-            "mode": "init" if manager is None else "join",
+            "mode": "join" if managers else "init",
             "role": node.role.value,
-            "managers": "" if manager is None else f"{manager.address}:{SWARM_PORT}",
+            "managers": ",".join(f"{manager.address}:{SWARM_PORT}" for manager in managers),
             "address": node.address,
             "spread": str(spread_s(joining, attempt)),
         }
 
-    def _first_manager(self, node: Node) -> Node | None:
-        """The manager to join; None for the one manager that the conditional write elected to begin the Swarm.
+    def _managers_to_join(self, node: Node) -> tuple[Node, ...]:
+        """All that may let it in; none for the one manager that the conditional write elected to begin the Swarm.
 
-        Raises Unavailable while there is no ready manager.
+        Raises NoManager while there is no ready manager, Unavailable while a manager must wait for its turn.
         """
-        manager = self._drainer.manager(other_than=node)
-        if manager is not None:
-            return manager
+        managers = self._managers.in_service(other_than=node)
+        if managers and node.role is Role.MANAGER:
+            self._await_turn(node)
+        if managers:
+            return managers
         if node.role is Role.MANAGER and self._elect(node):
-            return None
-        raise Unavailable("no manager is ready yet")
+            return ()
+        raise NoManager("no manager is ready yet")
+
+    def _await_turn(self, node: Node) -> None:
+        """Raise Unavailable while one manager more could cost the quorum, or another one comes or goes."""
+        why = why_not_come(node.id, votes_in(self._managers.nodes(other_than=node)))
+        why = why or self._turns.take(node, Change.JOIN)
+        if why:
+            raise Unavailable(f"{node.id} can't become a manager yet: {why}")
 
     def _elect(self, node: Node) -> bool:
         """Whether this node runs `swarm init`; the election is repeated when the elected one never got there."""
@@ -193,9 +210,16 @@ class Joiner:
             return True
         other = self._store.node(NodeId(elected))
         if other is None or other.state is NodeState.GONE:
+            self._refuse_a_second_swarm(node)
             self._store.replace_fact(FIRST_MANAGER, expected=elected, value=node.id)
             return True
         return False
+
+    def _refuse_a_second_swarm(self, node: Node) -> None:
+        """Raise NoManager where a Swarm that lost its managers has nodes left: a new one would leave them out."""
+        left = [each.id for each in self._store.nodes() if each.id != node.id and each.state in MEMBERS]
+        if left:
+            raise NoManager(f"all managers are lost, and their Swarm has {len(left)} nodes left (docs/operations.md)")
 
     def _enter(self, node: Node, result: CommandResult) -> Progress:
         """The join command has succeeded: what is left is to see that it is so, and what a node needs to serve."""
@@ -211,19 +235,18 @@ class Joiner:
             waits = self._after_pull(node, sent)
             if waits is not None:
                 return waits
-        manager = self._drainer.manager(other_than=node) or (node if node.role is Role.MANAGER else None)
-        if manager is None:
-            raise Unavailable("no manager is ready yet")
         try:
-            shown = self._admitter.shown(node, manager)
+            shown = self._admitter.shown(node)
             missing = self._admitter.missing_image(node)
+        except (NoLeader, NoManager):  # it says nothing about this node; its launch limit ends the wait
+            raise
         except Unavailable as error:
             if self._clock.now() <= node.state_since + self._ready_limit_s(node):
                 raise
             return self._join_again(node, error)
         if missing is not None:
             return self._pull(node, missing, attempt=1)
-        ready = self._admitter.admit(node, shown, manager)
+        ready = self._admitter.admit(node, shown)
         self.forget(node)
         return self.announce(ready)
 

@@ -17,8 +17,9 @@ from swarmkeeper.domain.model import (
     Role,
 )
 from swarmkeeper.domain.scaling.policy import usage
-from swarmkeeper.ports import Clock, Event, Events, Fleet, StateStore, Swarm
+from swarmkeeper.ports import Clock, Event, Events, Fleet, StateStore
 from swarmkeeper.services.health import HEALTHY
+from swarmkeeper.services.managers import Managers
 
 WAITING = frozenset({"Pending:Wait", "Terminating:Wait"})
 INVENTORY_EVERY = 10
@@ -45,7 +46,7 @@ class Reconciler:
         fleet_name: str,
         store: StateStore,
         fleet: Fleet,
-        swarm: Swarm,
+        managers: Managers,
         events: Events,
         clock: Clock,
         pools: Sequence[Pool],
@@ -53,7 +54,7 @@ class Reconciler:
         self._fleet_name = fleet_name
         self._store = store
         self._fleet = fleet
-        self._swarm = swarm
+        self._managers = managers
         self._events = events
         self._clock = clock
         self._pools = tuple(pools)
@@ -84,7 +85,7 @@ class Reconciler:
         if self._store.pending():
             self._events.publish(Event.PENDING_RETRY, [{"fleet": self._fleet_name}])
         self._publish(Event.INVENTORY_DUE, "node", inventories)
-        down = self._down(nodes, suspects)
+        down = self._down(suspects)
         self._publish(Event.MEMBERSHIP_CHECK, "node", down)
         return Nudges((*suspects, *down), tuple(retried), tuple(inventories))
 
@@ -107,12 +108,11 @@ class Reconciler:
         nodeless = {node_id for node_id, lifecycle in listed.items() if lifecycle == "InService"}
         return moving | in_doubt | vanished | waiting | (nodeless - {node.id for node in nodes})
 
-    def _down(self, nodes: Sequence[Node], told: Sequence[NodeId]) -> list[NodeId]:
+    def _down(self, told: Sequence[NodeId]) -> list[NodeId]:
         """Host names that the Swarm lists as down: silent nodes of ours, and ghosts that none of ours has any more."""
-        manager = next((node for node in nodes if node.role is Role.MANAGER and node.state is NodeState.READY), None)
-        if manager is None:
+        if not self._managers.in_service():
             return []
-        down = {NodeId(listed.host_name) for listed in self._swarm.nodes(manager) if not listed.ready}
+        down = {NodeId(listed.host_name) for listed in self._managers.nodes() if listed.seems_dead}
         return sorted(down - set(told))
 
     def _figures(self, pool: Pool, nodes: Sequence[Node]) -> PoolFigures:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from swarmkeeper.domain.losses import NORMAL, LossPolicy, kept_for_return, waits_until
 from swarmkeeper.domain.membership import LeaveCause, NodeState, Step
-from swarmkeeper.domain.model import Container, ContainerState, Node, PoolName
+from swarmkeeper.domain.model import Container, ContainerState, Node, PoolName, Role
 from swarmkeeper.errors import Conflict, UnsafeAction
 from swarmkeeper.ports import Clock, Event, Events, Fleet, Routes, StateStore
 from swarmkeeper.services.drainer import Drainer, is_ending
@@ -63,7 +63,8 @@ class Recovery:
             return Progress(node.id, node.state, "its instance is ending", more_to_do=True)
         if self._sentry.is_back(node) and not self._is_ended_by_others(node):
             return self._take_back(node)
-        self._routes.withdraw(node.id)
+        if node.role is Role.WORKER:  # managers have no router
+            self._routes.withdraw(node.id)
         held = self._store.containers_on(node.id)
         kept = kept_for_return(node, held)
         until = waits_until(node, kept, self._policies.get(node.pool, NORMAL))
@@ -93,7 +94,8 @@ class Recovery:
         held = self._store.containers_on(node.id)
         self._inventory.start_again(node, [each for each in held if _was_told_lost(each, node)])
         self._explain(held, node, "")
-        self._routes.restore(node.id)
+        if node.role is Role.WORKER:
+            self._routes.restore(node.id)
         now = self._clock.now()
         returned = stepped(replace(node, suspected_at=None, health=HEALTHY, reason=""), Step.RETURN, now=now)
         if node.leaving is not None:

@@ -218,7 +218,7 @@ class Registrar:
             return Progress(node_id, None, "ignored: not an instance of this fleet")
         lifecycle = self._lifecycle(instance.group, node_id)
         waiting = WaitingHook(node_id, instance.group, "", self._clock.now())
-        if lifecycle == "Terminating:Wait" and self._drainer.manager() is None:
+        if lifecycle == "Terminating:Wait" and not self._drainer.managers():
             return Progress(node_id, None, "ignored: nobody can tell whether it is a member")
         if lifecycle == "Terminating:Wait":
             return self.terminating(waiting)
@@ -228,8 +228,7 @@ class Registrar:
 
     def _refuse_member(self, node_id: NodeId) -> None:
         """Raise Unavailable for a node that serves in the Swarm: the table has lost its record, and what it holds."""
-        manager = self._drainer.manager()
-        if manager is not None and self._drainer.is_ready_in_swarm(node_id, manager):
+        if self._drainer.managers() and self._drainer.is_ready_in_swarm(node_id):
             raise Unavailable(f"{node_id} is ready in the Swarm and the table doesn't know it: it must be rebuilt")
 
     def _missed(self, node: Node) -> Progress | None:

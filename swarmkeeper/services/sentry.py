@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from swarmkeeper.domain.losses import IN_SERVICE, NORMAL, LossFuse, LossPolicy, refusal
 from swarmkeeper.domain.membership import LeaveCause, NodeState, Step
 from swarmkeeper.domain.model import Leaving, Node, NodeId, PoolName, Role
+from swarmkeeper.domain.quorum import why_not_lost
 from swarmkeeper.errors import Unavailable
-from swarmkeeper.ports import Clock, Engines, StateStore, Swarm
-from swarmkeeper.services.drainer import Drainer, is_ending
+from swarmkeeper.ports import Clock, Engines, StateStore, SwarmNode
+from swarmkeeper.services.drainer import is_ending
 from swarmkeeper.services.health import HEALTHY
+from swarmkeeper.services.managers import Managers, votes_in
 from swarmkeeper.services.transitions import stepped
 
 LOSSES = "losses"
@@ -33,24 +35,22 @@ class Look:
 
 
 class Sentry:
-    """Looks at workers in service. Managers are left to whoever keeps the quorum."""
+    """Looks at nodes in service. Of managers one at a time is given up, and only while the others hold the quorum."""
 
     def __init__(
         self,
         *,
         store: StateStore,
         engines: Engines,
-        swarm: Swarm,
+        managers: Managers,
         clock: Clock,
-        drainer: Drainer,
         policies: Mapping[PoolName, LossPolicy],
         fuse: LossFuse,
     ) -> None:
         self._store = store
         self._engines = engines
-        self._swarm = swarm
+        self._managers = managers
         self._clock = clock
-        self._drainer = drainer
         self._policies = policies
         self._fuse = fuse
 
@@ -59,7 +59,7 @@ class Sentry:
 
         Raises NodeChanged, and Conflict when another node was lost at this moment.
         """
-        if node.role is not Role.WORKER or node.state not in IN_SERVICE:
+        if node.state not in IN_SERVICE:
             return Look(node)
         if not self._is_down(node) or self.answers(node):
             return Look(self._trust(node))
@@ -90,15 +90,12 @@ class Sentry:
         return self._shown(node) is False
 
     def _shown(self, node: Node) -> bool | None:
-        """Whether the Swarm shows the node ready; None when no manager can be asked."""
-        manager = self._drainer.manager(other_than=node)
-        if manager is None:
-            return None
+        """Whether the Swarm shows the node alive; None when no other manager can be asked."""
         try:
-            listed = self._swarm.nodes(manager)
+            listed = self._managers.nodes(other_than=node)
         except Unavailable:
             return None
-        return any(each.host_name == node.id and each.ready for each in listed)
+        return any(each.host_name == node.id and _is_alive(each, node) for each in listed)
 
     def _trust(self, node: Node) -> Node:
         """A suspicion that a second look doesn't find again is dropped."""
@@ -107,11 +104,19 @@ class Sentry:
         return self._store.save_node(replace(node, suspected_at=None, health=HEALTHY))
 
     def _lose(self, node: Node, silence: str) -> Look:
-        refused = self._note_loss(node)
+        refused = self._note_loss(node) if node.role is Role.WORKER else self._why_kept(node)
         if refused:
             return Look(node, silence, refused)
         lost = replace(node, leaving=_leaving(node), reason=f"lost: {silence}")
         return Look(self._store.save_node(stepped(lost, Step.LOSE, now=self._clock.now())), silence)
+
+    def _why_kept(self, node: Node) -> str:
+        """Why a silent manager may not be given up now; "" when it may. Raises Unavailable."""
+        leaving = [each.id for each in self._store.nodes() if each.id != node.id and _leaves_the_quorum(each)]
+        if leaving:
+            return f"another manager, {leaving[0]}, is lost or leaving"
+        why = why_not_lost(node.id, votes_in(self._managers.nodes(other_than=node)))
+        return f"a silent manager is kept: {why}" if why else ""
 
     def _note_loss(self, node: Node) -> str:
         """Count the loss before it is declared, so that no crash lets one more through; returns why it may not be."""
@@ -123,6 +128,15 @@ class Sentry:
         recent = {each: at for each, at in known.items() if now < at + self._fuse.window_s}
         self._store.replace_fact(LOSSES, expected=text, value=json.dumps(recent | {node.id: now}))
         return ""
+
+
+def _is_alive(listed: SwarmNode, node: Node) -> bool:
+    """A worker is ready; a manager is reached by the others, whatever its agent says. One that was demoted is not."""
+    return listed.ready if node.role is Role.WORKER else bool(listed.reachable)
+
+
+def _leaves_the_quorum(node: Node) -> bool:
+    return node.role is Role.MANAGER and node.state in (NodeState.DRAINING, NodeState.LOST, NodeState.LEAVING)
 
 
 def _leaving(node: Node) -> Leaving | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from swarmkeeper.domain.model import Node
 from swarmkeeper.domain.rotation import Rotation
-from swarmkeeper.errors import Conflict, Unavailable
+from swarmkeeper.errors import Conflict, NoManager, Unavailable
 from swarmkeeper.ports import Clock, Event, Events, JoinTokens, StateStore, Swarm
+from swarmkeeper.services.managers import Managers
 
 ROTATION = "join-tokens/rotation"
 """The fact that says when a rotation was begun and when the last one ended: `<begun>/<ended>`."""
@@ -44,8 +45,11 @@ class TokenKeeper:
 class TokenRotation:
     """Rotates when it is due, one call at a time; a rotation that is cut off is done again."""
 
-    def __init__(self, *, store: StateStore, keeper: TokenKeeper, clock: Clock, every_s: float | None) -> None:
+    def __init__(
+        self, *, store: StateStore, managers: Managers, keeper: TokenKeeper, clock: Clock, every_s: float | None
+    ) -> None:
         self._store = store
+        self._managers = managers
         self._keeper = keeper
         self._clock = clock
         self._every_s = every_s
@@ -53,7 +57,7 @@ class TokenRotation:
     def standing(self) -> Rotation:
         return rotation_in(self._store)
 
-    def check(self, manager: Node | None) -> str:
+    def check(self) -> str:
         """Rotate if it is due; returns what was done. Raises Unavailable while there is no manager to ask."""
         stored = self._store.fact(ROTATION)
         known, now = self.standing(), self._clock.now()
@@ -64,11 +68,11 @@ class TokenRotation:
             if known.is_under_way and known.asked_at > known.begun_at:
                 raise Unavailable("new join tokens are asked for while others are being made")
             return "a rotation is under way" if known.is_under_way else "not due"
-        if manager is None:
-            raise Unavailable("no manager is ready to rotate the join tokens")
+        if not self._managers.in_service():
+            raise NoManager("no manager is ready to rotate the join tokens")
         claim = _text(now, known.ended_at)
         self._store.replace_fact(ROTATION, expected=stored, value=claim)  # of calls that meet, one goes on
-        self._keeper.rotate(manager)
+        self._managers.ask(self._keeper.rotate)
         self._store.replace_fact(ROTATION, expected=claim, value=_text(now, self._clock.now()))
         return "rotated"
 

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from swarmkeeper.domain.model import Node, NodeId, Role
-from swarmkeeper.errors import Conflict, InvalidInput, Unavailable
+from swarmkeeper.errors import Conflict, Declined, InvalidInput, NoLeader, Unavailable
 from swarmkeeper.ports import SwarmNode
 from tests.fakes.faults import Fallible, can_fail
 
 
 @dataclass(slots=True)
 class FakeSwarm(Fallible):
-    """Nodes are put in with `join`; managers whose engine is in `unreachable` don't answer."""
+    """Nodes are put in with `join`; managers whose engine is in `unreachable` don't answer.
+
+    It has a leader while more than half of the managers with a vote are reached.
+    """
 
     listed: dict[str, SwarmNode] = field(default_factory=dict)
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -28,14 +31,17 @@ class FakeSwarm(Fallible):
 
     def join(self, host_name: str, *, role: Role = Role.WORKER, ready: bool = True) -> SwarmNode:
         """A node joins; one that comes back under its old host name is listed a second time."""
-        node = SwarmNode(f"swarm-{len(self.listed) + len(self.removed) + 1}", host_name, ready, role)
+        reachable = ready if role is Role.MANAGER else None
+        number = len(self.listed) + len(self.removed) + 1
+        node = SwarmNode(f"swarm-{number}", host_name, ready, role, reachable=reachable)
         self.listed[node.id] = node
         return node
 
     def go_down(self, host_name: str) -> None:
         """The engine stops answering its managers."""
         for node in [node for node in self.listed.values() if node.host_name == host_name]:
-            self.listed[node.id] = replace(node, ready=False)
+            reachable = False if node.reachable is not None else None
+            self.listed[node.id] = replace(node, ready=False, reachable=reachable)
 
     @can_fail
     def nodes(self, manager: Node) -> tuple[SwarmNode, ...]:
@@ -49,6 +55,17 @@ class FakeSwarm(Fallible):
             raise Conflict(f"the Swarm lists no node {swarm_id}")
         self.labels.setdefault(swarm_id, {}).update(labels)
         self.listed[swarm_id] = replace(self.listed[swarm_id], labels=dict(self.labels[swarm_id]))
+
+    @can_fail
+    def demote(self, manager: Node, swarm_id: str) -> None:
+        self._ask(manager)
+        node = self.listed.get(swarm_id)
+        if node is None or node.reachable is None:
+            return
+        others = [each.reachable for each in self.listed.values() if each.reachable is not None and each.id != swarm_id]
+        if 2 * sum(others) <= len(others):
+            raise Declined(f"{swarm_id} can't be demoted: this would result in a loss of quorum")
+        self.listed[swarm_id] = replace(node, role=Role.WORKER, reachable=None)
 
     @can_fail
     def remove(self, manager: Node, swarm_id: str) -> None:
@@ -81,3 +98,6 @@ class FakeSwarm(Fallible):
     def _ask(self, manager: Node) -> None:
         if manager.id in self.unreachable:
             raise Unavailable(f"the engine of {manager.id} does not answer")
+        votes = [each.reachable for each in self.listed.values() if each.reachable is not None]
+        if votes and 2 * sum(votes) <= len(votes):
+            raise NoLeader("The swarm does not have a leader")

@@ -17,6 +17,7 @@ from swarmkeeper.errors import (
     Declined,
     ImageMissing,
     InvalidInput,
+    NoLeader,
     SwarmkeeperError,
     Unavailable,
     Unreachable,
@@ -24,6 +25,7 @@ from swarmkeeper.errors import (
 
 LONGEST_EXPLANATION = 500
 NO_CONTAINER = "no such container"
+NO_LEADER = "swarm does not have a leader"
 
 
 class SentBefore(HttpConnectionError):
@@ -82,7 +84,7 @@ def _refusal(error: APIError, subject: str, operation: str) -> SwarmkeeperError:
     """An answer other than success.
 
     400 is the request's own fault. 404 for a container and 409 mean that somebody else has been here. All else
-    may pass: 404 for a network that hasn't reached the node, 503 from a Swarm without a leader, any 5xx.
+    may pass: 404 for a network that hasn't reached the node, any 5xx.
     """
     text = explanation_of(error)
     if error.status_code == HTTPStatus.BAD_REQUEST:
@@ -90,4 +92,6 @@ def _refusal(error: APIError, subject: str, operation: str) -> SwarmkeeperError:
     gone = error.status_code == HTTPStatus.NOT_FOUND and NO_CONTAINER in text.lower()
     if gone or error.status_code == HTTPStatus.CONFLICT:
         return Conflict(f"{subject} refuses to {operation}: {text}")
+    if NO_LEADER in text.lower():
+        return NoLeader(f"{subject} can't {operation}: {text}")
     return Declined(f"{subject} fails to {operation}: {error.status_code} {text}")

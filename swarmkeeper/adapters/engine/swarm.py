@@ -13,7 +13,7 @@ from docker.types import IPAMConfig, IPAMPool
 from swarmkeeper.adapters.engine.clients import EngineClients
 from swarmkeeper.adapters.engine.errors import explanation_of
 from swarmkeeper.domain.model import Node, Role
-from swarmkeeper.errors import Conflict, InvalidInput, Unavailable
+from swarmkeeper.errors import Conflict, Declined, InvalidInput
 from swarmkeeper.ports import Swarm, SwarmNode
 
 UPDATE_ATTEMPTS = 5
@@ -42,6 +42,14 @@ class DockerSwarm(Swarm):
                 _update_spec(engine, swarm_id, with_labels)
             except NotFound as error:
                 raise Conflict(f"the Swarm lists no node {swarm_id}") from error
+
+    def demote(self, manager: Node, swarm_id: str) -> None:
+        """Have a manager become a worker; the leader takes its vote away a moment later. Harmless to repeat."""
+        with self._clients.calling(manager, "demote a manager") as engine:
+            try:
+                _demote(engine, swarm_id)
+            except NotFound:
+                return
 
     def remove(self, manager: Node, swarm_id: str) -> None:
         """Remove a node that is down, a lost manager too; harmless when it is not listed.
@@ -96,7 +104,14 @@ def _swarm_node(item: Mapping[str, Any]) -> SwarmNode:
         ready=item["Status"]["State"] == "ready",
         role=Role(item["Spec"]["Role"]),
         labels=dict(item["Spec"].get("Labels") or {}),
+        reachable=_is_reachable(item),
     )
+
+
+def _is_reachable(item: Mapping[str, Any]) -> bool | None:
+    """The Swarm tells of those managers that have a vote; one that has just been demoted or cast out has none."""
+    status = item.get("ManagerStatus")
+    return None if not status else status.get("Reachability") == "reachable"
 
 
 def _update_spec(engine: APIClient, swarm_id: str, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
@@ -119,15 +134,25 @@ def _remove_node(engine: APIClient, swarm_id: str) -> None:
     found = engine.inspect_node(swarm_id)
     if found["Status"]["State"] == "ready":
         raise Conflict(f"node {swarm_id} is still ready in the Swarm")
-    if found["Spec"]["Role"] == Role.MANAGER:
-        # A manager that is lost stays a member of the quorum until it is demoted.
-        _update_spec(engine, swarm_id, lambda spec: {**spec, "Role": str(Role.WORKER)})
+    if _is_reachable(found) is not None:
+        # A manager that is lost stays a member of the quorum until it is demoted. After a new cluster was forced
+        # there are managers without a vote: those can't be demoted, and needn't be.
+        _demote(engine, swarm_id)
     try:
         engine.remove_node(swarm_id, force=True)  # its state may still be unknown after a change of leader
     except APIError as error:
         if error.status_code != HTTPStatus.BAD_REQUEST:
             raise
-        raise Unavailable(f"node {swarm_id} can't be removed yet: {explanation_of(error)}") from error
+        raise Declined(f"node {swarm_id} can't be removed yet: {explanation_of(error)}") from error
+
+
+def _demote(engine: APIClient, swarm_id: str) -> None:
+    try:
+        _update_spec(engine, swarm_id, lambda spec: {**spec, "Role": str(Role.WORKER)})
+    except APIError as error:
+        if error.status_code != HTTPStatus.BAD_REQUEST:
+            raise
+        raise Declined(f"manager {swarm_id} can't be demoted: {explanation_of(error)}") from error
 
 
 def _network(engine: APIClient, name: str) -> Mapping[str, Any] | None:
@@ -147,7 +172,7 @@ def _created_network(engine: APIClient, name: str, subnet: str) -> Mapping[str, 
             raise
     # Read it back: somebody else may have made it first, with another subnet.
     if (found := _network(engine, name)) is None:
-        raise Unavailable(f"the network {name} is not listed yet")
+        raise Declined(f"the network {name} is not listed yet")
     return found
 
 

@@ -16,6 +16,7 @@ from swarmkeeper.domain.pools import PoolPlan
 from swarmkeeper.errors import InvariantBroken
 from swarmkeeper.ports import Group, GroupInstance, InstanceFacts
 from swarmkeeper.services.inventory import Inventory
+from swarmkeeper.services.managers import Managers
 from swarmkeeper.services.rebuild import Rebuild
 from swarmkeeper.services.reconciler import Reconciler
 from swarmkeeper.services.recorder import Recorder
@@ -98,7 +99,7 @@ def new_function(running: Running) -> Function:
         fleet_name=FLEET,
         store=store,
         fleet=fleet,
-        swarm=swarm,
+        managers=Managers(store=store, swarm=swarm),
         events=NoEvents(),
         clock=clock,
         pools=(MANAGERS, POOL),

@@ -33,6 +33,7 @@ from swarmkeeper.services.inventory import Inventory
 from swarmkeeper.services.joiner import Joiner
 from swarmkeeper.services.launches import Launches
 from swarmkeeper.services.lifetimes import Lifetimes
+from swarmkeeper.services.managers import Managers
 from swarmkeeper.services.mover import Mover
 from swarmkeeper.services.needs import CapacityNeeds
 from swarmkeeper.services.pending import PendingQueue
@@ -211,11 +212,16 @@ class World:
         )
 
     @property
+    def managers(self) -> Managers:
+        return Managers(store=self.store, swarm=self.swarm)
+
+    @property
     def drainer(self) -> Drainer:
         return Drainer(
             store=self.store,
             fleet=self.fleet,
             swarm=self.swarm,
+            managers=self.managers,
             commands=self.commands,
             clock=self.clock,
             mover=self.mover,
@@ -240,6 +246,7 @@ class World:
                 fleet=self.fleet,
                 engines=self.engines,
                 swarm=self.swarm,
+                managers=self.managers,
                 tokens=self.token_keeper,
                 clock=self.clock,
                 settings=settings,
@@ -248,6 +255,7 @@ class World:
             events=self.events,
             clock=self.clock,
             drainer=self.drainer,
+            managers=self.managers,
             settings=settings,
         )
         return Registrar(
@@ -271,9 +279,8 @@ class World:
         return Sentry(
             store=self.store,
             engines=self.engines,
-            swarm=self.swarm,
+            managers=self.managers,
             clock=self.clock,
-            drainer=self.drainer,
             policies=dict.fromkeys(self.plans, self.losses),
             fuse=self.fuse,
         )
@@ -304,9 +311,13 @@ class World:
     def check_tokens(self) -> str:
         """What the registrar does about the join tokens when it is asked to look."""
         rotation = TokenRotation(
-            store=self.store, keeper=self.token_keeper, clock=self.clock, every_s=self.token_rotation_s
+            store=self.store,
+            managers=self.managers,
+            keeper=self.token_keeper,
+            clock=self.clock,
+            every_s=self.token_rotation_s,
         )
-        return rotation.check(self.drainer.manager())
+        return rotation.check()
 
     @property
     def rebuild(self) -> Rebuild:
@@ -334,7 +345,7 @@ class World:
             fleet_name=FLEET,
             store=self.store,
             fleet=self.fleet,
-            swarm=self.swarm,
+            managers=self.managers,
             events=self.events,
             clock=self.clock,
             pools=[plan.pool for plan in self.plans.values()],
