@@ -13,7 +13,8 @@ from functions.placement.http import HttpApi
 from functions.placement.needs import Needs, telling_states
 from functions.placement.operations import Operations
 from swarmkeeper.adapters.aws.metrics import emit_pending
-from swarmkeeper.composition import NETWORK, Composition, pause
+from swarmkeeper.composition import NETWORK, pause
+from swarmkeeper.composition_engines import EngineComposition
 from swarmkeeper.edge.pools import admission_of
 from swarmkeeper.services.acceptance import Acceptance
 from swarmkeeper.services.inventory import Inventory
@@ -36,7 +37,7 @@ class Wired:
 
 def build(environ: Mapping[str, str]) -> Wired:
     """Raises InvalidInput for a missing variable, Unavailable when AWS does not answer."""
-    parts = Composition(environ, function="placement")
+    parts = EngineComposition(environ, function="placement")
     reserver = Reserver(
         store=parts.store,
         view=parts.view,
@@ -66,15 +67,15 @@ def build(environ: Mapping[str, str]) -> Wired:
     )
 
 
-def _fleet_operations(parts: Composition) -> FleetOperations:
+def _fleet_operations(parts: EngineComposition) -> FleetOperations:
     return FleetOperations(store=parts.store, history=parts.history, departures=parts.departures)
 
 
-def _rotations(parts: Composition) -> RotationRequests:
+def _rotations(parts: EngineComposition) -> RotationRequests:
     return RotationRequests(store=parts.store, events=parts.events, clock=parts.clock, fleet=parts.fleet_name)
 
 
-def _needs(parts: Composition) -> Needs:
+def _needs(parts: EngineComposition) -> Needs:
     """Told when something waits; where headroom follows arrivals, when something is placed too."""
     tell = CapacityNeeds(
         fleet_name=parts.fleet_name, store=parts.store, events=parts.events, clock=parts.clock, random=parts.random
@@ -82,7 +83,7 @@ def _needs(parts: Composition) -> Needs:
     return Needs(tell, telling_states(parts.settings))
 
 
-def _operations(parts: Composition, placer: Placer, needs: Needs) -> Operations:
+def _operations(parts: EngineComposition, placer: Placer, needs: Needs) -> Operations:
     settings = parts.settings
     return Operations(
         placer=placer,
@@ -97,7 +98,7 @@ def _operations(parts: Composition, placer: Placer, needs: Needs) -> Operations:
     )
 
 
-def _events(parts: Composition, placer: Placer, reserver: Reserver, needs: Needs) -> PlacementEvents:
+def _events(parts: EngineComposition, placer: Placer, reserver: Reserver, needs: Needs) -> PlacementEvents:
     pending = PendingQueue(
         fleet_name=parts.fleet_name,
         store=parts.store,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from swarmkeeper.composition import Composition
+from swarmkeeper.composition_engines import EngineComposition
 from swarmkeeper.ports import Clock
 from swarmkeeper.services.lifetimes import Lifetimes
 from swarmkeeper.services.rebuild import Rebuild
@@ -26,7 +26,7 @@ class Wired:
 
 def build(environ: Mapping[str, str]) -> Wired:
     """Raises InvalidInput for a missing variable, Unavailable when AWS does not answer."""
-    parts = Composition(environ, function="reconciler")
+    parts = EngineComposition(environ, function="reconciler")
     reconciler = Reconciler(
         fleet_name=parts.fleet_name,
         store=parts.store,
@@ -48,7 +48,7 @@ def build(environ: Mapping[str, str]) -> Wired:
     return Wired(reconciler, lifetimes, _rebuild(parts), parts.clock, parts.fleet_name)
 
 
-def _rebuild(parts: Composition) -> Rebuild:
+def _rebuild(parts: EngineComposition) -> Rebuild:
     recorder = Recorder(
         store=parts.store,
         engines=parts.engines,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from swarmkeeper.adapters.aws.clients import config
 from swarmkeeper.adapters.aws.queue import Messages
 from swarmkeeper.adapters.aws.routes import TargetGroup
 from swarmkeeper.adapters.aws.tokens import TokenParameters
 from swarmkeeper.adapters.pki.authority import FleetAuthority
-from swarmkeeper.composition import CLIENTS, NETWORK, Composition
+from swarmkeeper.composition import CLIENTS, NETWORK
+from swarmkeeper.composition_engines import EngineComposition
 from swarmkeeper.edge.pools import loss_fuse
 from swarmkeeper.services.admitting import Admitter, RegistrarSettings
 from swarmkeeper.services.certifying import Certifying
@@ -39,7 +39,7 @@ class Wired:
 
 def build(environ: Mapping[str, str]) -> Wired:
     """Raises InvalidInput for a missing variable, Unavailable when AWS does not answer."""
-    parts = Composition(environ, function="registrar")
+    parts = EngineComposition(environ, function="registrar")
     settings = RegistrarSettings(
         fleet=parts.fleet_name,
         network=NETWORK,
@@ -62,13 +62,13 @@ def build(environ: Mapping[str, str]) -> Wired:
     rotation = _rotation(parts)
     return Wired(
         registrar,
-        Messages(parts.sqs, parts.variable("SWARMKEEPER_QUEUE_URL")),
+        Messages(parts.clients.sqs, parts.variable("SWARMKEEPER_QUEUE_URL")),
         parts.fleet_name,
         rotation.check,
     )
 
 
-def _drainer(parts: Composition) -> Drainer:
+def _drainer(parts: EngineComposition) -> Drainer:
     mover = Mover(
         store=parts.store,
         engines=parts.engines,
@@ -89,7 +89,7 @@ def _drainer(parts: Composition) -> Drainer:
     )
 
 
-def _sentry(parts: Composition) -> Sentry:
+def _sentry(parts: EngineComposition) -> Sentry:
     return Sentry(
         store=parts.store,
         engines=parts.engines,
@@ -100,13 +100,12 @@ def _sentry(parts: Composition) -> Sentry:
     )
 
 
-def _recovery(parts: Composition, drainer: Drainer, sentry: Sentry) -> Recovery:
-    elbv2 = parts.session.client("elbv2", config=config())
+def _recovery(parts: EngineComposition, drainer: Drainer, sentry: Sentry) -> Recovery:
     return Recovery(
         fleet_name=parts.fleet_name,
         store=parts.store,
         fleet=parts.fleet,
-        routes=TargetGroup(elbv2, parts.variable("SWARMKEEPER_TARGET_GROUP")),
+        routes=TargetGroup(parts.clients.elbv2, parts.variable("SWARMKEEPER_TARGET_GROUP")),
         events=parts.events,
         clock=parts.clock,
         drainer=drainer,
@@ -116,7 +115,7 @@ def _recovery(parts: Composition, drainer: Drainer, sentry: Sentry) -> Recovery:
     )
 
 
-def _joiner(parts: Composition, drainer: Drainer, settings: RegistrarSettings) -> Joiner:
+def _joiner(parts: EngineComposition, drainer: Drainer, settings: RegistrarSettings) -> Joiner:
     return Joiner(
         store=parts.store,
         fleet=parts.fleet,
@@ -132,13 +131,13 @@ def _joiner(parts: Composition, drainer: Drainer, settings: RegistrarSettings) -
     )
 
 
-def _authority(parts: Composition) -> FleetAuthority:
+def _authority(parts: EngineComposition) -> FleetAuthority:
     return FleetAuthority(
         fleet=parts.fleet_name, store=parts.store, secrets=parts.secrets, clock=parts.clock, clients=CLIENTS
     )
 
 
-def _admitter(parts: Composition, settings: RegistrarSettings) -> Admitter:
+def _admitter(parts: EngineComposition, settings: RegistrarSettings) -> Admitter:
     return Admitter(
         store=parts.store,
         fleet=parts.fleet,
@@ -151,11 +150,11 @@ def _admitter(parts: Composition, settings: RegistrarSettings) -> Admitter:
     )
 
 
-def _token_keeper(parts: Composition) -> TokenKeeper:
+def _token_keeper(parts: EngineComposition) -> TokenKeeper:
     return TokenKeeper(swarm=parts.swarm, tokens=TokenParameters(parts.clients.ssm, parts.fleet_name))
 
 
-def _rotation(parts: Composition) -> TokenRotation:
+def _rotation(parts: EngineComposition) -> TokenRotation:
     every_s = parts.settings.joining.token_rotation
     return TokenRotation(
         store=parts.store,

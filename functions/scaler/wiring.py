@@ -26,8 +26,8 @@ class Wired:
 
 def build(environ: Mapping[str, str]) -> Wired:
     """Raises InvalidInput for a missing variable, Unavailable when AWS does not answer."""
-    parts = Composition(environ, function="scaler")
-    alarms = CloudWatchAlarms(parts.cloudwatch, parts.variable("SWARMKEEPER_ALARM_ACTIONS").split(","))
+    parts = Composition(environ)
+    alarms = CloudWatchAlarms(parts.clients.cloudwatch, parts.variable("SWARMKEEPER_ALARM_ACTIONS").split(","))
     scaler = Scaler(
         fleet_name=parts.fleet_name,
         store=parts.store,
@@ -38,7 +38,7 @@ def build(environ: Mapping[str, str]) -> Wired:
         pools=parts.pools,
         policies=policies(parts.settings),
         history=parts.history,
-        targets=BoundsReader(measures=CloudWatchMeasures(parts.cloudwatch), plans=bounds_plans(parts.settings)),
+        targets=BoundsReader(measures=CloudWatchMeasures(parts.clients.cloudwatch), plans=bounds_plans(parts.settings)),
         dry_run=dry_run_pools(parts.settings),
         drifting=drift_pools(parts.settings),
     )

@@ -1,21 +1,25 @@
-"""boto3's clients, built once for an execution environment."""
+"""AWS's clients, built once for an execution environment."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
 
-import boto3
+from botocore.client import BaseClient
 from botocore.config import Config
+from botocore.session import Session
 
 from swarmkeeper import __version__
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
 
 CONNECT_TIMEOUT_S = 2.0
@@ -34,25 +38,52 @@ def config() -> Config:
     )
 
 
-@dataclass(frozen=True, slots=True)
 class AwsClients:
-    """One client a service. Region, credentials and a local endpoint come from AWS's usual environment."""
+    """One client a service, made when it is first asked for: each has a description to read, EC2's of 20 MB.
 
-    autoscaling: AutoScalingClient
-    dynamodb: DynamoDBClient
-    ec2: EC2Client
-    events: EventBridgeClient
-    secretsmanager: SecretsManagerClient
-    ssm: SSMClient
+    They are boto3's clients without boto3, whose own layer of resources and transfers would be a fifth of a cold
+    start. Region, credentials and a local endpoint come from AWS's usual environment.
+    """
 
-    @classmethod
-    def from_session(cls, session: boto3.session.Session) -> Self:
-        settings = config()
-        return cls(
-            autoscaling=session.client("autoscaling", config=settings),
-            dynamodb=session.client("dynamodb", config=settings),
-            ec2=session.client("ec2", config=settings),
-            events=session.client("events", config=settings),
-            secretsmanager=session.client("secretsmanager", config=settings),
-            ssm=session.client("ssm", config=settings),
-        )
+    def __init__(self, session: Session | None = None) -> None:
+        self._session = session or Session()
+        self._config = config()
+
+    @cached_property
+    def autoscaling(self) -> AutoScalingClient:
+        return cast("AutoScalingClient", self._client("autoscaling"))
+
+    @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
+        return cast("CloudWatchClient", self._client("cloudwatch"))
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        return cast("DynamoDBClient", self._client("dynamodb"))
+
+    @cached_property
+    def ec2(self) -> EC2Client:
+        return cast("EC2Client", self._client("ec2"))
+
+    @cached_property
+    def elbv2(self) -> ElasticLoadBalancingv2Client:
+        return cast("ElasticLoadBalancingv2Client", self._client("elbv2"))
+
+    @cached_property
+    def events(self) -> EventBridgeClient:
+        return cast("EventBridgeClient", self._client("events"))
+
+    @cached_property
+    def secretsmanager(self) -> SecretsManagerClient:
+        return cast("SecretsManagerClient", self._client("secretsmanager"))
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        return cast("SQSClient", self._client("sqs"))
+
+    @cached_property
+    def ssm(self) -> SSMClient:
+        return cast("SSMClient", self._client("ssm"))
+
+    def _client(self, service: str) -> BaseClient:
+        return self._session.create_client(service, config=self._config)

@@ -90,13 +90,16 @@ def test_settings_are_read_as_text(session: boto3.session.Session) -> None:
 
 
 def test_every_client_ends_its_calls_in_seconds_and_says_who_calls(session: boto3.session.Session) -> None:
-    clients = AwsClients.from_session(session)
+    clients = AwsClients(session._session)  # botocore's, below boto3's
     for client in (
         clients.autoscaling,
+        clients.cloudwatch,
         clients.dynamodb,
         clients.ec2,
+        clients.elbv2,
         clients.events,
         clients.secretsmanager,
+        clients.sqs,
         clients.ssm,
     ):
         config: Any = client.meta.config
