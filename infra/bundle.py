@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+from infra import slimming
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build"
@@ -21,6 +26,8 @@ PIP_PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_17_aarch64", "manylinux2
 LEFT_OUT = ("swarmkeeper/cli", "swarmkeeper/simulation")
 """Parts of the library that no function runs."""
 UNZIPPED_LIMIT_BYTES = 250 * 2**20
+KEPT_S = 86_400.0
+_UV = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-compile-bytecode")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -29,18 +36,46 @@ class BundleError(Exception):
 
 
 def function_code(name: str) -> Path:
-    """A folder with the function's own package and the library. Raises BundleError where the handler is missing."""
+    """A folder with the function's own package and the library. Raises BundleError where the handler is missing.
+
+    It is made once for each state of the sources, whoever else makes it at the same time.
+    """
     if not (ROOT / "functions" / name / "handler.py").exists():
         raise BundleError(f"functions/{name}/handler.py is missing")
-    target = BUILD / "functions" / name
-    shutil.rmtree(target, ignore_errors=True)
-    for source in _sources(name):
-        copy = target / source.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, copy)
+    sources = {source.relative_to(ROOT): source.read_bytes() for source in _sources(name)}
     # Packages on AWS and in a test alike, also where the source tree does without the file.
-    (target / "functions" / "__init__.py").touch()
+    sources.setdefault(Path("functions/__init__.py"), b"")
+    key = hashlib.sha256(b"".join(str(path).encode() + b"\0" + text + b"\0" for path, text in sources.items()))
+    target = BUILD / "functions" / name / key.hexdigest()[:16]
+    if not target.exists():
+        with _draft(target) as draft:
+            for path, text in sources.items():
+                (draft / path).parent.mkdir(parents=True, exist_ok=True)
+                (draft / path).write_bytes(text)
+        _forget_old(target)
     return target
+
+
+@contextmanager
+def _draft(target: Path) -> Iterator[Path]:
+    """A folder of one's own that takes the target's place when it is done, unless another one was quicker."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix="draft-") as draft:
+        whole = Path(draft) / "whole"
+        whole.mkdir()
+        yield whole
+        try:
+            whole.rename(target)
+        except OSError:
+            if not target.exists():
+                raise
+
+
+def _forget_old(newest: Path) -> None:
+    """Remove what was made of the sources of days ago; younger folders may be read by others."""
+    for folder in newest.parent.iterdir():
+        if folder.stat().st_mtime < newest.stat().st_mtime - KEPT_S:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sources(name: str) -> Iterator[Path]:
@@ -54,25 +89,33 @@ def _sources(name: str) -> Iterator[Path]:
 
 
 def layer() -> Path:
-    """The layer's zip, built once for each state of the lock. Raises BundleError."""
-    key = hashlib.sha256(LOCK.read_bytes() + f"{PYTHON_VERSION} {PLATFORM}".encode()).hexdigest()[:16]
+    """The layer's zip, built once for each state of the lock and of what it does without. Raises BundleError."""
+    what = LOCK.read_bytes() + slimming.RULES.read_bytes() + f"{PYTHON_VERSION} {PLATFORM}".encode()
+    key = hashlib.sha256(what).hexdigest()[:16]
     target = BUILD / "layer" / f"{key}.zip"
     if not target.exists():
-        tree = BUILD / "layer" / key
-        shutil.rmtree(tree, ignore_errors=True)
-        _install(tree / "python")
-        _check_size(tree)
-        write_zip(tree, target)
-        shutil.rmtree(tree)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix="draft-") as folder:
+            tree = Path(folder)
+            _install(tree / "python", (_with_uv, _with_pip))
+            slimming.slim(tree / "python")
+            _check_size(tree)
+            write_zip(tree, target)
     return target
 
 
-def _install(target: Path) -> None:
+def host_tree(target: Path, python: Path) -> None:
+    """The same packages for a Python of this machine, as a folder. Raises BundleError."""
+    _install(target, (lambda folder: [*_UV, "--python", str(python), *_what(folder)],))
+    slimming.slim(target)
+
+
+def _install(target: Path, ways: Sequence[Callable[[Path], list[str]]]) -> None:
     """uv takes seconds; pip is the fallback where only pip knows how to reach a package index."""
     failures = []
-    for command in (_with_uv(target), _with_pip(target)):
+    for command in ways:
         shutil.rmtree(target, ignore_errors=True)
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        result = subprocess.run(command(target), capture_output=True, text=True, check=False)
         if result.returncode == 0:
             return
         failures.append(result.stderr.strip()[-1000:])
@@ -80,8 +123,7 @@ def _install(target: Path) -> None:
 
 
 def _with_uv(target: Path) -> list[str]:
-    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-compile-bytecode"]
-    return [*command, "--python-version", PYTHON_VERSION, "--python-platform", PLATFORM, *_what(target)]
+    return [*_UV, "--python-version", PYTHON_VERSION, "--python-platform", PLATFORM, *_what(target)]
 
 
 def _with_pip(target: Path) -> list[str]:
@@ -107,7 +149,7 @@ def _check_size(tree: Path) -> None:
 
 def write_zip(tree: Path, target: Path) -> None:
     """Zip the tree so that the same files give the same bytes."""
-    draft = target.with_suffix(".draft")
+    draft = target.with_suffix(f".{os.getpid()}.draft")
     with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for path in sorted(tree.rglob("*")):
             if path.is_file() and "bin" not in path.relative_to(tree).parts[1:2]:

@@ -62,7 +62,7 @@ def test_the_layer_holds_wheels_for_lambdas_own_machine_only() -> None:
     with zipfile.ZipFile(bundle.layer()) as archive:
         names = archive.namelist()
     assert all(name.startswith("python/") for name in names)
-    assert {"python/boto3/__init__.py", "python/docker/__init__.py", "python/pydantic/__init__.py"} <= set(names)
+    assert {"python/botocore/__init__.py", "python/docker/__init__.py", "python/pydantic/__init__.py"} <= set(names)
     compiled = [name for name in names if name.endswith(".so")]
     assert compiled
     assert all("aarch64" in name or ".abi3." in name for name in compiled), compiled

@@ -1,0 +1,31 @@
+"""What the layer does without: packages that no function imports, and descriptions of services that none calls.
+
+botocore describes each of some 440 services, most of them in several versions: more than half of a layer.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+SERVICES = frozenset(
+    {"autoscaling", "cloudwatch", "dynamodb", "ec2", "elbv2", "events", "secretsmanager", "sqs", "ssm"}
+)
+"""Those that adapters have a client of; a test compares."""
+UNUSED = ("boto3", "s3transfer", "pycparser")
+"""boto3's clients are botocore's; cffi reads C declarations with pycparser, which compiled modules don't need."""
+RULES = Path(__file__)
+
+
+def slim(python: Path) -> None:
+    """Take away from a folder of installed packages what functions never read."""
+    for package in UNUSED:
+        for path in (python / package, *python.glob(f"{package}-*.dist-info")):
+            shutil.rmtree(path, ignore_errors=True)
+    for service in (path for path in (python / "botocore" / "data").iterdir() if path.is_dir()):
+        if service.name not in SERVICES:
+            shutil.rmtree(service)
+            continue
+        *older, _ = sorted(path for path in service.iterdir() if path.is_dir())
+        for version in older:  # a client takes the newest
+            shutil.rmtree(version)
