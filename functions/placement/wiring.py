@@ -18,6 +18,7 @@ from swarmkeeper.composition_engines import EngineComposition
 from swarmkeeper.edge.pools import admission_of
 from swarmkeeper.services.acceptance import Acceptance
 from swarmkeeper.services.inventory import Inventory
+from swarmkeeper.services.leadership import Leadership
 from swarmkeeper.services.needs import CapacityNeeds
 from swarmkeeper.services.pending import PendingQueue
 from swarmkeeper.services.placer import Placer
@@ -46,7 +47,12 @@ def build(environ: Mapping[str, str]) -> Wired:
         pause=pause,
     )
     starter = Starter(
-        store=parts.store, engines=parts.engines, puller=parts.puller, watches=parts.watches, clock=parts.clock
+        store=parts.store,
+        engines=parts.engines,
+        puller=parts.puller,
+        watches=parts.watches,
+        clock=parts.clock,
+        leadership=Leadership(managers=parts.managers, clock=parts.clock),
     )
     placer = Placer(
         store=parts.store,

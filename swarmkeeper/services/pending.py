@@ -118,6 +118,9 @@ class PendingQueue:
         """Reserve for one; None when it goes on waiting. What one can't have, its likes can't in the same round."""
         shape = _shape(container.request)
         try:
+            if problem := self._placer.why_not_start(container):
+                self._renew(container, problem)
+                return None
             if shape in full:
                 self._renew(container, full[shape])
                 return None

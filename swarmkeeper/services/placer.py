@@ -99,8 +99,8 @@ class Placer:
             if not isinstance(outcome, Placed):
                 return self._told(outcome, refused)
             pending = self.start(outcome)
-            if pending.state is not ContainerState.PENDING:
-                return pending
+            if pending.state is not ContainerState.PENDING or self.why_not_start(pending):
+                return pending  # what no engine can start is not tried on the next one
             refused[outcome.node.id] = pending.reason
             if len(refused) > REFUSALS or self._clock.now() > begun + NEXT_WITHIN_S:
                 return self._told(pending, refused)
@@ -113,6 +113,10 @@ class Placer:
         else:
             self._reserver.started(placed, started)
         return started
+
+    def why_not_start(self, container: Container) -> str:
+        """Why it can start nowhere now, as far as this process knows: the Swarm has no leader; "" when it may."""
+        return self._starter.known_problem(container)
 
     def settle(self, container: Container) -> Container | None:
         """Bring a container that stands still one step on; returns its record, None once it is removed."""

@@ -12,6 +12,7 @@ from swarmkeeper.domain.model import Container, ContainerState, Node
 from swarmkeeper.errors import Conflict, Declined, ImageMissing, InvalidInput, Unavailable, Unreachable
 from swarmkeeper.ports import RESERVATION_LEASE_S, Clock, Engines, StateStore, Watches
 from swarmkeeper.services.health import HEALTHY, NodeHealth
+from swarmkeeper.services.leadership import Leadership
 from swarmkeeper.services.lifetimes import first_watch
 from swarmkeeper.services.pulls import Puller
 
@@ -22,12 +23,23 @@ LONGEST_REST_S = 600.0
 class Starter:
     """Takes containers from RESERVED to RUNNING; every step may be repeated."""
 
-    def __init__(self, *, store: StateStore, engines: Engines, puller: Puller, watches: Watches, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: StateStore,
+        engines: Engines,
+        puller: Puller,
+        watches: Watches,
+        clock: Clock,
+        leadership: Leadership | None = None,
+    ) -> None:
+        """Without a `leadership` an engine's own word is all that is told of a Swarm that has no leader."""
         self._store = store
         self._engines = engines
         self._puller = puller
         self._watches = watches
         self._clock = clock
+        self._leadership = leadership
         self._health = NodeHealth(store)
 
     def start(self, container: Container, node: Node) -> Container:
@@ -36,6 +48,8 @@ class Starter:
         Returns its record: RUNNING, RESERVED with the reason why it waits, or PENDING when this node can't have it.
         Raises InvalidInput when the engine refuses the request itself, Conflict when it was removed meanwhile.
         """
+        if problem := self.known_problem(container):
+            return self._store.unplace(container, reason=problem)
         try:
             return self._run(container, node)
         except Unreachable as error:  # nothing of it was begun, so there is nothing of it
@@ -52,9 +66,22 @@ class Starter:
             return container
         mine = self._store.lease(container, until=self._clock.now() + RESERVATION_LEASE_S)
         try:
+            if problem := self.known_problem(mine):
+                return self._give_back(mine, node, problem)
             return self._run(mine, node)
         except Unavailable as error:
             return self.note(mine, str(error))
+
+    def known_problem(self, container: Container) -> str:
+        """Why nothing of its kind can start anywhere now, as far as this process knows; "" when it may."""
+        if self._leadership is None or not container.request.network:
+            return ""
+        return self._leadership.known_problem()
+
+    def _give_back(self, container: Container, node: Node, reason: str) -> Container:
+        """Take off what an earlier call may have made, and let it wait. Raises Unavailable."""
+        self._engines.remove(node, container.name)
+        return self._store.unplace(container, reason=reason)
 
     def _run(self, container: Container, node: Node) -> Container:
         """Raises Unavailable when it isn't known what the engine has done."""
@@ -66,6 +93,8 @@ class Starter:
         except ImageMissing:
             return self._await_image(container, node)
         except Declined as error:
+            if problem := self._problem_of(container):
+                return self._give_back(container, node, problem)
             self._engines.remove(node, container.name)  # a copy that an earlier call, or this one, made
             return self._refused(container, str(error))
         except Conflict as error:  # the engine holds something else under this name
@@ -82,12 +111,21 @@ class Starter:
             self._start_copy(node, engine_id)
         except (Declined, ImageMissing):  # answers
             raise
-        except Unavailable:
+        except Unavailable as error:
+            # An engine waits long for a leader. Its start may still succeed, so the container stays where it is.
+            if not isinstance(error, Unreachable) and (problem := self._problem_of(container)):
+                raise Unavailable(problem) from error
             self._health.failed(node.id)
             raise
         if node.health < HEALTHY:
             self._health.answered(node.id)
         return engine_id
+
+    def _problem_of(self, container: Container) -> str:
+        """What is wrong with the Swarm, where that may be why a start failed."""
+        if self._leadership is None or not container.request.network:
+            return ""
+        return self._leadership.problem()
 
     def _refused(self, container: Container, reason: str) -> Container:
         """Another engine may be tried at once; after that it rests, each time twice as long.

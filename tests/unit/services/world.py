@@ -32,6 +32,7 @@ from swarmkeeper.services.eviction import Evictor
 from swarmkeeper.services.inventory import Inventory
 from swarmkeeper.services.joiner import Joiner
 from swarmkeeper.services.launches import Launches
+from swarmkeeper.services.leadership import Leadership
 from swarmkeeper.services.lifetimes import Lifetimes
 from swarmkeeper.services.managers import Managers
 from swarmkeeper.services.mover import Mover
@@ -177,8 +178,17 @@ class World:
     @property
     def starter(self) -> Starter:
         return Starter(
-            store=self.store, engines=self.engines, puller=self.puller, watches=self.watches, clock=self.clock
+            store=self.store,
+            engines=self.engines,
+            puller=self.puller,
+            watches=self.watches,
+            clock=self.clock,
+            leadership=self.leadership,
         )
+
+    @property
+    def leadership(self) -> Leadership:
+        return Leadership(managers=self.managers, clock=self.clock)
 
     @property
     def pending(self) -> PendingQueue:
