@@ -24,6 +24,8 @@ REGISTRY_PORT = 5000
 IN_PLACE_OF_EFS = {DIRECTORY_VARIABLE: str(SHARED_FOLDER)}
 """What functions are told besides the template: shared volumes lie in a folder that the nodes share."""
 WEB_IMAGE = "web"
+ELECTION_S = 3.0
+"""How long a simulated Swarm has no leader after the loss of one."""
 PROFILE_IMAGES = ("join", "router", WEB_IMAGE)
 NODE_LIST_FORMAT = "{{.Hostname}} {{.Status}} {{.Availability}} {{.ManagerStatus}}"
 
@@ -133,7 +135,9 @@ class SimulatedEngines:
         digest = "0" * 64
         images = {name: f"registry.internal/swarmkeeper/{name}@sha256:{digest}" for name in PROFILE_IMAGES}
         # Real nodes hold the image that they have joined with.
-        machines = SimulatedMachines(read_token, tell_end=tell_end, baked_images=[images["join"]])
+        machines = SimulatedMachines(
+            read_token, election_s=ELECTION_S, tell_end=tell_end, baked_images=[images["join"]]
+        )
         return cls(machines, images, {**machines.extra_env, **IN_PLACE_OF_EFS})
 
     def swarm_nodes(self, manager_id: str) -> list[dict[str, str]]:
@@ -142,9 +146,18 @@ class SimulatedEngines:
             raise LocalCloudError(f"{manager_id} is not in a Swarm")
         listed = cast(list[dict[str, Any]], membership.swarm.nodes())
         return [
-            {"hostname": node["Description"]["Hostname"], "status": node["Status"]["State"].capitalize()}
+            {
+                "hostname": node["Description"]["Hostname"],
+                "status": node["Status"]["State"].capitalize(),
+                "manager_status": manager_status(node.get("ManagerStatus") or {}),
+            }
             for node in listed
         ]
 
     def close(self) -> None:
         self.machines.close()
+
+
+def manager_status(told: Mapping[str, Any]) -> str:
+    """As `docker node ls` has it: Leader, Reachable, Unreachable, or nothing for a node without a vote."""
+    return "Leader" if told.get("Leader") else str(told.get("Reachability", "")).capitalize()

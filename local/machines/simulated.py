@@ -29,7 +29,8 @@ class SimulatedMachines:
     `read_token(role)` answers what a node would read with its own role; a LookupError or an error of botocore's
     fails the script that reads it. Every node holds `baked_images`; others
     are missing until they are pulled, which fails for those that begin like one of `nonexistent`. The Swarm shows
-    a vanished node as Down after `down_after_s` by `clock` (real engines take 13 s). `tell_end(instance id)` is
+    a vanished node as Down after `down_after_s` by `clock` (real engines take 13 s), and has no leader for `election_s`
+    after the loss of one. `tell_end(instance id)` is
     called, on a thread of its own, `quiet_s` after a fleet's container has ended there, as a node's agent does.
     """
 
@@ -43,6 +44,7 @@ class SimulatedMachines:
         nonexistent: tuple[str, ...] = (),
         capacity_of: Callable[[str], Resources] = capacity_of_type,
         down_after_s: float = 0.0,
+        election_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
         tell_end: Callable[[str], None] | None = None,
         quiet_s: float = QUIET_S,
@@ -59,7 +61,7 @@ class SimulatedMachines:
             lock=self._lock,
             engine_at=self._engine_at,
             read_token=read_token,
-            new_swarm=lambda: SimulatedSwarm(clock, down_after_s),
+            new_swarm=lambda: SimulatedSwarm(clock, down_after_s, election_s),
             registry=SimulatedRegistry(nonexistent),
             something_ended=self._agents.something_ended,
         )

@@ -7,6 +7,7 @@ import binascii
 import json
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from local.machines import CommandOutput, NodeCommand
+from local.machines.polling import until
 from local.machines.simulated_engine import Membership, SimulatedEngine
 from local.machines.simulated_images import SimulatedRegistry
 from local.machines.simulated_network import Refusal
@@ -27,6 +29,8 @@ from local.machines.simulated_swarm import MANAGER, WORKER, SimulatedSwarm
 
 UNKNOWN_COMMAND = 127
 SWARM_PORT = 2377
+JOIN_WAIT_S = 20.0
+"""How long an engine that joins tries to find a leader."""
 
 
 class ScriptFailed(Exception):
@@ -83,6 +87,8 @@ def _join(node: SimulatedNode, parameters: Mapping[str, str], outside: Surroundi
         raise ScriptFailed(f"listen tcp {parameters['address']}:2376: bind: cannot assign requested address")
     tls = _server_tls(node, _pem(parameters, "certificate"), _pem(parameters, "authority"))
     token = _token(role, outside) if mode == "join" and engine.membership is None else ""
+    if token:
+        _await_leader(_managers_in(parameters), outside)
     with outside.lock:
         if engine.membership is None:
             engine.tls = tls
@@ -107,17 +113,36 @@ def _initialised(engine: SimulatedEngine, outside: Surroundings) -> Membership:
 
 
 def _joined(engine: SimulatedEngine, parameters: Mapping[str, str], token: str, outside: Surroundings) -> Membership:
-    swarm = _managed_by(_parameter(parameters, "managers").split(","), outside)
+    swarm = _managed_by(_managers_in(parameters), outside)
     return Membership(swarm, swarm.admit(engine.host_name, engine.address, token=token).id)
 
 
+def _managers_in(parameters: Mapping[str, str]) -> list[str]:
+    return _parameter(parameters, "managers").split(",")
+
+
+def _await_leader(managers: list[str], outside: Surroundings) -> None:
+    """An engine goes on trying to join while a leader is being elected; what it is refused at last is told later."""
+
+    def has_leader() -> bool:
+        with outside.lock:
+            try:
+                _managed_by(managers, outside).require_leader()
+            except (Refusal, ScriptFailed):
+                return False
+        return True
+
+    until(has_leader, JOIN_WAIT_S)
+
+
 def _managed_by(managers: list[str], outside: Surroundings) -> SimulatedSwarm:
-    """The Swarm of the first manager that answers."""
+    """The Swarm of the first manager that answers and isn't parted from the others."""
     for manager in managers:
         host, _, port = manager.strip().partition(":")
         engine = outside.engine_at(host) if port in {"", str(SWARM_PORT)} else None
         if engine and not engine.gone and engine.membership:
-            return engine.managed()
+            with suppress(Refusal):
+                return engine.managed()
     raise ScriptFailed(
         "Error response from daemon: rpc error: code = Unavailable desc = connection error: "
         f"none of the managers answers: {', '.join(managers)}"

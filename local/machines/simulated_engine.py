@@ -16,7 +16,7 @@ from ipaddress import IPv4Network
 from local.machines.simulated_container import SimulatedContainer, new_container, section, strings
 from local.machines.simulated_images import full_reference
 from local.machines.simulated_network import OverlayNetwork, Refusal
-from local.machines.simulated_swarm import MANAGER, SimulatedSwarm
+from local.machines.simulated_swarm import MANAGER, SimulatedSwarm, no_leader
 from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, Resources
 
 VERSION = "20.10.24"
@@ -208,13 +208,15 @@ class SimulatedEngine:
 
     # The Swarm.
     def managed(self) -> SimulatedSwarm:
-        """The Swarm that this engine manages. Raises Refusal when it manages none."""
+        """The Swarm that this engine manages. Raises Refusal when it manages none, or is parted from those that do."""
         if self.membership is None or not self._manages():
             raise Refusal(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" '
                 "to connect this node to swarm and try again.",
             )
+        if self.membership.swarm.is_parted(self.membership.node_id):
+            raise no_leader()
         return self.membership.swarm
 
     def vanish(self) -> None:
@@ -276,8 +278,19 @@ class SimulatedEngine:
         overlay = self._overlays().get(network)
         if overlay is None:
             raise Refusal(HTTPStatus.NOT_FOUND, f"network {network} not found")
+        self._require_leader(network)
         names = (container.name, *container.networks[network], container.id[:12])
         container.addresses[network] = overlay.attach(container.id, self.host_name, names)
+
+    def _require_leader(self, network: str) -> None:
+        """Each attachment is asked of the leader. Real engines wait 20 s for one before they refuse."""
+        if self.membership is None:
+            return
+        try:
+            self.membership.swarm.require_leader()
+        except Refusal as refusal:
+            text = f"Could not attach to network {network}: context deadline exceeded"
+            raise Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, text) from refusal
 
     def _detach(self, container: SimulatedContainer) -> None:
         for network in container.networks:
