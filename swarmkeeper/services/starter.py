@@ -73,10 +73,10 @@ class Starter:
             return self.note(mine, str(error))
 
     def known_problem(self, container: Container) -> str:
-        """Why nothing of its kind can start anywhere now, as far as this process knows; "" when it may."""
+        """Why nothing of its kind can start anywhere now, as far as this process knows, or as its record says; "" when it may."""
         if self._leadership is None or not container.request.network:
             return ""
-        return self._leadership.known_problem()
+        return self._leadership.known_problem(last_told=container.reason)
 
     def _give_back(self, container: Container, node: Node, reason: str) -> Container:
         """Take off what an earlier call may have made, and let it wait. Raises Unavailable."""

@@ -55,10 +55,9 @@ def test_an_engine_that_waits_for_a_leader_is_not_called_ill_and_its_container_w
 
 def test_what_stood_on_an_engine_meanwhile_is_taken_off_and_waits(world: World) -> None:
     world.engines.fail("start", Unavailable("i-0a does not answer to start: ReadTimeout"))
-    placer = world.placer
-    placer.create(a_request("web-1"))
+    world.placer.create(a_request("web-1"))
     world.clock.advance(RESERVATION_LEASE_S + 1)
-    container = placer.settle(world.container())
+    container = world.placer.settle(world.container())  # by another process, which knows the record alone
     assert container is not None
     assert (container.state, container.reason) == (ContainerState.PENDING, NO_LEADER)
     assert all(not world.engines.on(node_id).containers for node_id in NODES)
