@@ -219,6 +219,12 @@ class SimulatedEngine:
             raise no_leader()
         return self.membership.swarm
 
+    def force_new_cluster(self) -> None:
+        """What `docker swarm init --force-new-cluster` does on a manager that has no leader. Raises Refusal."""
+        if self.membership is None or not self._manages():
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "This node is not a swarm manager.")
+        self.membership.swarm.force_new_cluster(self.membership.node_id)
+
     def vanish(self) -> None:
         """The machine ends at once; what ran on it answers to no name any more."""
         self.gone = True

@@ -73,7 +73,7 @@ class Starter:
             return self.note(mine, str(error))
 
     def known_problem(self, container: Container) -> str:
-        """Why nothing of its kind can start anywhere now, as far as this process knows, or as its record says; "" when it may."""
+        """Why nothing of its kind can start anywhere now, by what this process or its record knows; "" when it may."""
         if self._leadership is None or not container.request.network:
             return ""
         return self._leadership.known_problem(last_told=container.reason)

@@ -169,9 +169,7 @@ def force_new_cluster(world: World, node_id: str) -> None:
     """As docs/operations.md says it."""
     machines = world.cloud.engines.machines
     if isinstance(machines, SimulatedMachines):
-        membership = machines.engine(node_id).membership
-        assert membership is not None
-        membership.swarm.force_new_cluster(membership.node_id)
+        machines.engine(node_id).force_new_cluster()
         return
     address = next(node["address"] for node in world.nodes(role="manager") if node["id"] == node_id)
     on_node(world, node_id, f"docker swarm init --force-new-cluster --advertise-addr {address} >/dev/null")
