@@ -129,7 +129,7 @@ def test_pools_are_found_by_role(tmp_path: Path) -> None:
         pytest.param("10.96.0.0/12", "172.16.0.0/12", ":4: network.overlay_pool: 172.16.0.0/12 overlaps the engines'", id="bridge"),
         pytest.param("10.112.0.0/24", "10.112.0.0/28", ":5: network.fleet_subnet: 10.112.0.0/28 has 16", id="too small"),
         pytest.param("role: manager", "role: worker", ":7: pools: 0 pools have the role manager", id="no manager"),
-        pytest.param("worker\n    instance_types: [t3.small]\n    min: 1\n    max: 4", "manager\n    instance_types: [t3.small]\n    min: 1\n    max: 3", ":7: pools: 2 pools have the role manager", id="two manager pools"),
+        pytest.param("worker\n    instance_types: [t3.small]\n    min: 1\n    max: 4", "manager\n    instance_types: [t3.small]\n    min: 1\n    max: 1", ":7: pools: 2 pools have the role manager", id="two manager pools"),
         pytest.param("    max: 1\n", "    max: 2\n", ":12: pools.managers.max: 2 managers: 1, 3 or 5", id="even managers"),
         pytest.param("    min: 1\n    max: 1\n", "    min: 7\n    max: 7\n", ":11: pools.managers.min: 7 managers: 1, 3 or 5", id="seven managers"),
         pytest.param("    min: 1\n    max: 1\n", "    min: 0\n    max: 1\n", ":11: pools.managers.min: 0 managers: 1, 3 or 5", id="no managers at times"),
