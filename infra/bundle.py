@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra import slimming
+from infra import compiling, slimming
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build"
 LOCK = ROOT / "requirements" / "runtime.txt"
-PYTHON_VERSION = "3.13"
+PYTHON_VERSION = compiling.PYTHON_VERSION
 PLATFORM = "aarch64-manylinux_2_28"
 """Oldest C library that wheels may ask for; Lambda's python3.13 has 2.34."""
 PIP_PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64")
@@ -45,13 +45,14 @@ def function_code(name: str) -> Path:
     sources = {source.relative_to(ROOT): source.read_bytes() for source in _sources(name)}
     # Packages on AWS and in a test alike, also where the source tree does without the file.
     sources.setdefault(Path("functions/__init__.py"), b"")
-    key = hashlib.sha256(b"".join(str(path).encode() + b"\0" + text + b"\0" for path, text in sources.items()))
-    target = BUILD / "functions" / name / key.hexdigest()[:16]
+    texts = b"".join(str(path).encode() + b"\0" + text + b"\0" for path, text in sources.items())
+    target = BUILD / "functions" / name / _key(texts)
     if not target.exists():
         with _draft(target) as draft:
             for path, text in sources.items():
                 (draft / path).parent.mkdir(parents=True, exist_ok=True)
                 (draft / path).write_bytes(text)
+            _compile(draft, "/var/task", keep_sources=True)
         _forget_old(target)
     return target
 
@@ -91,23 +92,45 @@ def _sources(name: str) -> Iterator[Path]:
 def layer() -> Path:
     """The layer's zip, built once for each state of the lock and of what it does without. Raises BundleError."""
     what = LOCK.read_bytes() + slimming.RULES.read_bytes() + f"{PYTHON_VERSION} {PLATFORM}".encode()
-    key = hashlib.sha256(what).hexdigest()[:16]
-    target = BUILD / "layer" / f"{key}.zip"
+    target = BUILD / "layer" / f"{_key(what)}.zip"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix="draft-") as folder:
             tree = Path(folder)
             _install(tree / "python", (_with_uv, _with_pip))
             slimming.slim(tree / "python")
+            _compile(tree / "python", "/opt/python", keep_sources=False)
             _check_size(tree)
             write_zip(tree, target)
     return target
 
 
-def host_tree(target: Path, python: Path) -> None:
-    """The same packages for a Python of this machine, as a folder. Raises BundleError."""
+def host_tree(target: Path, python: Path, *, slim: bool = True) -> None:
+    """The same packages for a Python of this machine, as a folder; all that was locked unless `slim`.
+
+    They are compiled as for Lambda where that Python is of its version. Raises BundleError.
+    """
     _install(target, (lambda folder: [*_UV, "--python", str(python), *_what(folder)],))
-    slimming.slim(target)
+    if slim:
+        slimming.slim(target)
+        if compiling.version_of(str(python)) == PYTHON_VERSION:
+            compiling.compile_all(str(python), target, str(target), keep_sources=False)
+
+
+def _key(content: bytes) -> str:
+    """A name for what is made of the content, the same on every machine that has a compiler."""
+    rules = compiling.RULES.read_bytes() if compiling.compiler() else b""
+    return hashlib.sha256(content + rules).hexdigest()[:16]
+
+
+def _compile(folder: Path, installed: str, *, keep_sources: bool) -> None:
+    python = compiling.compiler()
+    if python is None:
+        return
+    try:
+        compiling.compile_all(python, folder, installed, keep_sources=keep_sources)
+    except compiling.CompileError as error:
+        raise BundleError(f"{folder} can't be compiled: {error}") from error
 
 
 def _install(target: Path, ways: Sequence[Callable[[Path], list[str]]]) -> None:

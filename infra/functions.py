@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import AssetHashType, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
@@ -56,7 +57,7 @@ class FleetFunctions(Construct):
         self._layer = lambda_.LayerVersion(
             self,
             "ThirdParty",
-            code=lambda_.Code.from_asset(str(bundle.layer())),
+            code=code_of(bundle.layer()),
             compatible_runtimes=[lambda_.Runtime.PYTHON_3_13],
             compatible_architectures=[lambda_.Architecture.ARM_64],
             description="Third-party code, from requirements/runtime.txt",
@@ -79,7 +80,7 @@ class FleetFunctions(Construct):
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
             handler=f"functions.{name}.handler.handler",
-            code=lambda_.Code.from_asset(str(bundle.function_code(name))),
+            code=code_of(bundle.function_code(name)),
             layers=[self._layer],
             timeout=Duration.seconds(plan.timeout_s),
             memory_size=plan.memory_mb,
@@ -118,6 +119,11 @@ class FleetFunctions(Construct):
             "POWERTOOLS_SERVICE_NAME": name,
             "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
         }
+
+
+def code_of(path: Path) -> lambda_.AssetCode:
+    """An asset called after what it was made of: byte code of the same sources may differ between two machines."""
+    return lambda_.Code.from_asset(str(path), asset_hash=path.stem, asset_hash_type=AssetHashType.CUSTOM)
 
 
 def dead_letter_queue(scope: Construct, names: Names, name: str) -> sqs.Queue:

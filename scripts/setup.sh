@@ -41,7 +41,7 @@ second_environment() {
 # Fetched here, so that synthesis works offline from now on.
 functions_layer() {
   local wanted stamp=build/layer/.swarmkeeper-stamp
-  wanted=$(cat requirements/runtime.txt infra/bundle.py infra/slimming.py | sha256sum)
+  wanted=$(cat requirements/runtime.txt infra/bundle.py infra/compiling.py infra/slimming.py | sha256sum)
   [ "$(cat $stamp 2>/dev/null)" = "$wanted" ] && return 0
   say "fetching the functions' packages for Lambda (hashes are checked)"
   .venv/bin/python -c 'from infra.bundle import layer; layer()'

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 
 from infra import bundle
+from infra.compiling import compiler
 from infra.slimming import SERVICES
 from swarmkeeper.adapters.aws.clients import AwsClients
 
 FUNCTIONS = ("placement", "scaler", "registrar", "reconciler")
 LIMIT_BYTES = 15_000_000
 """Of the layer and a function's zip together."""
+PYTHON = compiler() or sys.executable
+"""Lambda's version, where it is here: byte code is tried too, then."""
 START = """
 import sys
 sys.path[:0] = [{code!r}, {layer!r}]
@@ -41,9 +44,9 @@ def test_layer_and_function_are_small_together(name: str, tmp_path: Path) -> Non
 
 @pytest.fixture(scope="module")
 def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The layer's packages for this Python."""
+    """The layer's packages for a Python of this machine."""
     folder = tmp_path_factory.mktemp("layer") / "python"
-    bundle.host_tree(folder, Path(sys.executable))
+    bundle.host_tree(folder, Path(PYTHON))
     return folder
 
 
@@ -55,7 +58,7 @@ def test_a_function_starts_from_its_zip_and_the_layer_alone(name: str, layer: Pa
     )
     environment = {"AWS_DEFAULT_REGION": "eu-central-1", "POWERTOOLS_SERVICE_NAME": name}
     result = subprocess.run(
-        [sys.executable, "-I", "-S", "-B", "-c", script],
+        [PYTHON, "-I", "-S", "-B", "-c", script],
         env=environment,
         cwd=layer,
         capture_output=True,
