@@ -29,6 +29,7 @@ bench scaling scaling
 [ "${1:-}" != --quick ] || exit 0
 
 bench expressions expressions
+bench coldstart coldstart
 for strategy in spread binpack; do
   bench "contention-$strategy" contention --nodes 1000 --workers 128 --engine-latency-ms 300 --strategy "$strategy"
   bench "contention-own-views-$strategy" contention --nodes 1000 --workers 128 --engine-latency-ms 300 \

@@ -18,6 +18,7 @@ COMMANDS = {
     "create": ("create", "create"),
     "overlay": ("overlay", "overlay"),
     "scaling": ("scaling", "scaling"),
+    "coldstart": ("coldstart", "coldstart"),
 }
 """The module and function of each command."""
 
