@@ -71,9 +71,16 @@ def on_node(world: World, node_id: str, script: str) -> str:
     return done.stdout
 
 
-def want_workers(world: World, count: int) -> None:
+def one_more_worker(world: World) -> str:
+    """A worker whose join has just begun."""
     name = f"{world.cloud.settings.fleet}-workers"
-    world.client("autoscaling").set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=count)
+    world.client("autoscaling").set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=2)
+    return str(world.wait("that a join has begun", lambda: world.nodes("joining"), limit_s=90)[0]["id"])
+
+
+def ids(world: World) -> set[str]:
+    """The workers that are ready. The one that is too many by then may be drained."""
+    return {str(node["id"]) for node in world.nodes("ready")}
 
 
 def runs(world: World, name: str) -> ContainerView | None:
@@ -89,8 +96,8 @@ def test_a_manager_that_is_terminated_by_hand_is_replaced_and_the_loop_goes_on(
     first = three_managers(world)
     victim = leader(world, first[0])
     world.client("ec2").terminate_instances(InstanceIds=[victim])
-    want_workers(world, 2)
-    world.wait("that a worker joins meanwhile", lambda: len(world.nodes("ready")) == 2, limit_s=180)
+    newcomer = one_more_worker(world)
+    world.wait("that a worker joins meanwhile", lambda: newcomer in ids(world), limit_s=180)
     assert world.request("web-0")["status"] in (201, 202)
     world.wait("that a container runs", lambda: runs(world, "web-0"), limit_s=90)
 
@@ -112,10 +119,9 @@ def test_a_worker_that_joins_while_the_leader_dies_gets_there_and_the_leader_is_
     world = make_world(engines, settings=settings)
     first = three_managers(world)
     victim = leader(world, first[0])
-    want_workers(world, 2)
-    world.wait("that its join has begun", lambda: world.nodes("joining"), limit_s=90)
+    newcomer = one_more_worker(world)
     kill(world, victim)
-    world.wait("that it is ready", lambda: len(world.nodes("ready")) == 2, limit_s=240)
+    world.wait("that it is ready", lambda: newcomer in ids(world), limit_s=240)
     others = [node_id for node_id in first if node_id != victim]
 
     def replaced() -> bool:
