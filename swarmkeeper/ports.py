@@ -578,6 +578,9 @@ class Swarm(Protocol):
 
     def nodes(self, manager: Node) -> tuple[SwarmNode, ...]: ...
 
+    def managers(self, manager: Node) -> tuple[SwarmNode, ...]:
+        """Those of its nodes that are managers."""
+
     def label(self, manager: Node, swarm_id: str, labels: Mapping[str, str]) -> None: ...
 
     def demote(self, manager: Node, swarm_id: str) -> None:

@@ -176,7 +176,8 @@ def _update_swarm(call: Call) -> HttpResponse:
 
 
 def _nodes(call: Call) -> HttpResponse:
-    return HttpResponse(HTTPStatus.OK, call.engine.managed().nodes())
+    roles = call.filter("role")
+    return HttpResponse(HTTPStatus.OK, call.engine.managed().nodes(roles or (WORKER, MANAGER)))
 
 
 def _inspect_node(call: Call) -> HttpResponse:

@@ -6,7 +6,7 @@ Nothing here is thread-safe: whoever calls holds the machines' lock.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -129,10 +129,10 @@ class SimulatedSwarm:
         lost = member.lost_at is not None and self._clock() - member.lost_at >= self._down_after_s
         return "down" if member.left or lost else "ready"
 
-    def nodes(self) -> list[dict[str, object]]:
-        """All nodes as `GET /nodes` lists them."""
+    def nodes(self, roles: Collection[str] = (WORKER, MANAGER)) -> list[dict[str, object]]:
+        """The nodes of these roles as `GET /nodes` lists them."""
         self.require_leader()
-        return [self._described(member) for member in self._members.values()]
+        return [self._described(member) for member in self._members.values() if member.role in roles]
 
     def node(self, member_id: str) -> dict[str, object]:
         return self._described(self._member(member_id))

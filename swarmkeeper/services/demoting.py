@@ -48,7 +48,7 @@ class Demoter:
         return SteppedDown(f"can't be demoted: it is the only manager, of {len(left)} other nodes")
 
     def _through_others(self, node: Node) -> SteppedDown:
-        listed = self._managers.nodes(other_than=node)
+        listed = self._listed(node)
         mine = _vote_of(node, listed)
         if mine is None:
             return SteppedDown()
@@ -56,9 +56,12 @@ class Demoter:
         if why:
             return SteppedDown(f"can't be demoted yet: {why}")
         self._managers.ask(lambda manager: self._swarm.demote(manager, mine.id), other_than=node)
-        if _vote_of(node, self._managers.nodes(other_than=node)) is None:
+        if _vote_of(node, self._listed(node)) is None:
             return SteppedDown()
         return SteppedDown("is being demoted", soon=True)
+
+    def _listed(self, node: Node) -> tuple[SwarmNode, ...]:
+        return self._managers.ask(self._swarm.managers, other_than=node)
 
 
 def _vote_of(node: Node, listed: tuple[SwarmNode, ...]) -> SwarmNode | None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from swarmkeeper.domain.joining import TRIES, spread_s
 from swarmkeeper.domain.membership import JOINING_STATES, NodeState, Step
 from swarmkeeper.domain.model import Node, NodeId, Role, SentCommand
-from swarmkeeper.domain.quorum import why_not_come
+from swarmkeeper.domain.quorum import Votes, why_not_come
 from swarmkeeper.errors import AgentNotReady, InvalidInput, NoLeader, NoManager, Unavailable
 from swarmkeeper.ports import (
     Clock,
@@ -26,7 +26,7 @@ from swarmkeeper.services.admitting import Admitter, RegistrarSettings
 from swarmkeeper.services.certifying import Certifying
 from swarmkeeper.services.drainer import JOIN_HOOK, Drainer
 from swarmkeeper.services.launches import Launches
-from swarmkeeper.services.managers import Managers, votes_in
+from swarmkeeper.services.managers import Managers
 from swarmkeeper.services.progress import Progress
 from swarmkeeper.services.sending import Sender
 from swarmkeeper.services.transitions import stepped
@@ -183,23 +183,25 @@ class Joiner:
         }
 
     def _managers_to_join(self, node: Node) -> tuple[Node, ...]:
-        """All that may let it in; none for the one manager that the conditional write elected to begin the Swarm.
+        """Those that can let it in; none for the one manager that the conditional write elected to begin the Swarm.
 
-        Raises NoManager while there is no ready manager, Unavailable while a manager must wait for its turn.
+        Raises NoManager while there is no ready manager, NoLeader while nobody could let it in, so that no try is
+        wasted, and Unavailable while a manager must wait for its turn.
         """
         managers = self._managers.in_service(other_than=node)
-        if managers and node.role is Role.MANAGER:
-            self._await_turn(node)
         if managers:
-            return managers
+            votes = self._managers.votes(other_than=node)
+            if node.role is Role.MANAGER:
+                self._await_turn(node, votes)
+            # One that is dead is the one that an engine may try first.
+            return tuple(each for each in managers if votes.get(each.id)) or managers
         if node.role is Role.MANAGER and self._elect(node):
             return ()
         raise NoManager("no manager is ready yet")
 
-    def _await_turn(self, node: Node) -> None:
+    def _await_turn(self, node: Node, votes: Votes) -> None:
         """Raise Unavailable while one manager more could cost the quorum, or another one comes or goes."""
-        why = why_not_come(node.id, votes_in(self._managers.nodes(other_than=node)))
-        why = why or self._turns.take(node, Change.JOIN)
+        why = why_not_come(node.id, votes) or self._turns.take(node, Change.JOIN)
         if why:
             raise Unavailable(f"{node.id} can't become a manager yet: {why}")
 

@@ -59,10 +59,14 @@ class Managers:
         """All nodes as the managers list them. Raises as `ask` does."""
         return self.ask(self._swarm.nodes, other_than=other_than, at_last=at_last)
 
+    def votes(self, *, other_than: Node | None = None) -> Votes:
+        """Who has a vote, and whether the others reach it. Raises as `ask` does."""
+        return votes_in(self.ask(self._swarm.managers, other_than=other_than))
+
     def why_leaderless(self) -> str:
         """Why nothing can be attached to an overlay now; "" when a leader is there."""
         try:
-            self.ask(self._swarm.nodes)
+            self.ask(self._swarm.managers)
         except NoLeader:
             return "the Swarm has no leader"
         except NoManager:

@@ -14,7 +14,7 @@ from swarmkeeper.errors import Unavailable
 from swarmkeeper.ports import Clock, Engines, StateStore, SwarmNode
 from swarmkeeper.services.drainer import is_ending
 from swarmkeeper.services.health import HEALTHY
-from swarmkeeper.services.managers import Managers, votes_in
+from swarmkeeper.services.managers import Managers
 from swarmkeeper.services.transitions import stepped
 
 LOSSES = "losses"
@@ -115,7 +115,7 @@ class Sentry:
         leaving = [each.id for each in self._store.nodes() if each.id != node.id and _leaves_the_quorum(each)]
         if leaving:
             return f"another manager, {leaving[0]}, is lost or leaving"
-        why = why_not_lost(node.id, votes_in(self._managers.nodes(other_than=node)))
+        why = why_not_lost(node.id, self._managers.votes(other_than=node))
         return f"a silent manager is kept: {why}" if why else ""
 
     def _note_loss(self, node: Node) -> str:

@@ -49,6 +49,11 @@ class FakeSwarm(Fallible):
         return tuple(self.listed.values())
 
     @can_fail
+    def managers(self, manager: Node) -> tuple[SwarmNode, ...]:
+        self._ask(manager)
+        return tuple(each for each in self.listed.values() if each.role is Role.MANAGER)
+
+    @can_fail
     def label(self, manager: Node, swarm_id: str, labels: Mapping[str, str]) -> None:
         self._ask(manager)
         if swarm_id not in self.listed:

@@ -31,6 +31,10 @@ class DockerSwarm(Swarm):
         with self._clients.calling(manager, "list nodes") as engine:
             return tuple(_swarm_node(item) for item in engine.nodes())
 
+    def managers(self, manager: Node) -> tuple[SwarmNode, ...]:
+        with self._clients.calling(manager, "list managers") as engine:
+            return tuple(_swarm_node(item) for item in engine.nodes(filters={"role": str(Role.MANAGER)}))
+
     def label(self, manager: Node, swarm_id: str, labels: Mapping[str, str]) -> None:
         """Add the labels to the node's own. Raises Conflict when the Swarm doesn't list the node."""
 

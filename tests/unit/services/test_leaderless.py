@@ -40,10 +40,10 @@ def test_the_next_create_waits_at_once(world: World) -> None:
     world.engines.fail("start", REFUSED, times=9)
     placer = world.placer
     placer.create(a_request("web-1"))
-    asked = world.swarm.calls["nodes"]
+    asked = world.swarm.calls["managers"]
     container = placer.create(a_request("web-2"))
     assert (container.state, container.reason) == (ContainerState.PENDING, NO_LEADER)
-    assert (world.engines.calls["start"], world.swarm.calls["nodes"]) == (1, asked)
+    assert (world.engines.calls["start"], world.swarm.calls["managers"]) == (1, asked)
 
 
 def test_an_engine_that_waits_for_a_leader_is_not_called_ill_and_its_container_waits_there(world: World) -> None:
@@ -89,7 +89,7 @@ def test_what_is_on_no_overlay_is_not_asked_about(world: World) -> None:
     world.engines.fail("start", REFUSED)
     request = replace(a_request("web-1"), network="")
     world.placer.create(request)
-    assert world.swarm.calls["nodes"] == 0
+    assert world.swarm.calls["managers"] == 0
 
 
 def test_a_refusal_that_has_nothing_to_do_with_the_swarm_is_told_as_it_is(world: World) -> None:

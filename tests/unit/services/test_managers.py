@@ -141,6 +141,25 @@ def test_no_second_swarm_is_begun_while_nodes_of_the_first_are_left() -> None:
         world.registrar.advance(SECOND)
 
 
+def test_a_join_that_failed_with_the_leader_is_tried_again_only_once_there_is_one_and_at_managers_that_live() -> None:
+    world = with_managers(SECOND, THIRD)
+    waiting = world.launch(WORKER)
+    world.commands.register(WORKER)
+    world.registrar.launching(waiting)
+    world.end_command(Command.CSR, output=SIGNING_REQUEST)
+    world.registrar.advance(WORKER)
+    fall_silent(world, MANAGER)
+    world.end_command(Command.JOIN, fails=True)
+    world.swarm.fail("managers", NoLeader("The swarm does not have a leader"), times=6)
+    for _ in range(2):
+        with pytest.raises(NoLeader):
+            world.registrar.advance(WORKER)
+    assert world.registrar.advance(WORKER).state is NodeState.JOINING
+    sent = [each for each in world.commands.sent if each.command is Command.JOIN]
+    assert len(sent) == 2
+    assert set(sent[-1].parameters["managers"].split(",")) == {"10.42.0.6:2377", "10.42.0.7:2377"}
+
+
 # Asking.
 
 
