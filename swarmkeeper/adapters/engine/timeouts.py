@@ -11,6 +11,7 @@ from dataclasses import dataclass
 QUICK_S = 5.0
 """What only reads: an engine that needs longer is in trouble."""
 LONGEST_S = {
+    "list managers": 3.0,  # asked of one after the other; one that has just lost its leader hangs
     "create": 7.0,  # p99 of a busy engine is below 2 s
     "start": 9.0,  # attaches the network, for which a worker asks the Swarm's managers
     "make folders": 9.0,  # of a shared volume that this engine has never had
