@@ -644,6 +644,8 @@ class Event(StrEnum):
     """For whoever listens: accepted, but an engine found that it can't be made, and it is gone."""
     NODE_LOST = "Node Lost"
     """For whoever listens: down in the Swarm and silent."""
+    CONTAINER_DRAINING = "Container Draining"
+    """For whoever listens: its node is to leave and it can't be moved; how long it is waited for, and what then."""
     CONTAINER_LOST = "Container Lost"
     """For whoever listens: what it had written went with its node; it starts anew elsewhere, from its image."""
 

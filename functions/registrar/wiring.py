@@ -20,6 +20,7 @@ from swarmkeeper.services.inventory import Inventory
 from swarmkeeper.services.joiner import Joiner
 from swarmkeeper.services.launches import Launches
 from swarmkeeper.services.mover import Mover
+from swarmkeeper.services.notices import Notices
 from swarmkeeper.services.recovery import Recovery
 from swarmkeeper.services.registrar import Registrar
 from swarmkeeper.services.sentry import Sentry
@@ -85,6 +86,7 @@ def _drainer(parts: EngineComposition) -> Drainer:
         clock=parts.clock,
         mover=mover,
         evictor=Evictor(store=parts.store, engines=parts.engines, mover=mover),
+        notices=Notices(fleet_name=parts.fleet_name, store=parts.store, events=parts.events, clock=parts.clock),
         drain_limits_s={name: plan.drain_limit_s for name, plan in parts.plans.items()},
     )
 

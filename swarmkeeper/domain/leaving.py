@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from swarmkeeper.domain.membership import LeaveCause
-from swarmkeeper.domain.model import Container, Node
+from swarmkeeper.domain.model import Container, ContainerState, Node
 
 RANK: Sequence[LeaveCause] = (
     LeaveCause.SCALE_IN,
@@ -18,11 +18,27 @@ RANK: Sequence[LeaveCause] = (
 )
 """From wishes, which may be taken back, to what happens whatever we do."""
 INEVITABLE = frozenset({LeaveCause.SPOT_INTERRUPTION, LeaveCause.GROUP})
+ENDING = INEVITABLE | {LeaveCause.IMAGE_UPDATE, LeaveCause.LIFETIME}
+"""After the drain's limit the node ends whatever it holds; with other causes it serves on."""
 
 
 def outranks(cause: LeaveCause, node: Node) -> bool:
     """Whether the cause replaces what the node leaves for by now."""
     return node.leaving is None or RANK.index(cause) > RANK.index(node.leaving.cause)
+
+
+def ends_at_the_limit(node: Node) -> bool:
+    """Whether what its drain's limit finds there is taken off, rather than the drain given up."""
+    return node.leaving is not None and (node.leaving.by is not None or node.leaving.cause in ENDING)
+
+
+def owed_a_word(node: Node, containers: Iterable[Container]) -> tuple[Container, ...]:
+    """The node's own containers that can't be moved: only their owners can save what they hold."""
+    return tuple(
+        each
+        for each in containers
+        if each.node == node.id and not each.request.movable and each.state is not ContainerState.REMOVING
+    )
 
 
 def is_for_size(node: Node) -> bool:

@@ -111,6 +111,14 @@ class SentCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """What a node's leaving has its containers' owners told: claimed by a call until then, or (None) told."""
+
+    event: str
+    claimed_until: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Leaving:
     """That a node is to leave, since when and why; `by` is when its instance ends whatever we do."""
 
@@ -119,6 +127,7 @@ class Leaving:
     by: float | None = None
     note: str = ""
     """Who asked for it, or what told us."""
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

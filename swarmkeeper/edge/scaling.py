@@ -18,7 +18,10 @@ from swarmkeeper.edge.settings_scaling import ArrivalHeadroomSettings, PoolScali
 def policies(settings: Settings) -> Mapping[PoolName, Policy]:
     """Each pool of workers' policy, without the machine image that its new nodes get: that changes meanwhile."""
     workers = settings.pools_of(Role.WORKER)
-    return {PoolName(name): policy_of(settings, settings.scaling_of(name)) for name in workers}
+    return {
+        PoolName(name): replace(policy_of(settings, settings.scaling_of(name)), max_lifetime_s=pool.max_lifetime)
+        for name, pool in workers.items()
+    }
 
 
 def dry_run_pools(settings: Settings) -> frozenset[PoolName]:

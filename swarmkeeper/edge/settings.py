@@ -113,6 +113,8 @@ class PoolSettings(Strict):
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
     system_reserve: Amount = Amount()
     drain_limit: Annotated[Seconds, Field(ge=60, lt=HOOK_CEILING_S)] = 1800
+    max_lifetime: Annotated[Seconds, Field(ge=86_400, le=365 * 86_400)] | None = None
+    """The age at which a node is replaced whatever it holds; Auto Scaling's own bounds."""
     launch_limit: Annotated[Seconds, Field(ge=30, le=7200)] = 600
     failure_grace: Grace = 60
     """How long a node must have been down in the Swarm and silent before it is declared lost."""

@@ -47,6 +47,8 @@ def pool_limits(pool: PoolSettings) -> Iterator[Problem]:
         yield from _manager_count(pool)
         if pool.purchase == "spot":
             yield Problem(("purchase",), "spot: a manager that AWS takes back may cost the Swarm its quorum")
+        if pool.max_lifetime is not None:
+            yield Problem(("max_lifetime",), "managers are not replaced by age: that is their quorum's matter")
         if pool.scaling.model_fields_set:
             yield Problem(("scaling",), "managers are not sized by demand")
     if len({architecture(kind) for kind in pool.instance_types}) > 1:

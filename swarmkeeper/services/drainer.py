@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
-from swarmkeeper.domain.leaving import by_importance, is_for_size
-from swarmkeeper.domain.membership import Step
+from swarmkeeper.domain.leaving import by_importance, ends_at_the_limit, is_for_size
+from swarmkeeper.domain.membership import NodeState, Step
 from swarmkeeper.domain.model import Container, Node, NodeId, PoolName, Role
 from swarmkeeper.domain.quorum import why_not_go
 from swarmkeeper.errors import Unavailable, UnsafeAction
@@ -24,6 +25,7 @@ from swarmkeeper.services.demoting import Demoter
 from swarmkeeper.services.eviction import Evictor
 from swarmkeeper.services.managers import Managers, votes_in
 from swarmkeeper.services.mover import Move, Mover
+from swarmkeeper.services.notices import Notices
 from swarmkeeper.services.sending import COMMAND_TRIES, Sender
 from swarmkeeper.services.transitions import stepped
 
@@ -34,6 +36,8 @@ TOMBSTONE_S = 7 * 24 * 3600.0
 MOVES_A_STEP = 2
 """Each may take 10 s to stop, and the function ends after less than a minute."""
 HAS_A_VOTE = "a manager that is to leave"
+MOVES_AT_ONCE = 8
+"""Side by side off a node whose instance ends in two minutes, since each may take 10 s to stop."""
 LEAVE_LIMIT_S = 120.0
 """A leave command that has not ended by then is given up: the instance is about to end anyway."""
 
@@ -52,6 +56,7 @@ class Drainer:
         clock: Clock,
         mover: Mover,
         evictor: Evictor,
+        notices: Notices,
         drain_limits_s: Mapping[PoolName, float],
     ) -> None:
         self._store = store
@@ -64,6 +69,7 @@ class Drainer:
         self._clock = clock
         self._mover = mover
         self._evictor = evictor
+        self._notices = notices
         self._drain_limits_s = drain_limits_s
 
     def drain(self, node: Node) -> tuple[Node, tuple[Move, ...], bool]:
@@ -73,6 +79,9 @@ class Drainer:
         may take its time to stop and the function's own time ends; and where little time is left each room counts.
         """
         self._keep_alive(node)
+        node = self._notices.of_wait(
+            node, self._store.containers_on(node.id), until=self._deadline(node), ends=_must_end(node)
+        )
         moves, left = self._move_some(node)
         if left:
             return node, moves, True
@@ -81,6 +90,7 @@ class Drainer:
             return node, moves, _must_end_soon(node)
         if remaining and not _must_end(node):
             return self._give_up(node, remaining), moves, False
+        node = self._notices.of_loss(node, remaining)
         self._evictor.take_off(node)
         if node.role is Role.MANAGER:
             node, soon = self._step_down(node)
@@ -91,11 +101,18 @@ class Drainer:
         """Try the movable containers in turn until a few were moved; what can't move costs little time."""
         moves: list[Move] = []
         held = [each for each in self._store.containers_on(node.id) if each.request.movable and each.node == node.id]
-        for container in by_importance(held):
-            if sum(move.moved for move in moves) == MOVES_A_STEP:
+        ordered, at_once = by_importance(held), MOVES_AT_ONCE if _must_end_soon(node) else 1
+        for begin in range(0, len(ordered), at_once):
+            if sum(move.moved for move in moves) >= MOVES_A_STEP:
                 return tuple(moves), True
-            moves.append(self._mover.move(container, node))
+            moves += self._move_side_by_side(ordered[begin : begin + at_once], node)
         return tuple(moves), False
+
+    def _move_side_by_side(self, containers: Sequence[Container], node: Node) -> list[Move]:
+        if len(containers) == 1:
+            return [self._mover.move(containers[0], node)]
+        with ThreadPoolExecutor(len(containers)) as threads:
+            return list(threads.map(lambda container: self._mover.move(container, node), containers))
 
     def settle_moves(self, node: Node) -> None:
         """Undo the moves off a node that isn't drained any more. Raises Unavailable to be retried."""
@@ -231,7 +248,7 @@ class Drainer:
 
 def _must_end(node: Node) -> bool:
     """Whether what stands there at the drain's limit is taken off, rather than the drain given up."""
-    return is_ending(node) or _must_end_soon(node)
+    return is_ending(node) or ends_at_the_limit(node)
 
 
 def _must_end_soon(node: Node) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from threading import Lock
 
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import Container, ContainerState, Node
@@ -42,6 +43,8 @@ class Mover:
         self._puller = puller
         self._clock = clock
         self._view = view
+        self._choosing = Lock()
+        """The view is one thread's at a time; what takes long, engines' stops and starts, goes side by side."""
 
     def move(self, container: Container, source: Node) -> Move:
         """Move a RUNNING container off `source`, or go on with a move that was cut off; obstacles are told.
@@ -88,15 +91,23 @@ class Mover:
 
     def _begin(self, container: Container, source: Node) -> Move:
         """Choose a target, hold its room, make the copy; without a copy nothing has happened and the room is free."""
+        with self._choosing:
+            chosen = self._choose(container, source)
+        if isinstance(chosen, Move):
+            return chosen
+        held, target = chosen
+        with self._leased(held):
+            return self._copy(held, source, target)
+
+    def _choose(self, container: Container, source: Node) -> tuple[Container, Node] | Move:
+        """The container with room held on its target, and that; or why none has it."""
         wish = wish_of(container.request, self._view.options, frozenset({source.id}))
         self._view.refresh(content=asks_of_content(wish), max_age_s=0)
         candidate = self._view.candidate(wish, seed=0)
         if candidate is None:
             return Move(container.name, moved=False, detail=self._view.refusals(wish))
         target, seen = candidate.node, candidate.revision if asks_of_content(wish) else None
-        held = self._hold(container, target, limit_for(container.request, target, revision=seen))
-        with self._leased(held):
-            return self._copy(held, source, target)
+        return self._hold(container, target, limit_for(container.request, target, revision=seen)), target
 
     def _copy(self, container: Container, source: Node, target: Node) -> Move:
         try:

@@ -18,6 +18,7 @@ from swarmkeeper.ports import Clock, Event, Events, Fleet, Routes, StateStore
 from swarmkeeper.services.drainer import Drainer, is_ending
 from swarmkeeper.services.health import HEALTHY
 from swarmkeeper.services.inventory import HAS_ENDED, Inventory
+from swarmkeeper.services.notices import is_told
 from swarmkeeper.services.progress import Progress
 from swarmkeeper.services.sentry import Sentry
 from swarmkeeper.services.transitions import stepped
@@ -81,7 +82,8 @@ class Recovery:
         held = self._store.containers_on(node.id)
         self._drainer.remove_from_swarm(node)
         reason = node.reason or "its instance is gone"
-        lost = [{**_facts(each), "node": node.id, "reason": reason} for each in kept_for_return(node, held)]
+        kept = () if is_told(node, Event.CONTAINER_LOST) else kept_for_return(node, held)
+        lost = [{**_facts(each), "node": node.id, "reason": reason} for each in kept]
         self._publish(Event.CONTAINER_LOST, lost)
         buried = self._drainer.bury(node, reason)
         if held:

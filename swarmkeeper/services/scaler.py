@@ -14,6 +14,7 @@ from swarmkeeper.domain.scaling.guards import TERMINATE
 from swarmkeeper.domain.scaling.memory import after_decision, after_failed_launch, is_news
 from swarmkeeper.domain.scaling.policy import Policy
 from swarmkeeper.domain.scaling.snapshot import FleetSnapshot, PoolSnapshot
+from swarmkeeper.domain.scaling.victims import is_overdue
 from swarmkeeper.errors import Conflict, NodeChanged
 from swarmkeeper.ports import Alarms, Clock, DecisionLog, Event, Events, Fleet, StateStore
 from swarmkeeper.services.known_contents import KnownContents
@@ -175,13 +176,17 @@ class Scaler:
             self._change(by_id[node_id], Step.UNDRAIN, "demand returned", leaving=None)
         if decision.desired != seen.group_desired and not decision.victims:
             self._fleet.set_desired(seen.pool.group, decision.desired)
-        drained = [node_id for node_id in decision.victims if self._drain(by_id[node_id])]
+        policy = self._policies[seen.name]
+        drained = [node_id for node_id in decision.victims if self._drain(by_id[node_id], policy)]
         if drained:
             self._publish_draining(drained)
 
-    def _drain(self, node: Node) -> bool:
-        leaving = Leaving(LeaveCause.SCALE_IN, since=self._clock.now(), note="scale-in")
-        return self._change(node, Step.DRAIN, "scale-in", leaving=leaving)
+    def _drain(self, node: Node, policy: Policy) -> bool:
+        now = self._clock.now()
+        leaving = Leaving(LeaveCause.SCALE_IN, since=now, note="scale-in")
+        if is_overdue(node, policy, now):
+            leaving = Leaving(LeaveCause.LIFETIME, since=now, note="older than its pool's max_lifetime")
+        return self._change(node, Step.DRAIN, leaving.note, leaving=leaving)
 
     def _change(self, node: Node, step: Step, reason: str, *, leaving: Leaving | None) -> bool:
         """Take the step with the node; False when it changed since we looked (the recheck looks again)."""

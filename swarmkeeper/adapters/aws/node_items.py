@@ -17,7 +17,7 @@ from swarmkeeper.adapters.aws.items import (
     text,
 )
 from swarmkeeper.domain.membership import LeaveCause, NodeState
-from swarmkeeper.domain.model import Hook, Leaving, Node, NodeId, PoolName, Resources, Role, SentCommand
+from swarmkeeper.domain.model import Hook, Leaving, Node, NodeId, Notice, PoolName, Resources, Role, SentCommand
 from swarmkeeper.ports import NodeChange
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ def _leaving_value(leaving: Leaving | None) -> AttributeValueTypeDef:
             "since": number(leaving.since),
             "by": optional_number(leaving.by),
             "note": text(leaving.note),
+            "notices": {"M": {each.event: optional_number(each.claimed_until) for each in leaving.notices}},
         }
     }
 
@@ -138,7 +139,14 @@ def _leaving_in(value: AttributeValueTypeDef) -> Leaving | None:
     if "M" not in value:
         return None
     held = value["M"]
-    return Leaving(LeaveCause(held["cause"]["S"]), float(held["since"]["N"]), _number_in(held, "by"), held["note"]["S"])
+    told = held["notices"]["M"] if "notices" in held else {}
+    return Leaving(
+        LeaveCause(held["cause"]["S"]),
+        since=float(held["since"]["N"]),
+        by=_number_in(held, "by"),
+        note=held["note"]["S"],
+        notices=tuple(Notice(event, _number_in(told, event)) for event in sorted(told)),
+    )
 
 
 def _hook_value(hook: Hook | None) -> AttributeValueTypeDef:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
+from swarmkeeper.domain.leaving import ends_at_the_limit
 from swarmkeeper.domain.membership import JOINING_STATES, NodeState
-from swarmkeeper.domain.model import Node, NodeId, Pool, PoolName, Request, Resources, Role
+from swarmkeeper.domain.model import Container, Node, NodeId, Pool, PoolName, Request, Resources, Role
 from swarmkeeper.domain.placement.facts import NodeFacts
 from swarmkeeper.domain.placement.options import PlacementOptions
-from swarmkeeper.domain.scaling.demand import as_joined
-from swarmkeeper.domain.scaling.movable import movable_requests
+from swarmkeeper.domain.scaling.demand import as_joined, refusal
+from swarmkeeper.domain.scaling.movable import all_requests, movable_requests
 from swarmkeeper.domain.scaling.packing import in_packing_order
 from swarmkeeper.domain.scaling.policy import Policy
 from swarmkeeper.domain.scaling.room import Room
@@ -22,7 +23,8 @@ from swarmkeeper.domain.scaling.spare import Spare
 class FleetSeen:
     """A snapshot, ordered and counted. `idle` pools only decide: they sell nothing, take nothing back, lose nothing.
 
-    `displaced` is what each draining node hands on, as long as it drains.
+    `displaced` is what each draining node hands on, as long as it drains: also what can't be moved where the node ends
+    whatever it holds, so that room for it is there by then.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class FleetSeen:
         self.scale = largest(seen.pool for seen in snapshot.pools)
         self.pending = in_packing_order(snapshot.pending, self.scale)
         self.displaced: Mapping[NodeId, tuple[Request, ...]] = {
-            node.id: movable_requests(snapshot.containers_on(node.id))
+            node.id: self.handed_on(node, snapshot.containers_on(node.id), with_all=ends_at_the_limit(node))
             for node in self.nodes
             if node.state is NodeState.DRAINING
         }
@@ -58,6 +60,16 @@ class FleetSeen:
     def workers(self) -> dict[PoolName, PoolNodes]:
         """The pools that hold containers."""
         return {name: pool for name, pool in self.pools.items() if pool.seen.pool.role is Role.WORKER}
+
+    def handed_on(self, node: Node, containers: Sequence[Container], *, with_all: bool) -> tuple[Request, ...]:
+        """What the node's end makes others hold: the movable ones, or all but what no new node could hold either."""
+        if not with_all:
+            return movable_requests(containers)
+        here = [each for each in containers if each.node == node.id and each.moving_to is None]
+        return tuple(request for request in all_requests(here) if self._fits_a_new_node(request))
+
+    def _fits_a_new_node(self, request: Request) -> bool:
+        return any(refusal(request, pool.seen.pool, self.options) is None for pool in self.workers.values())
 
     def moving(self) -> list[Request]:
         """All that draining nodes hand on, in packing order."""

@@ -28,6 +28,21 @@ def is_movable(container: Container) -> bool:
     return container.request.movable and container.state is ContainerState.RUNNING and container.moving_to is None
 
 
+def is_settled(node: Node, containers: Sequence[Container]) -> bool:
+    """Whether all of the node's containers are known, and none of them is just being created or moved."""
+    return len(containers) == node.containers and all(map(_stands, containers))
+
+
+def all_requests(containers: Sequence[Container]) -> tuple[Request, ...]:
+    """What needs room elsewhere when these containers' node ends, whatever of them can be moved."""
+    return tuple(each.request for each in containers if each.state is not ContainerState.REMOVING)
+
+
+def _stands(container: Container) -> bool:
+    is_going = container.state is ContainerState.REMOVING
+    return is_going or (container.state is ContainerState.RUNNING and container.moving_to is None)
+
+
 def movable_requests(containers: Sequence[Container]) -> tuple[Request, ...]:
     """What needs room elsewhere when these containers' node is drained."""
     return tuple(container.request for container in containers if is_movable(container))

@@ -42,7 +42,9 @@ class Policy:
     consolidation: Consolidation | None = None
     """Whether nodes that are not under-used are emptied together too; None for never."""
     max_node_age_s: float | None = None
-    """Nodes older than this are replaced; None for never."""
+    """Nodes older than this are replaced once all they hold can be moved; None for never."""
+    max_lifetime_s: float | None = None
+    """Nodes older than this are replaced whatever they hold; None for never."""
     image_id: str | None = None
     """The machine image that nodes shall have; those of another are replaced. None when any will do."""
     arrival_headroom: ArrivalHeadroom | None = None

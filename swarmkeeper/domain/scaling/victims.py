@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from swarmkeeper.domain.membership import LeaveCause
 from swarmkeeper.domain.model import Node, NodeId, PoolName
 from swarmkeeper.domain.scaling.demand import as_joined
 from swarmkeeper.domain.scaling.fleet import FleetSeen
 from swarmkeeper.domain.scaling.floors import deciding_ceiling, deciding_floor
-from swarmkeeper.domain.scaling.movable import is_emptiable, is_empty, movable_requests
+from swarmkeeper.domain.scaling.movable import is_emptiable, is_empty, is_settled
 from swarmkeeper.domain.scaling.packing import in_packing_order
 from swarmkeeper.domain.scaling.policy import Policy, reserved_share
 from swarmkeeper.domain.scaling.snapshot import PoolNodes
@@ -42,8 +43,9 @@ def removable(fleet: FleetSeen, shrinking: Iterable[PoolName]) -> Mapping[PoolNa
 
     An empty node may go whenever the others stay below `reserved_high`, at their floor and keep the headroom; an
     outdated one when its containers can all be moved and the same code that places finds them room on the nodes
-    that remain; any other with containers likewise, but only while the pool's share is below `reserved_low`, a metric
-    says that fewer nodes would do, or consolidation gains enough. Protected nodes stay.
+    that remain; one past its lifetime whatever it holds, when all of that finds room; any other with containers
+    likewise, but only while the pool's share is below `reserved_low`, a metric says that fewer nodes would do, or
+    consolidation gains enough. Protected nodes stay.
     """
     names = tuple(shrinking)
     return _Removing(fleet, names).found() if names else {}
@@ -70,7 +72,7 @@ class _Removing:
     def found(self) -> Mapping[PoolName, Removable]:
         if not self._room.place(self._fleet.moving())[1]:
             self._place_pending()
-            for step in (self._let_outdated_go, self._let_empty_go, self._let_under_used_go):
+            for step in (self._let_outdated_go, self._let_overdue_go, self._let_empty_go, self._let_under_used_go):
                 for pool in self._pools.values():
                     step(pool)
         return self._found
@@ -92,6 +94,20 @@ class _Removing:
                 (found.empty if self._is_empty(node) else found.outdated).append(node.id)
             else:
                 found.replacing.append(node.id)
+
+    def _let_overdue_go(self, pool: PoolNodes) -> None:
+        """One node past its lifetime at a time goes with what can't be moved, once others have room for all of it."""
+        found = self._found[pool.seen.name]
+        ours = [node for node in self._candidates(pool) if node.id not in (*found.nodes, *found.replacing)]
+        overdue = [node for node in ours if is_overdue(node, self._policy(pool), self._fleet.now)]
+        settled = [node for node in overdue if is_settled(node, self._fleet.snapshot.containers_on(node.id))]
+        if not settled or any(map(_leaves_for_its_age, pool.all)) or self._drains_left(pool) <= len(found.outdated):
+            return
+        node = min(settled, key=_oldest)
+        if self._goes(pool, node, in_service=pool.seen.group_min, with_all=True):
+            found.outdated.append(node.id)
+        else:
+            found.replacing.append(node.id)
 
     def _let_empty_go(self, pool: PoolNodes) -> None:
         found = self._found[pool.seen.name]
@@ -128,13 +144,13 @@ class _Removing:
         of_one, least = pool.seen.pool.price_per_hour or 1.0, policy.consolidation.min_gain
         return TRIES, lambda nodes: nodes > 0 and nodes * of_one >= least
 
-    def _goes(self, pool: PoolNodes, node: Node, *, in_service: int = 0) -> bool:
-        """Close the node and put its containers elsewhere, unless that must not be."""
+    def _goes(self, pool: PoolNodes, node: Node, *, in_service: int = 0, with_all: bool = False) -> bool:
+        """Close the node and put its containers elsewhere, or those that can be moved, unless that must not be."""
         if self._room.nodes[node.id].containers != node.containers:  # it would take in what an earlier one gives up
             return False
         mark = self._room.mark()
         self._room.close(node.id)
-        moved = movable_requests(self._fleet.snapshot.containers_on(node.id))
+        moved = self._fleet.handed_on(node, self._fleet.snapshot.containers_on(node.id), with_all=with_all)
         taken, left = self._room.place(in_packing_order(moved, self._fleet.scale))
         touched = {pool.seen.name, *(self._room.nodes[target].pool for target in taken.values())}
         if not left and self._stays(pool, in_service) and all(self._is_enough(name) for name in touched):
@@ -179,9 +195,20 @@ def is_outdated(node: Node, policy: Policy, now: float) -> bool:
 
     An image that isn't known is taken for the right one.
     """
+    if is_overdue(node, policy, now):
+        return True
     if policy.max_node_age_s is not None and now - node.created_at > policy.max_node_age_s:
         return True
     return policy.image_id is not None and node.image_id not in ("", policy.image_id)
+
+
+def is_overdue(node: Node, policy: Policy, now: float) -> bool:
+    """Whether the node has reached the age at which it goes whatever it holds."""
+    return policy.max_lifetime_s is not None and now - node.created_at > policy.max_lifetime_s
+
+
+def _leaves_for_its_age(node: Node) -> bool:
+    return node.leaving is not None and node.leaving.cause is LeaveCause.LIFETIME
 
 
 def _oldest(node: Node) -> tuple[float, str]:

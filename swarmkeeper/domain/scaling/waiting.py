@@ -38,8 +38,8 @@ def look_again_at(fleet: FleetSeen, pool: PoolNodes) -> float | None:
     times = []
     if policy.arrival_headroom is not None and any(not node.containers for node in pool.ready):
         times.append(now + policy.limits.recheck_s)  # what is remembered of arrivals decays
-    if policy.max_node_age_s is not None:
-        expiries = [node.created_at + policy.max_node_age_s for node in pool.ready]
+    for age_s in (policy.max_node_age_s, policy.max_lifetime_s):
+        expiries = [] if age_s is None else [node.created_at + age_s for node in pool.ready]
         times += [at if at > now else now + policy.limits.recheck_s for at in expiries]
     if policy.image_id is not None:
         times.append(now + IMAGE_RECHECK_S)

@@ -153,6 +153,11 @@ def test_a_wrong_scaling_part_is_refused_with_line_and_field(tmp_path: Path, sca
     assert any(expected in line for line in caught.value.lines), caught.value.lines
 
 
+def test_a_pool_gives_its_nodes_a_lifetime_of_its_own(tmp_path: Path) -> None:
+    found = policies(loaded(tmp_path, big="max_lifetime: 48h"))
+    assert found[PoolName("big")].max_lifetime_s == 172_800.0
+
+
 @pytest.mark.parametrize(
     ("big", "managers", "expected"),
     [
@@ -162,6 +167,8 @@ def test_a_wrong_scaling_part_is_refused_with_line_and_field(tmp_path: Path, sca
         pytest.param("purchase: reserved", "", ":11: pools.big.purchase:", id="a way to buy that there is not"),
         pytest.param("scaling: {}", "scaling: {dry_run: true}", ":4: pools.managers.scaling: managers are not sized", id="scaling of managers"),
         pytest.param("scaling: {}", "purchase: spot", ":4: pools.managers.purchase: spot: a manager", id="managers on spot"),
+        pytest.param("scaling: {}", "max_lifetime: 48h", ":4: pools.managers.max_lifetime: managers are not", id="managers that age"),
+        pytest.param("max_lifetime: 12h", "", ":11: pools.big.max_lifetime:", id="less than a day to live"),
     ],
 )  # fmt: skip
 def test_a_pools_wrong_scaling_part_is_refused_at_the_pool(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Barrier
 
 import pytest
 
 from swarmkeeper.domain.leaving import by_importance
 from swarmkeeper.domain.membership import LeaveCause, NodeState
-from swarmkeeper.domain.model import Container, ContainerState, NodeId
+from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Node, NodeId
 from swarmkeeper.errors import Conflict
 from swarmkeeper.ports import Event
 from tests.fakes import a_request
@@ -132,6 +133,23 @@ def test_an_interrupted_node_waits_for_unmovable_containers_until_ec2_ends_it_an
     world.registrar.advance(OLD)
     assert world.container("web-1").state is ContainerState.PENDING
     assert world.fleet.terminated == [OLD]
+
+
+def test_an_interrupted_nodes_containers_move_side_by_side(world: World) -> None:
+    names = [f"web-{number}" for number in range(4)]
+    for name in names:
+        world.placer.create(a_request(name, movable=True))
+    world.with_worker(NEW)
+    all_stop = Barrier(len(names), timeout=10)
+    stop = world.engines.stop
+
+    def stop_together(node: Node, name: ContainerName, *, network: str) -> None:
+        all_stop.wait()  # broken, unless all of them are being stopped at this moment
+        stop(node, name, network=network)
+
+    world.engines.stop = stop_together  # type: ignore[method-assign]  # holds on
+    interrupt(world)
+    assert [world.engines.running(name) for name in names] == [[NEW]] * 4
 
 
 def test_a_rebalance_recommendation_that_comes_to_nothing_ends_with_the_drains_limit(world: World) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from swarmkeeper.adapters.memory.decisions import MemoryDecisions
-from swarmkeeper.domain.membership import NodeState
+from swarmkeeper.domain.membership import LeaveCause, NodeState
 from swarmkeeper.domain.model import Node, Pool, PoolName
 from swarmkeeper.domain.scaling.arrivals import ArrivalHeadroom
 from swarmkeeper.domain.scaling.decision import Direction
@@ -91,6 +91,22 @@ def desired(world: World) -> int:
 def fill(world: World, count: int) -> None:
     for number in range(count):
         world.placer.create(a_request(f"web-{number}"))
+
+
+def test_a_node_past_its_lifetime_leaves_for_good(world: World) -> None:
+    for node_id, age_s in (("i-0a", 86_401), ("i-0b", 0)):
+        world.with_worker(node_id)
+        world.store.save_node(replace(world.node(node_id), created_at=world.clock.now() - age_s))
+    world.fleet.set_desired("demo-workers", 2)
+    scaler = a_scaler(world, policies=dict.fromkeys(world.plans, replace(POLICY, max_lifetime_s=86_400.0)))
+    (decision,) = scaler.decide("schedule")
+    assert decision.victims == ("i-0a",)
+    leaving = world.node("i-0a").leaving
+    assert leaving is not None
+    assert (leaving.cause, world.node("i-0a").reason) == (
+        LeaveCause.LIFETIME,
+        "older than its pool's max_lifetime",
+    )
 
 
 def test_what_waits_buys_exactly_the_nodes_that_hold_it(world: World, scaler: Scaler) -> None:

@@ -37,6 +37,7 @@ from swarmkeeper.services.lifetimes import Lifetimes
 from swarmkeeper.services.managers import Managers
 from swarmkeeper.services.mover import Mover
 from swarmkeeper.services.needs import CapacityNeeds
+from swarmkeeper.services.notices import Notices
 from swarmkeeper.services.pending import PendingQueue
 from swarmkeeper.services.placer import Placer
 from swarmkeeper.services.pulls import Puller
@@ -236,8 +237,13 @@ class World:
             clock=self.clock,
             mover=self.mover,
             evictor=Evictor(store=self.store, engines=self.engines, mover=self.mover),
+            notices=self.notices,
             drain_limits_s={PoolName("workers"): DRAIN_LIMIT_S},
         )
+
+    @property
+    def notices(self) -> Notices:
+        return Notices(fleet_name=FLEET, store=self.store, events=self.events, clock=self.clock)
 
     @property
     def mover(self) -> Mover:

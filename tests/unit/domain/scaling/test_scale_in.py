@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import Container, Node, Resources
+from swarmkeeper.domain.membership import LeaveCause, NodeState
+from swarmkeeper.domain.model import Container, ContainerState, Leaving, Node, Resources
 from swarmkeeper.domain.scaling.arrivals import ArrivalHeadroom, ArrivalPeak
 from swarmkeeper.domain.scaling.decision import Direction, ScalingDecision, decide_fleet
 from swarmkeeper.domain.scaling.floors import Ceiling, Floor
@@ -200,6 +200,73 @@ def test_an_outdated_node_with_something_unmovable_waits() -> None:
     assert decide(snapshot, AGEING).direction is Direction.NONE
 
 
+# Nodes past their lifetime.
+
+MORTAL = replace(POLICY, max_lifetime_s=NOW - 500)
+
+
+def old_and_held(*others: Node, containers: Sequence[Container] = (), **changes: object) -> FleetSnapshot:
+    """A node past its lifetime that holds one CPU that can't be moved."""
+    held = [a_container("a", on="i-0a", cpus=1), *containers]
+    return a_snapshot(a_node("i-0a", created_at=OLD), *others, containers=held, **changes)  # type: ignore[arg-type]  # as a_snapshot takes
+
+
+def test_a_node_past_its_lifetime_goes_whatever_it_holds_once_that_fits_elsewhere() -> None:
+    other = a_node("i-0b", created_at=YOUNG)
+    assert decide(old_and_held(other, containers=[a_container("b", on="i-0b", cpus=0.5)]), MORTAL).victims == ("i-0a",)
+
+
+def test_its_replacement_is_bought_first() -> None:
+    other = a_node("i-0b", created_at=YOUNG)
+    decision = decide(old_and_held(other, containers=[a_container("b", on="i-0b", cpus=1.5)]), MORTAL)
+    assert (decision.desired, decision.victims, decision.inputs["bought_for"]) == (3, (), {"replacement": 1})
+
+
+def test_at_max_without_room_it_stays() -> None:
+    other = a_node("i-0b", created_at=YOUNG)
+    decision = decide(old_and_held(other, containers=[a_container("b", on="i-0b", cpus=1.5)], high=2), MORTAL)
+    assert (decision.desired, decision.victims) == (2, ())
+
+
+def test_it_never_goes_while_something_waits_that_it_could_hold() -> None:
+    decision = decide(old_and_held(a_node("i-0b", created_at=YOUNG), pending=[a_request("new", cpus=0.5)]), MORTAL)
+    assert (decision.victims, decision.capped_by) == ((), Guard.PENDING)
+
+
+def leaving_for_its_age(node: Node) -> Node:
+    return replace(node, state=NodeState.DRAINING, leaving=Leaving(LeaveCause.LIFETIME, since=NOW))
+
+
+def test_they_go_one_after_the_other() -> None:
+    going = leaving_for_its_age(a_node("i-0z", created_at=OLD))
+    containers = [a_container("z", on="i-0z", cpus=0.1), a_container("b", on="i-0b", cpus=0.1)]
+    decision = decide(old_and_held(a_node("i-0b", created_at=YOUNG), going, containers=containers), MORTAL)
+    assert decision.victims == ()
+
+
+def test_its_replacement_is_kept_until_it_has_gone() -> None:
+    nodes = [leaving_for_its_age(a_node("i-0a", created_at=OLD)), a_node("i-0b", created_at=NOW - 1)]
+    assert decide(a_snapshot(*nodes, containers=[a_container("a", on="i-0a")], low=0), MORTAL).victims == ()
+
+
+def test_what_no_new_node_could_hold_keeps_none() -> None:
+    bound = a_container("a", on="i-0a", constraints=("node==i-0a",))
+    containers = [bound, a_container("b", on="i-0b", cpus=1.7)]
+    snapshot = a_snapshot(a_node("i-0a", created_at=OLD), a_node("i-0b", created_at=YOUNG), containers=containers)
+    assert decide(snapshot, MORTAL).victims == ("i-0a",)
+
+
+def test_a_node_that_just_takes_something_in_is_not_yet_chosen() -> None:
+    coming = a_container("b", on="i-0a", state=ContainerState.RESERVED)
+    decision = decide(old_and_held(a_node("i-0b", created_at=YOUNG), containers=[coming], low=2), MORTAL)
+    assert (decision.victims, decision.direction) == ((), Direction.NONE)
+
+
+def test_protection_outlasts_a_lifetime() -> None:
+    snapshot = old_and_held(a_node("i-0b", created_at=YOUNG), protected=["i-0a"], low=2)
+    assert decide(snapshot, MORTAL).victims == ()
+
+
 # Consolidation.
 
 
@@ -253,6 +320,7 @@ def test_nodes_with_no_capacity_are_no_obstacle() -> None:
     [
         pytest.param(POLICY, None, id="nothing changes by itself"),
         pytest.param(replace(POLICY, max_node_age_s=NOW), YOUNG + NOW, id="when a node expires"),
+        pytest.param(replace(POLICY, max_lifetime_s=NOW), YOUNG + NOW, id="when a node has lived long enough"),
         pytest.param(replace(POLICY, image_id="ami-1"), NOW + 3600, id="an image may change"),
         pytest.param(
             replace(POLICY, arrival_headroom=ArrivalHeadroom(percent=100)), NOW + 60, id="remembered arrivals decay"
