@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from swarmkeeper.domain.leaving import by_importance, ends_at_the_limit, is_for_size
-from swarmkeeper.domain.membership import NodeState, Step
+from swarmkeeper.domain.membership import Step
 from swarmkeeper.domain.model import Container, Node, NodeId, PoolName, Role
 from swarmkeeper.domain.quorum import why_not_go
 from swarmkeeper.errors import Unavailable, UnsafeAction
