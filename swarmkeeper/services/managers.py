@@ -8,7 +8,7 @@ from typing import TypeVar
 from swarmkeeper.domain.losses import IN_SERVICE
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import Node, NodeId, Role
-from swarmkeeper.domain.quorum import Votes
+from swarmkeeper.domain.quorum import Votes, majority
 from swarmkeeper.errors import Declined, NoLeader, NoManager, Unavailable
 from swarmkeeper.ports import StateStore, Swarm, SwarmNode
 
@@ -66,14 +66,15 @@ class Managers:
     def why_leaderless(self) -> str:
         """Why nothing can be attached to an overlay now; "" when a leader is there."""
         try:
-            self.ask(self._swarm.managers)
+            votes = self.votes()
         except NoLeader:
             return "the Swarm has no leader"
         except NoManager:
             return "no manager of the Swarm answers"
         except Declined as error:
             return f"the Swarm's managers are in trouble: {error}"
-        return ""
+        # A leader that has lost the others takes some seconds to notice that it is none.
+        return "" if sum(votes.values()) >= majority(len(votes)) else "too few of the Swarm's managers can be reached"
 
     def _precedence(self, node: Node) -> tuple[bool, bool, bool, NodeId]:
         return (node.id != self._answered, node.suspected_at is not None, node.state is not NodeState.READY, node.id)

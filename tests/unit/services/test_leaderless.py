@@ -36,6 +36,12 @@ def test_a_create_that_an_engine_declines_waits_with_the_reason_and_no_other_eng
     assert all(not world.engines.on(node_id).containers for node_id in NODES)
 
 
+def test_a_leader_that_has_not_noticed_yet_that_the_others_are_gone_is_none(world: World) -> None:
+    listed = tuple(world.swarm.listed.values())
+    world.swarm.managers = lambda manager: listed  # type: ignore[method-assign]  # what it answers at that moment
+    assert world.managers.why_leaderless() == "too few of the Swarm's managers can be reached"
+
+
 def test_the_next_create_waits_at_once(world: World) -> None:
     world.engines.fail("start", REFUSED, times=9)
     placer = world.placer
