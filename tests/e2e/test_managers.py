@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from local.engines import RealEngines
 from local.machines.simulated import SimulatedMachines
 from local.starter import project_root
+from swarmkeeper.cli.demo.probe import Route, SilenceMeter, wait_for_answers
 from swarmkeeper.cli.fleet import ContainerView
 from tests.e2e.conftest import MakeWorld
 from tests.e2e.test_lost_nodes import copies
@@ -18,6 +21,7 @@ ENGINES = [
     pytest.param("simulated", marks=pytest.mark.loop),
     pytest.param("real", marks=pytest.mark.e2e),
 ]
+LONGEST_SILENCE_S = 3.0
 ONE, THREE = "min: 1\n    max: 1\n", "min: 3\n    max: 3\n    failure_grace: 10s\n"
 
 
@@ -143,6 +147,11 @@ def test_two_managers_lost_at_once_make_creates_wait_until_a_new_cluster_is_forc
     assert world.request("web-0")["status"] in (201, 202)
     world.wait("that a container runs", lambda: runs(world, "web-0"), limit_s=90)
     survivor, *dead = first
+    with watched(world, "web-0"):
+        lose_two_and_recover(world, survivor, dead)
+
+
+def lose_two_and_recover(world: World, survivor: str, dead: list[str]) -> None:
     for node_id in dead:
         kill(world, node_id)
     assert world.request("web-1")["status"] in (201, 202)
@@ -169,6 +178,21 @@ def test_two_managers_lost_at_once_make_creates_wait_until_a_new_cluster_is_forc
         world.client("ec2").terminate_instances(InstanceIds=[node_id])
     world.wait("three managers again", replaced, limit_s=400)
     assert set(status(world, survivor)) == set(managers(world))
+
+
+@contextmanager
+def watched(world: World, name: str) -> Iterator[None]:
+    """The container answers by name through the routers all the while; simulated engines have none."""
+    if isinstance(world.cloud.engines.machines, SimulatedMachines):
+        yield
+        return
+    network = world.cloud.settings.network
+    routes = [Route(node["id"], node["address"], network.router_port, network.domain) for node in world.nodes("ready")]
+    assert wait_for_answers(routes, [name], limit_s=30) == {}
+    with SilenceMeter(routes, [name]) as meter:
+        yield
+    print(f"longest silence of {name}: {meter.longest_s[name]:.2f} s")
+    assert meter.longest_s[name] < LONGEST_SILENCE_S
 
 
 def force_new_cluster(world: World, node_id: str) -> None:
