@@ -180,6 +180,49 @@ def lose_two_and_recover(world: World, survivor: str, dead: list[str]) -> None:
     assert set(status(world, survivor)) == set(managers(world))
 
 
+def end_through_its_group(world: World, node_id: str) -> None:
+    client = world.client("autoscaling")
+    client.terminate_instance_in_auto_scaling_group(InstanceId=node_id, ShouldDecrementDesiredCapacity=False)
+
+
+@pytest.mark.loop
+def test_a_leader_that_its_group_replaces_steps_down_first_and_the_others_always_have_a_leader(
+    make_world: MakeWorld, settings: Path
+) -> None:
+    world = make_world("simulated", settings=settings)
+    first = three_managers(world)
+    victim = leader(world, first[0])
+    others = [node_id for node_id in first if node_id != victim]
+    end_through_its_group(world, victim)
+
+    def replaced() -> bool:
+        assert leader(world, others[0])  # raises where there is none
+        now = managers(world)
+        return len(now) == 3 and victim not in now and victim not in status(world, others[0])
+
+    world.wait("three managers again", replaced, limit_s=180)
+    assert set(status(world, others[0])) == set(managers(world))
+    assert not world.passed("Node Lost")
+
+
+@pytest.mark.loop
+def test_the_only_manager_hands_its_swarm_over_to_its_successor(make_world: MakeWorld) -> None:
+    world = make_world("simulated")
+    worker = str(world.first_worker()["id"])
+    (old,) = managers(world)
+    end_through_its_group(world, old)
+
+    def handed_over() -> list[str]:
+        now = managers(world)
+        return now if len(now) == 1 and now != [old] else []
+
+    (new,) = world.wait("its successor", handed_over, limit_s=240)
+    world.wait("that the old one is gone", lambda: set(status(world, new)) == {new}, limit_s=180)
+    assert worker in {node["hostname"] for node in world.cloud.engines.swarm_nodes(new)}
+    assert world.request("web-0")["status"] in (201, 202)
+    world.wait("that a container runs", lambda: runs(world, "web-0"), limit_s=90)
+
+
 @contextmanager
 def watched(world: World, name: str) -> Iterator[None]:
     """The container answers by name through the routers all the while; simulated engines have none."""
