@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aws_cdk import Stack
@@ -14,6 +14,7 @@ from constructs import Construct
 from infra.names import Names
 from infra.projects import Archive
 from swarmkeeper.edge.settings import Settings
+from swarmkeeper.ports import WINDOWS_DOCUMENT
 
 SCRIPTS = Path(__file__).parent / "documents"
 BOOT_LIMIT_S = 420
@@ -72,6 +73,25 @@ DOCUMENTS: dict[str, Script] = {
 }
 
 
+WINDOWS_DOCUMENTS: dict[str, Script] = {
+    "node-csr": replace(DOCUMENTS["node-csr"], parts=("boot", "engine", "node-csr")),
+    "node-join": replace(
+        DOCUMENTS["node-join"],
+        parts=("boot", "engine", "node-join"),
+        description="Joins the node to the Swarm",
+        parameters={
+            **DOCUMENTS["node-join"].parameters,
+            "mode": Parameter("join joins the Swarm; it is made on Linux", "^(join)$"),
+            "role": Parameter("The node's role in the Swarm", "^(worker)$"),
+            "managers": Parameter("host:2377 of managers, comma separated", f"^{_IPV4}:2377(,{_IPV4}:2377)*$"),
+        },
+    ),
+    "node-leave": replace(DOCUMENTS["node-leave"], parts=("engine", "node-leave")),
+    "node-pull": DOCUMENTS["node-pull"],
+}
+"""The same commands in PowerShell: the same parameters, the same output."""
+
+
 class NodeDocuments(Construct):
     """One document for each command that is run on nodes."""
 
@@ -97,30 +117,38 @@ class NodeDocuments(Construct):
             "SHARED_VOLUMES": "yes" if settings.volumes.shared else "",
         }
         for name, script in DOCUMENTS.items():
-            ssm.CfnDocument(
-                self,
-                name,
-                name=names.of(name),
-                document_type="Command",
-                document_format="JSON",
-                # A named document can't be replaced, only given a new version.
-                update_method="NewVersion",
-                target_type="/AWS::EC2::Instance",
-                content=_content(script, constants),
-            )
+            lines = script_lines(script, constants)
+            self._document(names.of(name), name, _content(script, "Linux", "aws:runShellScript", lines))
+        for name, script in WINDOWS_DOCUMENTS.items() if names.has_windows else ():
+            lines = powershell_lines(script, constants)
+            content = _content(script, "Windows", "aws:runPowerShellScript", lines)
+            self._document(names.of(f"{name}{WINDOWS_DOCUMENT}"), f"{name}{WINDOWS_DOCUMENT}", content)
+
+    def _document(self, name: str, construct_id: str, content: Mapping[str, object]) -> None:
+        ssm.CfnDocument(
+            self,
+            construct_id,
+            name=name,
+            document_type="Command",
+            document_format="JSON",
+            # A named document can't be replaced, only given a new version.
+            update_method="NewVersion",
+            target_type="/AWS::EC2::Instance",
+            content=content,
+        )
 
 
-def _content(script: Script, constants: Mapping[str, str]) -> dict[str, object]:
+def _content(script: Script, platform: str, action: str, lines: list[str]) -> dict[str, object]:
     return {
         "schemaVersion": "2.2",
         "description": script.description,
         "parameters": {name: parameter.as_document() for name, parameter in script.parameters.items()},
         "mainSteps": [
             {
-                "action": "aws:runShellScript",
+                "action": action,
                 "name": "run",
-                "precondition": {"StringEquals": ["platformType", "Linux"]},
-                "inputs": {"timeoutSeconds": str(script.timeout_s), "runCommand": script_lines(script, constants)},
+                "precondition": {"StringEquals": ["platformType", platform]},
+                "inputs": {"timeoutSeconds": str(script.timeout_s), "runCommand": lines},
             }
         ],
     }
@@ -131,7 +159,7 @@ def script_lines(script: Script, constants: Mapping[str, str]) -> list[str]:
 
     Quotes are safe: constants come from checked settings, parameters match patterns without a quote.
     """
-    body = [line for part in script.parts for line in (SCRIPTS / f"{part}.sh").read_text(encoding="utf-8").splitlines()]
+    body = _body(script, "sh")
     used = {name: value for name, value in constants.items() if name == "AWS_DEFAULT_REGION" or _uses(body, name)}
     return [
         "#!/bin/bash",
@@ -140,6 +168,24 @@ def script_lines(script: Script, constants: Mapping[str, str]) -> list[str]:
         *(f"{name}='{{{{ {name} }}}}'" for name in script.parameters),
         *body,
     ]
+
+
+def powershell_lines(script: Script, constants: Mapping[str, str]) -> list[str]:
+    """The same in PowerShell."""
+    body = _body(script, "ps1")
+    return [
+        "$ErrorActionPreference = 'Stop'",
+        # Or a progress bar is drawn into the output, and makes downloads many times slower.
+        "$ProgressPreference = 'SilentlyContinue'",
+        *(f"${name} = '{value}'" for name, value in constants.items() if _uses(body, name)),
+        *(f"${name} = '{{{{ {name} }}}}'" for name in script.parameters),
+        *body,
+    ]
+
+
+def _body(script: Script, suffix: str) -> list[str]:
+    texts = ((SCRIPTS / f"{part}.{suffix}").read_text(encoding="utf-8") for part in script.parts)
+    return [line for text in texts for line in text.splitlines()]
 
 
 def _uses(body: list[str], name: str) -> bool:

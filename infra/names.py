@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aws_cdk import ArnFormat, Stack
 
 from swarmkeeper.domain.scaling import alarm_owner
+from swarmkeeper.ports import WINDOWS_DOCUMENT
 
 METRICS_NAMESPACE = "Swarmkeeper"
 FLEET_TAG, POOL_TAG = alarm_owner.FLEET_TAG, alarm_owner.POOL_TAG
@@ -29,6 +30,12 @@ class Names:
     """
 
     fleet: str
+    has_windows: bool = False
+    """Whether a pool has Windows nodes, which have documents of their own."""
+
+    def documents(self, *names: str) -> tuple[str, ...]:
+        """These documents, and those for Windows nodes where there are any."""
+        return (*names, *(f"{name}{WINDOWS_DOCUMENT}" for name in names if self.has_windows))
 
     def of(self, thing: str) -> str:
         return f"{self.fleet}-{thing}"

@@ -105,7 +105,9 @@ class Grants:
 
     def _send_commands(self, function: lambda_.Function, documents: Sequence[str]) -> None:
         allow(
-            function, ["ssm:SendCommand"], [self._names.document_arn(self._stack, document) for document in documents]
+            function,
+            ["ssm:SendCommand"],
+            [self._names.document_arn(self._stack, name) for name in self._names.documents(*documents)],
         )
         allow(function, COMMAND_LOOK, ["*"])
         # The instances are born later; their tag says whose they are.

@@ -23,6 +23,8 @@ from swarmkeeper.edge.settings_scaling import PoolScaling
 HERE = Path(__file__).parent
 STOCK_IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}"
 ROOT_DEVICE, ROOT_GB = "/dev/xvda", 50
+WINDOWS_ROOT_DEVICE, WINDOWS_ROOT_GB = "/dev/sda1", 100
+"""The base images of Windows containers alone are some gigabytes each."""
 ON_DEMAND = {"onDemandAllocationStrategy": "prioritized", "onDemandPercentageAboveBaseCapacity": 100}
 """The first type, in the order given, that AWS has."""
 SPOT = {
@@ -60,6 +62,7 @@ class NodePool(Construct):
 
     def _image(self) -> str:
         """The pool's AMI: a parameter of the stack, so that an image can be rolled without a new template."""
+        base = "Windows Server, with an engine" if self._is_windows else "Amazon Linux 2023, stock or baked"
         given = self._settings.node_image or STOCK_IMAGE.format(architecture=self._settings.architecture)
         kind = "AWS::EC2::Image::Id"
         parameter = CfnParameter(
@@ -67,11 +70,12 @@ class NodePool(Construct):
             f"NodeImage{self.pool.title().replace('-', '')}",
             type=kind if given.startswith("ami-") else f"AWS::SSM::Parameter::Value<{kind}>",
             default=given,
-            description=f"Machine image of pool {self.pool}: based on Amazon Linux 2023, stock or baked",
+            description=f"Machine image of pool {self.pool}: based on {base}",
         )
         return parameter.value_as_string
 
     def _launch_template(self, image: str) -> ec2.CfnLaunchTemplate:
+        user_data = "user_data.ps1" if self._is_windows else "user_data.sh"
         profile = iam.CfnInstanceProfile(self, "Profile", roles=[self.role.role_name])
         tags = [{"key": key, "value": value} for key, value in self._tags().items()]
         data = ec2.CfnLaunchTemplate.LaunchTemplateDataProperty(
@@ -83,10 +87,10 @@ class NodePool(Construct):
             metadata_options={"httpEndpoint": "enabled", "httpTokens": "required", "httpPutResponseHopLimit": 1},
             block_device_mappings=[
                 {
-                    "deviceName": ROOT_DEVICE,
+                    "deviceName": WINDOWS_ROOT_DEVICE if self._is_windows else ROOT_DEVICE,
                     "ebs": {
                         "volumeType": "gp3",
-                        "volumeSize": ROOT_GB,
+                        "volumeSize": WINDOWS_ROOT_GB if self._is_windows else ROOT_GB,
                         "encrypted": True,
                         "deleteOnTermination": True,
                     },
@@ -94,11 +98,15 @@ class NodePool(Construct):
             ],
             tag_specifications=[{"resourceType": "volume", "tags": tags}],
             monitoring={"enabled": True} if self._detailed_monitoring else None,
-            user_data=Fn.base64((HERE / "user_data.sh").read_text(encoding="utf-8")),
+            user_data=Fn.base64((HERE / user_data).read_text(encoding="utf-8")),
         )
         return ec2.CfnLaunchTemplate(
             self, "Template", launch_template_name=self._names.group(self.pool), launch_template_data=data
         )
+
+    @property
+    def _is_windows(self) -> bool:
+        return self._settings.os == "windows"
 
     def _security_groups(self) -> tuple[ec2.SecurityGroup, ...]:
         own = self._network.managers if self._settings.role is Role.MANAGER else self._network.workers
@@ -108,7 +116,8 @@ class NodePool(Construct):
         return {"Name": self._names.group(self.pool), FLEET_TAG: self._names.fleet, POOL_TAG: self.pool}
 
     def _group(self, template: ec2.CfnLaunchTemplate) -> autoscaling.CfnAutoScalingGroup:
-        routers = [self._network.routers.target_group_arn] if self._settings.role is Role.WORKER else None
+        has_router = self._settings.role is Role.WORKER and not self._is_windows
+        routers = [self._network.routers.target_group_arn] if has_router else None
         return autoscaling.CfnAutoScalingGroup(
             self,
             "Group",

@@ -31,7 +31,7 @@ class FleetStack(Stack):
     """
 
     def __init__(self, scope: Construct, settings: Settings, *, acknowledging: bool = True) -> None:
-        names = Names(settings.fleet)
+        names = Names(settings.fleet, has_windows=bool(settings.windows_pools))
         super().__init__(
             scope,
             f"swarmkeeper-{settings.fleet}",

@@ -133,7 +133,10 @@ class Wiring(Construct):
         self._rule("launch-failures", failed, "scaler")
 
     def _commands(self, *documents: str) -> events.EventPattern:
-        detail = {"document-name": [self._names.of(name) for name in documents], "status": sorted(ENDED)}
+        detail = {
+            "document-name": [self._names.of(name) for name in self._names.documents(*documents)],
+            "status": sorted(ENDED),
+        }
         return events.EventPattern(source=["aws.ssm"], detail_type=[COMMAND_CHANGED], detail=detail)
 
     def _own_events(self) -> None:

@@ -23,7 +23,7 @@ from swarmkeeper.adapters.aws.secrets import FleetSecrets
 from swarmkeeper.adapters.aws.settings_source import read_settings_text
 from swarmkeeper.adapters.aws.table import DynamoStore
 from swarmkeeper.adapters.aws.watch_items import DynamoWatches
-from swarmkeeper.domain.model import Pool, PoolName
+from swarmkeeper.domain.model import NodeId, Pool, PoolName
 from swarmkeeper.domain.placement.options import PlacementOptions
 from swarmkeeper.domain.pools import PoolPlan
 from swarmkeeper.edge.placement import placement_options
@@ -105,7 +105,13 @@ class Composition:
 
     @cached_property
     def commands(self) -> RunCommands:
-        return RunCommands(self.clients.ssm, self.fleet_name)
+        return RunCommands(self.clients.ssm, self.fleet_name, is_windows=self._is_windows)
+
+    def _is_windows(self, node_id: NodeId) -> bool:
+        """Asked of the table only where there are such nodes at all."""
+        windows = self.settings.windows_pools
+        node = self.store.node(node_id) if windows else None
+        return node is not None and node.pool in windows
 
     @cached_property
     def events(self) -> EventBus:

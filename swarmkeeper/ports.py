@@ -439,6 +439,10 @@ class Command(StrEnum):
     PULL = "node-pull"
 
 
+WINDOWS_DOCUMENT = "-windows"
+"""What ends the name of the document of the same command for Windows nodes."""
+
+
 class CommandStatus(StrEnum):
     RUNNING = "running"
     SUCCEEDED = "succeeded"

@@ -10,7 +10,7 @@ from swarmkeeper.domain.model import ContainerName, ContainerState, NodeId
 from swarmkeeper.edge.events import COMMAND_CHANGED, BusEvent
 from swarmkeeper.edge.states import State
 from swarmkeeper.errors import InvalidInput
-from swarmkeeper.ports import Command, Event
+from swarmkeeper.ports import WINDOWS_DOCUMENT, Command, Event
 from swarmkeeper.services.inventory import Inventory
 from swarmkeeper.services.pending import PendingQueue
 from swarmkeeper.services.pulls import Puller
@@ -79,7 +79,7 @@ class PlacementEvents:
 
     def _command_ended(self, event: BusEvent) -> dict[str, Any]:
         command = event.command()
-        if command.document != f"{self._fleet}-{Command.PULL}" or not command.has_ended:
+        if command.document.removesuffix(WINDOWS_DOCUMENT) != f"{self._fleet}-{Command.PULL}" or not command.has_ended:
             return {"ignored": f"{command.document} {command.status}"}
         node_id = NodeId(command.instance_id)
         image = self._puller.ended(node_id, command.command_id, succeeded=command.succeeded)

@@ -18,7 +18,7 @@ from swarmkeeper.edge.events import (
     BusEvent,
 )
 from swarmkeeper.errors import InvalidInput
-from swarmkeeper.ports import Command, Event
+from swarmkeeper.ports import WINDOWS_DOCUMENT, Command, Event
 from swarmkeeper.services.progress import Progress
 from swarmkeeper.services.registrar import Registrar, WaitingHook
 
@@ -33,7 +33,7 @@ def dispatch(registrar: Registrar, event: BusEvent, fleet: str, check_tokens: Ca
         command = event.command()
         if not command.document.startswith(f"{fleet}-") or not command.has_ended:
             return {"ignored": f"{command.document} {command.status}"}
-        is_pull = command.document == f"{fleet}-{Command.PULL}"
+        is_pull = command.document.removesuffix(WINDOWS_DOCUMENT) == f"{fleet}-{Command.PULL}"
         tell = registrar.pull_ended if is_pull else registrar.command_ended
         progress = tell(NodeId(command.instance_id), command.command_id)
         return {"command_id": command.command_id, **_to_log(progress)}

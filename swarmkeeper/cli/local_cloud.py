@@ -57,6 +57,15 @@ def read_settings(path: Path) -> Settings:
         output.fail(f"the settings are refused\n{error}")
 
 
+def emulated_settings(path: Path) -> Settings:
+    """`read_settings` for the local cloud, which has no nodes of other systems than Linux."""
+    settings = read_settings(path)
+    if settings.windows_pools:
+        names = ", ".join(sorted(settings.windows_pools))
+        output.fail(f"the local cloud has no Windows nodes: leave out the pools {names} (docs/windows.md)")
+    return settings
+
+
 @app.command()
 def up(
     settings: SettingsOption = None,
@@ -72,7 +81,7 @@ def up(
     if engines not in ("auto", "real", "simulated"):
         raise typer.BadParameter("is real, simulated or auto", param_hint="--engines")
     path = settings_file(settings)
-    read_settings(path)  # a mistake in it is told before anything is started
+    emulated_settings(path)  # a mistake in it is told before anything is started
     try:
         cloud, started = starter.up(Wanted(path, engines, agent_delay), output.notice)
     except LocalCloudError as error:

@@ -20,7 +20,13 @@ def admission_of(settings: Settings, network: str) -> Admission:
     """What the fleet takes, and which of its pools of workers allow what."""
     pools = {name: settings.admission_of(name) for name in settings.pools_of(Role.WORKER)}
     has_shared_volumes = settings.volumes.shared is not None
-    return Admission(network, settings.placement.default_memory, pools, has_shared_volumes=has_shared_volumes)
+    return Admission(
+        network,
+        settings.placement.default_memory,
+        pools,
+        has_shared_volumes=has_shared_volumes,
+        windows=settings.windows_pools,
+    )
 
 
 def pool_plans(settings: Settings, type_capacity: Callable[[str], Resources]) -> Mapping[PoolName, PoolPlan]:
@@ -69,7 +75,7 @@ def _plan(settings: Settings, name: str, pool: PoolSettings, type_capacity: Call
 
 def _labels(name: str, pool: PoolSettings) -> dict[str, str]:
     """What is known of the labels of the pool's nodes before there is one."""
-    known = {**pool.labels, "pool": name, "lifecycle": pool.purchase, "ostype": "linux"}
+    known = {**pool.labels, "pool": name, "lifecycle": pool.purchase, "ostype": pool.os}
     return known | {"instance-type": pool.instance_types[0]} if len(pool.instance_types) == 1 else known
 
 

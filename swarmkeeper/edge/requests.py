@@ -29,6 +29,7 @@ from swarmkeeper.edge.runnable import check_runnable
 from swarmkeeper.edge.settings_admission import AdmissionSettings
 from swarmkeeper.edge.tenants import EVERYONE, TENANT_LABEL, Scope
 from swarmkeeper.edge.volumes import check_volumes, is_shared, writes_of
+from swarmkeeper.edge.windows import check_windows, pools_for, wants_windows, windows_body
 from swarmkeeper.errors import InvalidInput
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,48}[a-z0-9]")
@@ -58,6 +59,8 @@ class Admission:
     default_memory_bytes: int
     pools: Mapping[str, AdmissionSettings] = field(default_factory=lambda: {"": AdmissionSettings()})
     has_shared_volumes: bool = False
+    windows: frozenset[str] = frozenset()
+    """Which of the pools have Windows nodes."""
 
     def admit(self, body: object, *, scope: Scope = EVERYONE, request_id: str = "") -> Request:
         """The admitted request. Raises InvalidInput that names the field.
@@ -67,12 +70,13 @@ class Admission:
         parsed = _parsed(body)
         _check(parsed, self.network)
         check_volumes(parsed, offered=self.has_shared_volumes)
-        admitting = admitting_pools(parsed, self.pools)
         taken = take_out(parsed, compile_re2)
+        admitting = self._admitting(parsed, taken.rules)
         _check_references(parsed, taken.rules)
         tenant = scope.tenant_of(parsed.Labels)
         memory_bytes = parsed.HostConfig.Memory or self.default_memory_bytes
         network = self.network if taken.rules.network_mode == "bridge" else ""
+        text = engine_body(parsed, taken, tenant=tenant, network=network, memory_bytes=memory_bytes)
         return Request(
             name=ContainerName(parsed.Name),
             image=parsed.Image,
@@ -84,9 +88,21 @@ class Admission:
             movable=taken.wants_to_move and not _is_bound_to_its_node(parsed, taken),
             lifetime=lifetime_of(parsed.Labels),
             writes=writes_of(parsed, tenant),
-            body=engine_body(parsed, taken, tenant=tenant, network=network, memory_bytes=memory_bytes),
+            body=windows_body(text) if self._is_for_windows(taken.rules) else text,
             id=request_id,
         )
+
+    def _admitting(self, body: CreateBody, rules: Rules) -> frozenset[str]:
+        """The pools that run what it is and allow what it asks for. Raises InvalidInput that names the field."""
+        if self._is_for_windows(rules):
+            check_windows(body)
+        pools = pools_for(rules.constraints, self.pools, self.windows) if self.windows else self.pools
+        if not pools:
+            raise InvalidInput("constraint", "every pool has Windows nodes: say constraint:ostype==windows")
+        return admitting_pools(body, pools)
+
+    def _is_for_windows(self, rules: Rules) -> bool:
+        return bool(self.windows) and wants_windows(rules.constraints)
 
     def _kept_to(self, admitting: frozenset[str], rules: Rules) -> Rules:
         """The rules with a constraint to the pools that allow what is asked for, unless all do."""

@@ -43,6 +43,7 @@ from swarmkeeper.edge.settings_rules import (
     pool_scaling,
     prices,
     router_port,
+    windows_pool,
 )
 from swarmkeeper.edge.settings_scaling import PoolScaling, PoolScalingOverrides, ScalingSettings
 from swarmkeeper.edge.settings_volumes import VolumeSettings
@@ -107,6 +108,7 @@ class PoolSettings(Strict):
     """One Auto Scaling group of like nodes."""
 
     role: Role
+    os: Literal["linux", "windows"] = "linux"
     instance_types: Annotated[tuple[InstanceType, ...], Field(min_length=1, max_length=20)]
     min: Annotated[Count, Field(ge=0, le=1000)]
     max: Annotated[Count, Field(ge=0, le=1000)]
@@ -137,7 +139,7 @@ class PoolSettings(Strict):
 
     @model_validator(mode="after")
     def _limits_make_sense(self) -> Self:
-        broken(pool_limits(self))
+        broken((*pool_limits(self), *windows_pool(self)))
         return self
 
     @property
@@ -206,6 +208,11 @@ class Settings(Strict):
     def scaling_of(self, pool: str) -> PoolScaling:
         """How a pool is scaled: the fleet's settings and its own."""
         return self.pools[pool].scaling.over(self.scaling)
+
+    @property
+    def windows_pools(self) -> frozenset[str]:
+        """The pools of Windows nodes."""
+        return frozenset(name for name, pool in self.pools.items() if pool.os == "windows")
 
     def pools_of(self, role: Role) -> dict[str, PoolSettings]:
         """The pools of one role by name."""

@@ -64,6 +64,22 @@ def _manager_count(pool: PoolSettings) -> Iterator[Problem]:
         yield Problem(("min",), f"{pool.min} is not max {pool.max}: the number of managers is fixed")
 
 
+def windows_pool(pool: PoolSettings) -> Iterator[Problem]:
+    """What a pool of Windows nodes can't be."""
+    if pool.os != "windows":
+        return
+    if pool.role is Role.MANAGER:
+        yield Problem(("os",), "windows: managers run on Linux")
+    if architecture(pool.instance_types[0]) != "x86_64":
+        yield Problem(("instance_types",), "arm64: Windows nodes are x86_64")
+    if pool.node_image is None:
+        yield Problem(("node_image",), "is missing: a Windows image with an engine (docs/windows.md) is yours to bake")
+    if pool.gpus:
+        yield Problem(("gpus",), "are not offered on Windows nodes")
+    if pool.admission.model_fields_set - {"host_ports"}:
+        yield Problem(("admission",), "only host_ports may be allowed on Windows nodes")
+
+
 def pool_roles(pools: Iterable[PoolSettings]) -> Iterator[Problem]:
     """There is one pool of managers and one of workers at least."""
     roles = [pool.role for pool in pools]

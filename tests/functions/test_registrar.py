@@ -146,13 +146,14 @@ def test_new_tokens_that_cant_be_made_yet_are_tried_again_soon(world: World, mes
     assert messages.retried == [("receipt-1", SOON_S)]
 
 
-def test_the_end_of_a_pull_goes_on_with_a_join_that_waits_for_it(world: World) -> None:
+@pytest.mark.parametrize("document", ["demo-node-pull", "demo-node-pull-windows"])
+def test_the_end_of_a_pull_goes_on_with_a_join_that_waits_for_it(world: World, document: str) -> None:
     name = PoolName("workers")
     world.plans[name] = replace(world.plans[name], images=(BASE,))
     assert world.join(NODE).state is NodeState.JOINED
     world.end_command(Command.PULL)
     world.engines.pull(NODE, BASE)
-    assert failures(recorded("pull_succeeded")) == []
+    assert failures(recorded("pull_succeeded", **{"document-name": document})) == []
     assert state(world) is NodeState.READY
 
 

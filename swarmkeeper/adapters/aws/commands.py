@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from swarmkeeper.adapters.aws.errors import aws_errors, code_of
 from swarmkeeper.domain.model import NodeId
 from swarmkeeper.errors import AgentNotReady
-from swarmkeeper.ports import Command, CommandResult, CommandStatus
+from swarmkeeper.ports import WINDOWS_DOCUMENT, Command, CommandResult, CommandStatus
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
@@ -21,18 +21,22 @@ DELIVERY_TIMEOUT_S = 60
 
 
 class RunCommands:
-    """NodeCommands over the documents `<fleet>-<command>`."""
+    """NodeCommands over the documents `<fleet>-<command>`, and `<fleet>-<command>-windows` where a node runs that."""
 
-    def __init__(self, client: SSMClient, fleet: str) -> None:
+    def __init__(
+        self, client: SSMClient, fleet: str, *, is_windows: Callable[[NodeId], bool] = lambda _: False
+    ) -> None:
         self._client = client
         self._fleet = fleet
+        self._is_windows = is_windows
 
     def send(self, node_id: NodeId, command: Command, parameters: Mapping[str, str]) -> str:
+        document = f"{self._fleet}-{command}{WINDOWS_DOCUMENT if self._is_windows(node_id) else ''}"
         with aws_errors():
             try:
                 sent = self._client.send_command(
                     InstanceIds=[node_id],
-                    DocumentName=f"{self._fleet}-{command}",
+                    DocumentName=document,
                     Parameters={name: [value] for name, value in parameters.items()},
                     TimeoutSeconds=DELIVERY_TIMEOUT_S,
                 )

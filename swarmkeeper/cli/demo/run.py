@@ -21,7 +21,7 @@ from swarmkeeper.cli.demo.stage import Stage
 from swarmkeeper.cli.demo.telling import check_limits, tell_causes
 from swarmkeeper.cli.demo.watch import Watcher
 from swarmkeeper.cli.fleet import Fleet, FleetError, find_fleet
-from swarmkeeper.cli.local_cloud import read_settings
+from swarmkeeper.cli.local_cloud import emulated_settings
 from swarmkeeper.edge.settings import Settings
 
 AGENT_DELAY_S = 5.0
@@ -30,7 +30,7 @@ AGENT_DELAY_S = 5.0
 
 def run_demo(settings_path: Path, *, engines: str, keep: bool, report_dir: Path) -> int:
     """Run the whole demo; the exit status, 0 only when every step ended and every check held."""
-    settings = read_settings(settings_path)
+    settings = emulated_settings(settings_path)
     if (holder := lock.holder(lock.default_lock_path())) is not None and holder.alive:
         output.fail(str(lock.AlreadyRunning(holder)))
     record = Record()

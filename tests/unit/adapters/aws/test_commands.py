@@ -38,6 +38,14 @@ def test_a_command_runs_the_fleets_document_on_one_node(stubbed: tuple[RunComman
     assert commands.send(NODE, Command.PULL, {"image": "web:1"}) == COMMAND_ID
 
 
+def test_a_windows_node_runs_a_document_of_its_own() -> None:
+    client = boto3.session.Session("key-of-the-tests", "secret", region_name="eu-central-1").client("ssm")
+    sent = {"InstanceIds": [NODE], "DocumentName": "demo-node-leave-windows", "Parameters": {}, "TimeoutSeconds": 60}
+    with Stubber(client) as answers:
+        answers.add_response("send_command", {"Command": {"CommandId": COMMAND_ID}}, sent)
+        assert RunCommands(client, "demo", is_windows={NODE}.__contains__).send(NODE, Command.LEAVE, {}) == COMMAND_ID
+
+
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
