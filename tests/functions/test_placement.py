@@ -171,13 +171,14 @@ def test_another_fleets_event_is_harmless(world: World) -> None:
     assert world.engines.made == 0
 
 
-def test_the_end_of_a_pull_goes_on_with_the_container(world: World) -> None:
+@pytest.mark.parametrize("document", ["demo-node-pull", "demo-node-pull-windows"])
+def test_the_end_of_a_pull_goes_on_with_the_container(world: World, document: str) -> None:
     node = "i-0123456789abcdef0"
     world.with_worker(node)
     world.engines.on(node).images.clear()
     create()
     world.engines.pull(node, IMAGE)
-    pulled = recorded("csr_succeeded", **{"document-name": "demo-node-pull", "command-id": world.commands.sent[0].id})
+    pulled = recorded("csr_succeeded", **{"document-name": document, "command-id": world.commands.sent[0].id})
     placement.handler(pulled, Context())
     container = world.store.container(ContainerName("web-1"))
     assert container is not None

@@ -44,7 +44,7 @@ def test_what_hardens_linux_only_is_left_out_and_the_memory_limit_stays() -> Non
 @pytest.mark.parametrize(
     ("host", "field"),
     [
-        ({"Tmpfs": {"/scratch": ""}}, "Tmpfs"),
+        ({"Tmpfs": {"/cache": ""}}, "Tmpfs"),
         ({"Binds": ["data:/data"]}, "Binds"),
         ({"Mounts": [{"Type": "volume", "Target": "/data", "Source": "data"}]}, "Mounts"),
         ({"CapDrop": ["ALL"]}, "CapDrop"),

@@ -161,6 +161,18 @@ def test_a_rebalance_recommendation_that_comes_to_nothing_ends_with_the_drains_l
     assert (world.node(OLD).state, world.node(OLD).leaving) == (NodeState.READY, None)
 
 
+def test_a_node_past_its_lifetime_ends_at_the_drains_limit_with_what_it_holds(world: World) -> None:
+    world.placer.create(a_request("web-1"))
+    world.departures.ask(OLD, LeaveCause.LIFETIME, note="too old")
+    world.clock.advance(DRAIN_LIMIT_S - 1)
+    world.registrar.advance(OLD)
+    assert world.engines.running("web-1") == [OLD]
+    world.clock.advance(1)
+    world.registrar.advance(OLD)
+    assert world.container("web-1").state is ContainerState.PENDING
+    assert world.fleet.terminated == [OLD]
+
+
 def test_warnings_about_others_instances_are_ignored(world: World) -> None:
     for node_id in (NEW, MANAGER):
         progress = world.registrar.warned(node_id, LeaveCause.REBALANCE, by=None, note="")

@@ -249,6 +249,13 @@ def test_its_replacement_is_kept_until_it_has_gone() -> None:
     assert decide(a_snapshot(*nodes, containers=[a_container("a", on="i-0a")], low=0), MORTAL).victims == ()
 
 
+def test_room_is_bought_at_once_for_what_an_interrupted_node_can_not_hand_on() -> None:
+    taken_back = Leaving(LeaveCause.SPOT_INTERRUPTION, since=NOW, by=NOW + 120)
+    nodes = [replace(a_node("i-0a"), state=NodeState.DRAINING, leaving=taken_back), a_node("i-0b")]
+    containers = [a_container("a", on="i-0a", cpus=1), a_container("b", on="i-0b", cpus=1.5)]
+    assert decide(a_snapshot(*nodes, containers=containers)).desired == 3
+
+
 def test_what_no_new_node_could_hold_keeps_none() -> None:
     bound = a_container("a", on="i-0a", constraints=("node==i-0a",))
     containers = [bound, a_container("b", on="i-0b", cpus=1.7)]
