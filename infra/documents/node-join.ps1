@@ -26,7 +26,9 @@ function Protect-Engine {
         'tlscert' = "$tls\cert.pem"
         'tlskey' = "$tls\key.pem"
     }
-    foreach ($name in $wanted.Keys) { $settings | Add-Member -Force -NotePropertyName $name -NotePropertyValue $wanted[$name] }
+    foreach ($name in $wanted.Keys) {
+        $settings | Add-Member -Force -MemberType NoteProperty -Name $name -Value $wanted[$name]
+    }
     $changed = @(
         (Set-Content-If-New "$tls\ca.pem" (ConvertFrom-Base64 $authority)),
         (Set-Content-If-New "$tls\cert.pem" (ConvertFrom-Base64 $certificate)),

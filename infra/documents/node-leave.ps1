@@ -9,7 +9,7 @@ while ((Get-Swarm).LocalNodeState -ne 'inactive') {
     $answer = Invoke-Engine 'POST' '/swarm/leave'
     if ($answer.Status -eq 200) { break }
     [Console]::Error.WriteLine($answer.Text)
-    $tries -= 1
+    $tries--
     if ($tries -le 0) { throw 'still a member' }
     Start-Sleep -Seconds 1
 }
