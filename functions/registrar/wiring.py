@@ -19,6 +19,7 @@ from swarmkeeper.services.eviction import Evictor
 from swarmkeeper.services.inventory import Inventory
 from swarmkeeper.services.joiner import Joiner
 from swarmkeeper.services.launches import Launches
+from swarmkeeper.services.leadership import Leadership
 from swarmkeeper.services.mover import Mover
 from swarmkeeper.services.notices import Notices
 from swarmkeeper.services.recovery import Recovery
@@ -76,6 +77,7 @@ def _drainer(parts: EngineComposition) -> Drainer:
         puller=parts.puller,
         clock=parts.clock,
         view=parts.view,
+        leadership=Leadership(managers=parts.managers, clock=parts.clock),
     )
     return Drainer(
         store=parts.store,

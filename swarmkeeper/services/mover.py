@@ -16,6 +16,7 @@ from swarmkeeper.domain.model import Container, ContainerState, Node
 from swarmkeeper.domain.placement.wish import wish_of
 from swarmkeeper.errors import Conflict, Declined, ImageMissing, InvalidInput, NodeChanged, Unavailable
 from swarmkeeper.ports import RESERVATION_LEASE_S, Clock, Engines, Limit, StateStore
+from swarmkeeper.services.leadership import Leadership
 from swarmkeeper.services.limits import asks_of_content, limit_for
 from swarmkeeper.services.pulls import Puller
 from swarmkeeper.services.view import FleetView
@@ -37,8 +38,18 @@ class Move:
 class Mover:
     """Moves containers, and undoes or finishes moves that were cut off."""
 
-    def __init__(self, *, store: StateStore, engines: Engines, puller: Puller, clock: Clock, view: FleetView) -> None:
+    def __init__(
+        self,
+        *,
+        store: StateStore,
+        engines: Engines,
+        puller: Puller,
+        clock: Clock,
+        view: FleetView,
+        leadership: Leadership,
+    ) -> None:
         self._store = store
+        self._leadership = leadership
         self._engines = engines
         self._puller = puller
         self._clock = clock
@@ -91,6 +102,9 @@ class Mover:
 
     def _begin(self, container: Container, source: Node) -> Move:
         """Choose a target, hold its room, make the copy; without a copy nothing has happened and the room is free."""
+        # Neither copy could start once the old one was stopped.
+        if container.request.network and (problem := self._leadership.problem()):
+            return Move(container.name, moved=False, detail=problem)
         with self._choosing:
             chosen = self._choose(container, source)
         if isinstance(chosen, Move):

@@ -91,6 +91,19 @@ def test_a_retry_while_there_is_still_no_leader_reserves_nothing(world: World) -
     assert world.store.calls["reserve"] == 0
 
 
+def test_nothing_is_moved_while_neither_copy_could_start(world: World) -> None:
+    for node_id in (SECOND, THIRD):
+        come_back(world, node_id)
+    container = world.placer.create(a_request("web-1", movable=True))
+    assert container.node is not None
+    for node_id in (SECOND, THIRD):
+        fall_silent(world, node_id)
+    move = world.mover.move(container, world.node(container.node))
+    assert (move.moved, move.detail) == (False, NO_LEADER)
+    assert world.engines.running("web-1") == [container.node]
+    assert world.engines.calls["stop"] == 0
+
+
 def test_what_is_on_no_overlay_is_not_asked_about(world: World) -> None:
     world.engines.fail("start", REFUSED)
     request = replace(a_request("web-1"), network="")

@@ -247,7 +247,14 @@ class World:
 
     @property
     def mover(self) -> Mover:
-        return Mover(store=self.store, engines=self.engines, puller=self.puller, clock=self.clock, view=self.view)
+        return Mover(
+            store=self.store,
+            engines=self.engines,
+            puller=self.puller,
+            clock=self.clock,
+            view=self.view,
+            leadership=self.leadership,
+        )
 
     @property
     def registrar(self) -> Registrar:
