@@ -23,7 +23,13 @@ from swarmkeeper.services.progress import Progress
 from swarmkeeper.services.registrar import Registrar, WaitingHook
 
 
-def dispatch(registrar: Registrar, event: BusEvent, fleet: str, check_tokens: Callable[[], str]) -> dict[str, Any]:
+def dispatch(
+    registrar: Registrar,
+    event: BusEvent,
+    fleet: str,
+    check_tokens: Callable[[], str],
+    renew_clients: Callable[[], bool],
+) -> dict[str, Any]:
     """Take the step and return what of it goes into the log. Raises InvalidInput for an unknown event."""
     if event.detail_type == LAUNCH_ACTION:
         return _to_log(registrar.launching(_waiting(event)))
@@ -43,7 +49,7 @@ def dispatch(registrar: Registrar, event: BusEvent, fleet: str, check_tokens: Ca
     if event.detail_type == REBALANCE:
         return _to_log(_warned(registrar, event, LeaveCause.REBALANCE, None, "EC2 recommends to replace it"))
     if event.detail_type == SCHEDULED:
-        return {"tokens": check_tokens()}
+        return {"clients_renewed": renew_clients(), "tokens": check_tokens()}
     if event.is_own(Event.TOKENS_DUE):
         return {"ignored": "another fleet's event"} if event.own(fleet) is None else {"tokens": check_tokens()}
     if event.is_own(Event.NODE_DRAINING, Event.MEMBERSHIP_CHECK):

@@ -22,7 +22,7 @@ def take(wired: Wired, record: SQSRecord) -> None:
     """Serve one message; what raises is reported as this message's failure and delivered again."""
     try:
         event = bus_event_in(record.body)
-        progress = dispatch(wired.registrar, event, wired.fleet, wired.check_tokens)
+        progress = dispatch(wired.registrar, event, wired.fleet, wired.check_tokens, wired.renew_clients)
     except (Unavailable, Conflict) as error:
         logger.info("not yet", extra={"reason": str(error), "receives": record.attributes.approximate_receive_count})
         _retry_soon(wired, record)

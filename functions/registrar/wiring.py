@@ -37,6 +37,8 @@ class Wired:
     fleet: str
     check_tokens: Callable[[], str]
     """Rotate the join tokens if that is due; returns what was done."""
+    renew_clients: Callable[[], bool]
+    """Renew the functions' certificates that end soon; whether one did."""
 
 
 def build(environ: Mapping[str, str]) -> Wired:
@@ -67,6 +69,7 @@ def build(environ: Mapping[str, str]) -> Wired:
         Messages(parts.clients.sqs, parts.variable("SWARMKEEPER_QUEUE_URL")),
         parts.fleet_name,
         rotation.check,
+        _authority(parts).renew_clients,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -38,10 +39,20 @@ def messages() -> FakeMessages:
     return FakeMessages()
 
 
+def renewals(world: World) -> Callable[[], bool]:
+    """Notes in the fleet's facts that certificates were looked at."""
+
+    def look() -> bool:
+        world.store.set_fact_once("looked-at-certificates", "yes")
+        return False
+
+    return look
+
+
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch, messages: FakeMessages) -> World:
     world = World().with_manager()
-    wired = Wired(world.registrar, messages, FLEET, world.check_tokens)  # type: ignore[arg-type]  # a fake in the queue's place
+    wired = Wired(world.registrar, messages, FLEET, world.check_tokens, renewals(world))  # type: ignore[arg-type]  # a fake in the queue's place
     monkeypatch.setattr(registrar, "wired", lambda: wired)
     return world
 
@@ -129,8 +140,9 @@ def test_a_drain_with_more_to_move_comes_again(world: World, messages: FakeMessa
     assert world.node("i-0b").containers == 4
 
 
-def test_the_schedule_and_whoever_asks_have_the_join_tokens_looked_at(world: World) -> None:
+def test_the_schedule_and_whoever_asks_have_certificates_and_join_tokens_looked_at(world: World) -> None:
     assert failures(recorded("schedule")) == []
+    assert world.store.fact("looked-at-certificates") == "yes"
     world.clock.advance(1)
     world.rotation_requests.ask()
     world.clock.advance(1)

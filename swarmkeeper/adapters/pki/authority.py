@@ -14,6 +14,10 @@ from swarmkeeper.ports import Clock, StateStore
 
 FACT = "certificate-authority"
 """`making:<until>:<nonce>` while one caller makes it, `ready` afterwards."""
+CLIENTS_FACT = "clients-valid-until"
+"""When the first of the clients' certificates ends, in seconds since the epoch: so that a look costs one read."""
+RENEWED_BEFORE_S = 30 * 24 * 3600.0
+"""Both certificates are good for as long, which no warm function lives, so that nobody has to be told."""
 LEASE_S = 60.0
 """A maker that died is replaced after this time; longer than a function may run, so that no two makers write."""
 
@@ -59,6 +63,27 @@ class FleetAuthority:
         except Conflict as error:
             raise Unavailable("another registrar took over making the authority") from error
 
+    def renew_clients(self) -> bool:
+        """Give each client whose certificate ends within a month another one; True when one was due.
+
+        May be called at any time, by several at once: what two of them make is good alike, and the later one stays.
+        """
+        if self._store.fact(FACT) != "ready":
+            return False
+        due = self._clock.now() + RENEWED_BEFORE_S
+        known = self._store.fact(CLIENTS_FACT)
+        if known is not None and float(known) > due:
+            return False
+        ends = {client: self._ends_at(client) for client in self._clients}
+        for client in (client for client, end in ends.items() if end <= due):
+            self._issue(client, self._loaded())
+            ends[client] = self._ends_at(client)
+        try:
+            self._store.replace_fact(CLIENTS_FACT, expected=known, value=str(min(ends.values())))
+        except Conflict as error:
+            raise Unavailable("another registrar is renewing the clients' certificates") from error
+        return known is not None and float(known) <= due
+
     def authority(self) -> str:
         return self._loaded().certificate
 
@@ -91,6 +116,12 @@ class FleetAuthority:
         held = self._secrets.find(f"client/{client}")
         if held is not None and held["authority"] == authority.certificate:
             return
+        self._issue(client, authority)
+
+    def _ends_at(self, client: str) -> float:
+        return x509.ends_at(self._secrets.get(f"client/{client}")["certificate"])
+
+    def _issue(self, client: str, authority: KeyPair) -> None:
         pair = x509.make_client(authority, f"{self._fleet}-{client}", at(self._clock.now()))
         value = {"key": pair.key, "certificate": pair.certificate, "authority": authority.certificate}
         self._secrets.put(f"client/{client}", value)

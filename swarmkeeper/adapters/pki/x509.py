@@ -70,6 +70,11 @@ def sign_node(authority: KeyPair, signing_request: str, *, node_id: str, address
     return _leaf(authority, public_key, node_id, now, NODE_DAYS, ExtendedKeyUsageOID.SERVER_AUTH, names)
 
 
+def ends_at(certificate: str) -> float:
+    """When a PEM certificate ends, in seconds since the epoch."""
+    return x509.load_pem_x509_certificate(certificate.encode()).not_valid_after_utc.timestamp()
+
+
 def _leaf(
     authority: KeyPair,
     public_key: ec.EllipticCurvePublicKey,

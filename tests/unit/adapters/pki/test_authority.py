@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
-from swarmkeeper.adapters.pki.authority import FACT, LEASE_S, FleetAuthority
+from swarmkeeper.adapters.pki.authority import CLIENTS_FACT, FACT, LEASE_S, FleetAuthority
 from swarmkeeper.domain.model import NodeId
 from swarmkeeper.errors import InvalidInput, Unavailable
 from tests.fakes import FakeStateStore, FixedClock
@@ -176,3 +176,63 @@ def test_a_maker_that_died_half_way_leaves_an_authority_to_go_on_with(
     an_authority(store, secrets).ensure()
     assert secrets.values["ca"] == made
     assert secrets.values["client/registrar"]["authority"] == made["certificate"]
+
+
+DAY_S = 24 * 3600.0
+
+
+def ends(secrets: MemorySecrets, client: str) -> float:
+    return x509.load_pem_x509_certificate(
+        secrets.values[f"client/{client}"]["certificate"].encode()
+    ).not_valid_after_utc.timestamp()
+
+
+def test_clients_are_renewed_a_month_before_they_end(store: FakeStateStore, secrets: MemorySecrets) -> None:
+    clock = FixedClock()
+    authority = an_authority(store, secrets, clock)
+    authority.ensure()
+    first, end = dict(secrets.values), ends(secrets, "placement")
+    assert not authority.renew_clients()  # learns when they end
+    clock.advance(end - clock.now() - 31 * DAY_S)
+    assert not authority.renew_clients()
+    assert secrets.values == first
+    clock.advance(2 * DAY_S)
+    assert authority.renew_clients()
+    assert min(ends(secrets, client) for client in ("placement", "registrar")) > clock.now() + 300 * DAY_S
+    assert secrets.values["ca"] == first["ca"]
+    assert secrets.values["client/placement"]["authority"] == first["client/placement"]["authority"]
+    assert not authority.renew_clients()
+
+
+def test_a_client_that_was_issued_long_before_is_renewed_at_the_first_look(
+    store: FakeStateStore, secrets: MemorySecrets
+) -> None:
+    clock = FixedClock()
+    an_authority(store, secrets, clock).ensure()
+    before = dict(secrets.values)
+    clock.advance(ends(secrets, "registrar") - clock.now() + DAY_S)
+    an_authority(store, secrets, clock).renew_clients()
+    assert secrets.values["client/registrar"] != before["client/registrar"]
+    assert ends(secrets, "registrar") > clock.now()
+
+
+def test_nothing_is_renewed_before_there_is_an_authority(store: FakeStateStore, secrets: MemorySecrets) -> None:
+    assert not an_authority(store, secrets).renew_clients()
+    assert secrets.values == {}
+
+
+def test_of_two_that_renew_at_once_one_asks_again(secrets: MemorySecrets) -> None:
+    clock, store = FixedClock(), FakeStateStore()
+    authority = an_authority(store, secrets, clock)
+    authority.ensure()
+    ask = store.fact
+
+    def another_is_quicker(name: str) -> str | None:
+        found = ask(name)
+        if name == CLIENTS_FACT and found is None:
+            store.replace_fact(CLIENTS_FACT, expected=None, value="1.0")
+        return found
+
+    store.fact = another_is_quicker  # type: ignore[method-assign]
+    with pytest.raises(Unavailable, match="another registrar"):
+        authority.renew_clients()
