@@ -18,7 +18,12 @@ def tick(wired: Wired) -> None:
         nudges = wired.reconciler.nudge()
         logger.info(
             "fleet measured",
-            extra={"pending": figures.pending, "checked_nodes": nudges.nodes, "retried_containers": nudges.containers},
+            extra={
+                "pending": figures.pending,
+                "checked_nodes": nudges.nodes,
+                "retried_containers": nudges.containers,
+                "differences": {difference: len(where) for difference, where in nudges.found.items()},
+            },
         )
     finally:  # a Swarm that does not answer keeps nobody alive
         for expired in wired.lifetimes.end_overdue():

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from swarmkeeper.domain.figures import FleetFigures, PoolFigures
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import (
-    Container,
-    ContainerState,
     Node,
     NodeId,
     Pool,
@@ -18,10 +16,10 @@ from swarmkeeper.domain.model import (
 )
 from swarmkeeper.domain.scaling.policy import usage
 from swarmkeeper.ports import Clock, Event, Events, Fleet, StateStore
+from swarmkeeper.services.differences import Difference, Sight, asked_by, differences
 from swarmkeeper.services.health import HEALTHY
 from swarmkeeper.services.managers import Managers
 
-WAITING = frozenset({"Pending:Wait", "Terminating:Wait"})
 INVENTORY_EVERY = 10
 """Each node's engine is compared with the table at one tick in so many, whatever its agent tells; at each tick while
 it has failed to answer."""
@@ -35,6 +33,8 @@ class Nudges:
     nodes: tuple[NodeId, ...]
     containers: tuple[str, ...]
     inventories: tuple[NodeId, ...] = ()
+    found: Mapping[Difference, Sequence[str]] = field(default_factory=dict)
+    """Where each difference was found that the table of them names."""
 
 
 class Reconciler:
@@ -75,10 +75,9 @@ class Reconciler:
         ghosts; everything else is published by then.
         """
         nodes = self._store.nodes()
-        unsettled = self._store.unsettled(now=self._clock.now())
-        retried = [each.name for each in unsettled if _stands_still(each)]
-        moving = {each.node for each in unsettled if each.moving_to is not None and each.node is not None}
-        suspects = sorted(self._suspects(nodes) | moving)
+        found = differences(Sight(nodes, self._store.unsettled(now=self._clock.now()), self._instances()))
+        suspects = [NodeId(each) for each in asked_by(Event.MEMBERSHIP_CHECK, found)]
+        retried = asked_by(Event.PENDING_RETRY, found)
         inventories = [node.id for node in nodes if self._has_its_turn(node)]
         self._publish(Event.MEMBERSHIP_CHECK, "node", suspects)
         self._publish(Event.PENDING_RETRY, "name", retried)
@@ -87,7 +86,7 @@ class Reconciler:
         self._publish(Event.INVENTORY_DUE, "node", inventories)
         down = self._down(suspects)
         self._publish(Event.MEMBERSHIP_CHECK, "node", down)
-        return Nudges((*suspects, *down), tuple(retried), tuple(inventories))
+        return Nudges((*suspects, *down), tuple(retried), tuple(inventories), found)
 
     def _has_its_turn(self, node: Node) -> bool:
         """Whether the node's engine is compared with the table at this tick."""
@@ -98,15 +97,9 @@ class Reconciler:
         turn = zlib.crc32(node.id.encode()) % INVENTORY_EVERY
         return turn == int(self._clock.now() / TICK_S) % INVENTORY_EVERY
 
-    def _suspects(self, nodes: Sequence[Node]) -> set[NodeId]:
-        """Nodes on their way, in doubt or without an instance; instances that wait in a hook or have no node."""
-        listed = {item.id: item.lifecycle for pool in self._pools for item in self._fleet.group(pool.group).instances}
-        moving = {node.id for node in nodes if node.state is not NodeState.READY or node.hook is not None}
-        in_doubt = {node.id for node in nodes if node.suspected_at is not None or node.health < HEALTHY}
-        vanished = {node.id for node in nodes if node.id not in listed}
-        waiting = {node_id for node_id, lifecycle in listed.items() if lifecycle in WAITING}
-        nodeless = {node_id for node_id, lifecycle in listed.items() if lifecycle == "InService"}
-        return moving | in_doubt | vanished | waiting | (nodeless - {node.id for node in nodes})
+    def _instances(self) -> dict[NodeId, str]:
+        """The groups' instances with their lifecycle."""
+        return {item.id: item.lifecycle for pool in self._pools for item in self._fleet.group(pool.group).instances}
 
     def _down(self, told: Sequence[NodeId]) -> list[NodeId]:
         """Host names that the Swarm lists as down: silent nodes of ours, and ghosts that none of ours has any more."""
@@ -136,7 +129,3 @@ class Reconciler:
 
 def _is_silent(node: Node) -> bool:
     return node.suspected_at is not None or node.state is NodeState.LOST
-
-
-def _stands_still(container: Container) -> bool:
-    return container.state in (ContainerState.RESERVED, ContainerState.REMOVING)
