@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from swarmkeeper.domain.model import Container, Node
-from swarmkeeper.errors import Conflict
+from swarmkeeper.domain.membership import NodeState
+from swarmkeeper.domain.model import Container, ContainerState, Node
+from swarmkeeper.errors import Conflict, Unavailable
 from swarmkeeper.ports import Engines, StateStore
 from swarmkeeper.services.mover import Mover
+
+TRIES = 5
+"""Others' writes that are met one after the other, before a later call goes on."""
 
 
 class Evictor:
@@ -22,26 +26,45 @@ class Evictor:
         Raises Unavailable when an engine doesn't answer; nothing is given away then.
         """
         for container in self._store.containers_on(node.id):
-            self._engines.remove(node, container.name)
-            self._give_back(container, node)
+            self._evict(container, node, runs=True)
 
     def forget(self, node: Node) -> None:
         """Evict from a node whose instance is gone, and its engine with it. Raises Unavailable to be retried."""
         for container in self._store.containers_on(node.id):
-            self._give_back(container, node)
+            self._evict(container, node, runs=False)
+
+    def _evict(self, container: Container, node: Node, *, runs: bool) -> None:
+        """Somebody may lease, explain or remove it meanwhile: then what is stored now is looked at again."""
+        for _ in range(TRIES):
+            if runs:
+                self._engines.remove(node, container.name)
+            try:
+                self._give_back(container, node)
+            except Conflict:
+                now = self._store.container(container.name)
+                if now is None or node.id not in (now.node, now.moving_to):
+                    return
+                container = now
+            else:
+                return
+        raise Unavailable(f"{container.name} on {node.id} keeps changing")
 
     def _give_back(self, container: Container, node: Node) -> None:
-        if container.moving_to == node.id:
+        """Raises Conflict when it is no longer as given."""
+        if container.state is ContainerState.REMOVING:
+            self._finish_removal(container, node)
+        elif container.moving_to == node.id:
             self._back_to_source(container)
-            return
-        if container.moving_to is not None and self._mover.finish_without_source(container):
-            return
-        try:
+        elif container.moving_to is None or not self._mover.finish_without_source(container):
             self._store.unplace(container, reason=f"its node {node.id} ended: {node.reason}")
-        except Conflict:
-            now = self._store.container(container.name)
-            if now is not None and now.node == node.id:  # it was being removed
-                self._store.release(self._store.begin_removal(now))
+
+    def _finish_removal(self, container: Container, node: Node) -> None:
+        """It is gone with this node; where it was moving to or from it goes too. Raises Unavailable."""
+        for other_id in {container.node, container.moving_to} - {node.id, None}:
+            other = None if other_id is None else self._store.node(other_id)
+            if other is not None and other.state is not NodeState.GONE:
+                self._engines.remove(other, container.name)
+        self._store.release(container)
 
     def _back_to_source(self, container: Container) -> None:
         """The target ends and its copy with it: the old one runs again."""

@@ -1,0 +1,105 @@
+"""What stood on a node that ends is neither lost nor kept, whoever works on it at the same moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from swarmkeeper.adapters.memory.operations import Operation
+from swarmkeeper.domain.model import Container, ContainerName, ContainerState, NodeId
+from swarmkeeper.errors import Unavailable
+from swarmkeeper.services.eviction import TRIES, Evictor
+from tests.fakes import a_request
+from tests.fakes.builders import a_limit
+from tests.unit.services.world import World
+
+NODE, OTHER = NodeId("i-0a"), NodeId("i-0b")
+WEB = ContainerName("web-1")
+
+
+@pytest.fixture
+def world() -> World:
+    """A container runs on one of two nodes."""
+    world = World().with_manager()
+    world.with_worker(NODE)
+    world.placer.create(a_request("web-1", movable=True))
+    world.with_worker(OTHER)
+    return world
+
+
+def evictor(world: World) -> Evictor:
+    return Evictor(store=world.store, engines=world.engines, mover=world.mover)
+
+
+def meanwhile(world: World, change: Callable[[Container], object], times: int = 1) -> None:
+    """Somebody else writes the record just before it is taken off its node, so many times."""
+    left = [times]
+
+    def before(operation: Operation) -> None:
+        if operation.name == "unplace" and left[0]:
+            left[0] -= 1
+            world.store.before = lambda _: None
+            change(world.container())
+            world.store.before = before
+
+    world.store.before = before
+
+
+def evict(world: World, way: str) -> None:
+    getattr(evictor(world), way)(world.node(NODE))
+
+
+WAYS = pytest.mark.parametrize("way", ["take_off", "forget"])
+WRITES = pytest.mark.parametrize(
+    "write",
+    [
+        pytest.param(lambda store, now: store.lease(now, until=10.0**10), id="leased"),
+        pytest.param(lambda store, now: store.explain(now, reason="its engine does not answer"), id="explained"),
+    ],
+)
+
+
+@WAYS
+@WRITES
+def test_one_that_another_call_has_just_written_waits_for_another_node(
+    world: World, way: str, write: Callable[..., object]
+) -> None:
+    meanwhile(world, lambda now: write(world.store, now))
+    evict(world, way)
+    container = world.container()
+    assert (container.state, container.node) == (ContainerState.PENDING, None)
+    assert world.node(NODE).containers == 0
+    assert (WEB in world.engines.on(NODE).containers) is (way == "forget")  # there the engine is gone with its instance
+
+
+@WAYS
+def test_one_whose_removal_is_asked_for_meanwhile_is_removed(world: World, way: str) -> None:
+    meanwhile(world, world.store.begin_removal)
+    evict(world, way)
+    assert world.store.container(WEB) is None
+    assert world.node(NODE).containers == 0
+
+
+@WAYS
+def test_one_that_keeps_changing_is_left_to_a_later_call(world: World, way: str) -> None:
+    meanwhile(world, lambda now: world.store.explain(now, reason=f"try {now.version}"), times=TRIES)
+    with pytest.raises(Unavailable, match="web-1 on i-0a keeps changing"):
+        evict(world, way)
+    assert world.container().node == NODE
+    evict(world, way)
+    assert world.container().state is ContainerState.PENDING
+
+
+@WAYS
+@pytest.mark.parametrize("ending", ["source", "target"])
+def test_a_removal_in_the_middle_of_a_move_takes_both_copies(world: World, way: str, ending: str) -> None:
+    container, target = world.container(), world.node(OTHER)
+    moving = world.store.begin_move(container, target, a_limit(target, container.request))
+    world.engines.create(target, container.request)
+    world.store.begin_removal(moving)
+    ends, stays = (NODE, OTHER) if ending == "source" else (OTHER, NODE)
+    getattr(evictor(world), way)(world.node(ends))
+    assert world.store.container(WEB) is None
+    assert WEB not in world.engines.on(stays).containers
+    assert (world.node(NODE).containers, world.node(OTHER).containers) == (0, 0)
