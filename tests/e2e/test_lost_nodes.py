@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from local.engines import RealEngines
+from local.machines import MachineError
 from local.machines.simulated import SimulatedMachines
 from swarmkeeper.adapters.aws.table import DynamoStore
 from swarmkeeper.cli.fleet import NodeView
@@ -78,8 +79,15 @@ def copies(world: World, name: str) -> list[str]:
         ]
     engines_here = world.cloud.engines
     assert isinstance(engines_here, RealEngines)
-    look = f"docker ps --quiet --filter name=^/{name}$"
-    return [node_id for node_id in machines.running() if engines_here.on_node(node_id, look).stdout.strip()]
+    return [node_id for node_id in machines.running() if _has(engines_here, node_id, name)]
+
+
+def _has(engines: RealEngines, node_id: str, name: str) -> bool:
+    try:
+        return bool(engines.on_node(node_id, f"docker ps --quiet --filter name=^/{name}$").stdout.strip())
+    except MachineError:
+        assert node_id not in engines.machines.running()  # it has ended since it was listed
+        return False
 
 
 def targets(world: World) -> set[str]:
