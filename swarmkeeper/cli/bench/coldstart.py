@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from infra import bundle
-from infra.compiling import compiler
+from infra.compiling import compiler, version_of
 from swarmkeeper.cli.bench.coldstart_parts import FUNCTIONS, NAIVE, OURS, Deployed, deployed_fleet
 from swarmkeeper.cli.bench.figures import machine, tell
 
@@ -65,7 +65,7 @@ def coldstart(
                     taken.setdefault((name, kind), []).append(_start(python, script, paths, fleet, name))
     figures = {
         "rounds": rounds,
-        "python_of_functions": ".".join(map(str, _version(python))),
+        "python_of_functions": version_of(python),
         "byte_code": compiler() is not None,
         "functions": {name: _figures(name, taken) for name in chosen},
         "layer_bytes": bundle.layer().stat().st_size,
@@ -119,8 +119,3 @@ def _figures(name: str, taken: Mapping[tuple[str, str], Sequence[Mapping[str, fl
         "ratio": round(cpu["ours"] / cpu["naive"], 3),
         "ratio_to_naive_compiled": round(cpu["ours"] / cpu[NAIVE_COMPILED], 3),
     }
-
-
-def _version(python: str) -> Sequence[int]:
-    told = subprocess.run([python, "-c", "import sys; print(*sys.version_info[:3])"], capture_output=True, check=True)
-    return [int(each) for each in told.stdout.split()]

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.bundle import ROOT
-from local.aws.deploy import Deployment, deploy
 from local.aws.functions import FunctionService
-from local.aws.http_api import HttpApiFront
 from local.aws.server import CREDENTIALS, AwsServer
-from local.cloud import LOCAL_AMI
+from local.standalone import standing_alone
 from local.synth import synthesise
 
 FUNCTIONS = {
@@ -32,7 +30,6 @@ RECORD = {
     "eventSource": "aws:sqs",
     "awsRegion": "eu-central-1",
 }
-IMAGE = f"registry.example/join@sha256:{'0' * 64}"
 
 _COMMON = """
 import json, os, sys, time
@@ -125,26 +122,9 @@ def deployed_fleet(folder: Path) -> Iterator[Deployed]:
     """The demo's profile on an emulated AWS, whose instances never start."""
     assembly, _ = synthesise(ROOT, ROOT / "swarmkeeper.demo.yaml")
     (template,) = assembly.glob("*.template.json")
-    with AwsServer() as server:
-        functions = FunctionService(server, folder / "logs")
-        front = HttpApiFront(server, functions, access_log=folder / "access.log")
-        try:
-            deploy(
-                server,
-                functions,
-                Deployment(
-                    template=template,
-                    parameters={"JoinImage": IMAGE, "RouterImage": IMAGE},
-                    ssm_values={"/aws/service/ami": LOCAL_AMI},
-                    code_root=ROOT,
-                ),
-                api_endpoint=front.endpoint,
-            )
-            _let_events_go_nowhere(server)
-            yield Deployed(server, functions, "demo")
-        finally:
-            front.stop()
-            functions.stop()
+    with standing_alone(template, folder) as alone:
+        _let_events_go_nowhere(alone.server)
+        yield Deployed(alone.server, alone.functions, "demo")
 
 
 def _let_events_go_nowhere(server: AwsServer) -> None:

@@ -15,11 +15,9 @@ from botocore.credentials import Credentials
 from botocore.httpsession import URLLib3Session
 
 from infra.stack import FleetStack
-from local.aws.deploy import Deployed, Deployment, deploy
-from local.aws.functions import FunctionService
-from local.aws.http_api import HttpApiFront
+from local.aws.deploy import Deployed
 from local.aws.server import CREDENTIALS, AwsServer
-from local.cloud import LOCAL_AMI
+from local.standalone import standing_alone
 from local.starter import project_root
 from swarmkeeper.cli.api import Api, Refused, Signer, over_http
 from swarmkeeper.edge.openapi import openapi_text
@@ -27,7 +25,6 @@ from swarmkeeper.edge.routes import ROUTES
 from swarmkeeper.edge.settings import load_settings
 from tests.infra.template import Template
 
-IMAGE = f"registry.example/join@sha256:{'0' * 64}"
 REQUEST = {"Name": "web-1", "Image": "nginx", "HostConfig": {"Memory": 2**26}}
 ROLE = "arn:aws:iam::123456789012:role/acme-web"
 SETTINGS = """
@@ -87,18 +84,8 @@ def _needed(document: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def product(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     folder = tmp_path_factory.mktemp("cloud")
-    with AwsServer() as server:
-        functions = FunctionService(server, folder / "logs")
-        front = HttpApiFront(server, functions, access_log=folder / "access.log")
-        wanted = Deployment(
-            template=template,
-            parameters={"JoinImage": IMAGE, "RouterImage": IMAGE},
-            ssm_values={"/aws/service/ami": LOCAL_AMI},
-            code_root=project_root(),
-        )
-        yield Product(server, front.url, deploy(server, functions, wanted, api_endpoint=front.endpoint))
-        front.stop()
-        functions.stop()
+    with standing_alone(template, folder) as alone:
+        yield Product(alone.server, alone.url, alone.deployed)
 
 
 @pytest.fixture
