@@ -1,7 +1,7 @@
 """Builds the parts that several functions share, from the environment that the template gives them.
 
-What calls engines is built in composition_engines: loading the Docker SDK takes a function's start a seventh of a
-second that the scaler has no use for.
+What calls engines is built in composition_engines: the scaler has no use for the Docker SDK, whose loading takes
+some 0.2 s of CPU.
 """
 
 from __future__ import annotations

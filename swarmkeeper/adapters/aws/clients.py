@@ -39,10 +39,10 @@ def config() -> Config:
 
 
 class AwsClients:
-    """One client a service, made when it is first asked for: each has a description to read, EC2's of 20 MB.
+    """One client a service, made when it is first asked for: each has a description to read, EC2's of 4 MB.
 
-    They are boto3's clients without boto3, whose own layer of resources and transfers would be a fifth of a cold
-    start. Region, credentials and a local endpoint come from AWS's usual environment.
+    They are boto3's clients without boto3, whose layer of resources and transfers no function uses. Region,
+    credentials and a local endpoint come from AWS's usual environment.
     """
 
     def __init__(self, session: Session | None = None) -> None:
