@@ -49,12 +49,17 @@ class Observer:
     drifting: frozenset[PoolName] = frozenset()
 
     def snapshot(self, trigger: str, now: float) -> FleetSnapshot:
-        """The fleet as it stands; whether an instance refresh runs is not asked here."""
+        """The fleet as it stands; whether an instance refresh runs is not asked here.
+
+        What moves between the waiting and a node meanwhile is counted once at most, or a node too many would be bought.
+        """
+        listed = self.store.pending()
         all_nodes = self.store.nodes()
         nodes = tuple(node for node in all_nodes if node.role is Role.WORKER)
         pools = [with_learnt_labels(pool, all_nodes) for pool in self.pools]
         held = self.contents.of(nodes)
-        pending = self.store.pending()
+        placed = {container.name for containers in held.values() for container in containers}
+        pending = [container for container in listed if container.name not in placed]
         waiting = self._by_pool(pending, pools)
         return FleetSnapshot(
             nodes=nodes,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from swarmkeeper.adapters.memory.decisions import MemoryDecisions
+from swarmkeeper.adapters.memory.operations import Operation
 from swarmkeeper.domain.membership import LeaveCause, NodeState
 from swarmkeeper.domain.model import Node, Pool, PoolName
 from swarmkeeper.domain.scaling.arrivals import ArrivalHeadroom
@@ -114,6 +115,42 @@ def test_what_waits_buys_exactly_the_nodes_that_hold_it(world: World, scaler: Sc
     fill(world, 4 + 5)
     (decision,) = scaler.decide("alarm demo-pending")
     assert (decision.direction, desired(world)) == (Direction.OUT, 3)
+
+
+@pytest.mark.parametrize("reading", ["pending", "nodes", "containers_on"])
+def test_what_is_placed_while_the_fleet_is_looked_at_is_not_bought_for_again(world: World, reading: str) -> None:
+    world.with_worker("i-0a")
+    scaler = a_scaler(world, policies=dict.fromkeys(world.plans, replace(POLICY, reserved_high=1.0)))
+    world.store.save_node(replace(world.node("i-0a"), state=NodeState.DRAINING))
+    fill(world, 4)
+    world.store.save_node(replace(world.node("i-0a"), state=NodeState.READY))
+
+    def place(operation: Operation) -> None:
+        if operation.name == reading:
+            world.store.before = lambda _: None
+            world.pending.retry()
+
+    world.store.before = place
+    (decision,) = scaler.decide("capacity needed")
+    assert (decision.direction, desired(world)) == (Direction.NONE, 1)
+
+
+@pytest.mark.parametrize("reading", ["pending", "nodes", "containers_on"])
+def test_what_an_engine_gives_back_while_the_fleet_is_looked_at_is_not_counted_twice(
+    world: World, reading: str
+) -> None:
+    world.with_worker("i-0a")
+    scaler = a_scaler(world, policies=dict.fromkeys(world.plans, replace(POLICY, reserved_high=1.0)))
+    fill(world, 4)
+
+    def give_back(operation: Operation) -> None:
+        if operation.name == reading:
+            world.store.before = lambda _: None
+            world.store.unplace(world.container("web-0"), reason="its engine refused it")
+
+    world.store.before = give_back
+    (decision,) = scaler.decide("capacity needed")
+    assert (decision.direction, desired(world)) == (Direction.NONE, 1)
 
 
 def test_the_same_alarm_twice_buys_once(world: World, scaler: Scaler) -> None:
