@@ -24,8 +24,7 @@ DROP = "iptables --{verb} INPUT -i eth0 -j DROP; iptables --{verb} OUTPUT -o eth
 
 def two_workers(world: World) -> tuple[NodeView, NodeView]:
     world.first_worker()
-    name = f"{world.cloud.settings.fleet}-workers"
-    world.client("autoscaling").set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=2)
+    world.hold(2)
     found = world.wait("two ready workers", lambda: world.nodes("ready")[1:] and world.nodes("ready"), limit_s=180)
     return found[0], found[1]
 

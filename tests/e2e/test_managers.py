@@ -77,13 +77,12 @@ def on_node(world: World, node_id: str, script: str) -> str:
 
 def one_more_worker(world: World) -> str:
     """A worker whose join has just begun."""
-    name = f"{world.cloud.settings.fleet}-workers"
-    world.client("autoscaling").set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=2)
+    world.hold(2)
     return str(world.wait("that a join has begun", lambda: world.nodes("joining"), limit_s=90)[0]["id"])
 
 
 def ids(world: World) -> set[str]:
-    """The workers that are ready. The one that is too many by then may be drained."""
+    """The workers that are ready."""
     return {str(node["id"]) for node in world.nodes("ready")}
 
 

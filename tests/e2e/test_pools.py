@@ -121,7 +121,7 @@ def test_a_burst_buys_the_computed_nodes_at_once_and_what_is_left_decides_who_go
 
     # Four of the plain ones fit on the first small node; two more need one more. A big one fills a large node, and
     # only that, the labelled ones fill one labelled node.
-    assert by_pool(world) == {"small": 2, "large": 2, "ssd": 1}
+    assert by_pool(world) == {"small": 2, "large": 2, "ssd": 1}, decisions(world)
     assert {pools_of(world)[name] for name in world.containers() if name.startswith("ssd")} == {"ssd"}
     bought = [decision for decision in decisions(world) if decision["direction"] == "out"]
     assert Counter(decision["pool"] for decision in bought) == {"small": 1, "large": 1, "ssd": 1}

@@ -95,12 +95,12 @@ def _enough(nodes: list[NodeView], count: int) -> list[NodeView]:
 
 
 def grow(world: World, desired: int) -> list[NodeView]:
-    name = f"{world.cloud.settings.fleet}-workers"
-    world.client("autoscaling").set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=desired)
+    world.hold(desired)
     found = ready(world, desired)
     for node in found:  # one of them stays empty, and would be scaled in
         done = CliRunner().invoke(app, ["nodes", "protect", node["id"]])
         assert done.exit_code == 0, done.stderr
+    world.let_go()
     return found
 
 

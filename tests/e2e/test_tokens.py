@@ -96,8 +96,7 @@ def worker_token(world: World) -> str:
 def grown(world: World) -> dict[str, Any]:
     """One worker more, which has read the token of now."""
     before = {node["id"] for node in world.nodes()}
-    name = f"{world.cloud.settings.fleet}-workers"
-    world.client("autoscaling").set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=2)
+    world.hold(2)
     found = world.wait(
         "a second worker", lambda: [one for one in world.nodes("ready") if one["id"] not in before], limit_s=150
     )

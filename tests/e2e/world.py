@@ -52,6 +52,18 @@ class World:
         answer = self.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])
         return cast(Mapping[str, Any], answer["AutoScalingGroups"][0])
 
+    def hold(self, count: int, pool: str = "workers") -> None:
+        """Have the group bring that many nodes, and the scaler leave them there, though they are empty."""
+        name = f"{self.cloud.settings.fleet}-{pool}"
+        sizes = {"MinSize": count, "DesiredCapacity": count}
+        self.client("autoscaling").update_auto_scaling_group(AutoScalingGroupName=name, **sizes)
+
+    def let_go(self, pool: str = "workers") -> None:
+        """Give the group its least size of the settings back."""
+        name = f"{self.cloud.settings.fleet}-{pool}"
+        least = self.cloud.settings.pools[pool].min
+        self.client("autoscaling").update_auto_scaling_group(AutoScalingGroupName=name, MinSize=least)
+
     def wait(self, what: str, happened: Callable[[], T | None], *, limit_s: float) -> T:
         """What `happened` gives once it is neither None nor False nor empty; fails the test at the deadline."""
         deadline = time.monotonic() + limit_s
