@@ -40,6 +40,7 @@ class HttpApi:
             "GET /containers/{name}": self._get,
             "DELETE /containers/{name}": self._remove,
             "GET /containers/{name}/logs": self._logs,
+            "GET /containers/{name}/explain": self._explain_anew,
             "POST /explain": self._explain,
             "GET /nodes": self._nodes,
             "PUT /nodes/{name}/protection": self._protect,
@@ -97,6 +98,10 @@ class HttpApi:
 
     def _explain(self, event: HttpEvent, scope: Scope) -> HttpAnswer:
         return answer(200, DecisionView.of(self._operations.explain(event.json_body(), scope=scope)))
+
+    def _explain_anew(self, event: HttpEvent, scope: Scope) -> HttpAnswer:
+        found = self._operations.explain_anew(event.name, scope=scope)
+        return refusal(not_found(event.name)) if found is None else answer(200, DecisionView.of(found))
 
     def _nodes(self, event: HttpEvent, scope: Scope) -> HttpAnswer:
         return answer(200, NodesView(nodes=[NodeView.of(each) for each in self._fleet.nodes()]))

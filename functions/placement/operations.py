@@ -71,6 +71,11 @@ class Operations:
         self._acceptance.check_references(request)
         return self._placer.explain(request)
 
+    def explain_anew(self, name: str, *, scope: Scope = EVERYONE) -> Decision | None:
+        """Where a container would go if it were placed now; None for an unknown name."""
+        found = self.container(name, scope=scope)
+        return None if found is None else self._placer.explain_anew(found)
+
     def container(self, name: str, *, scope: Scope = EVERYONE) -> Container | None:
         found = self._store.container(ContainerName(name)) if NAME.fullmatch(name) else None
         return found if found is not None and scope.holds(found.request.tenant) else None

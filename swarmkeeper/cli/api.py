@@ -97,6 +97,10 @@ class Api:
     def explain(self, body: Mapping[str, object]) -> dict[str, Any]:
         return cast(dict[str, Any], self._ask("POST", "/explain", body=body).value)
 
+    def explain_container(self, name: str) -> dict[str, Any]:
+        """Where a container would go if it were placed now."""
+        return cast(dict[str, Any], self._ask("GET", f"/containers/{quote(name, safe='')}/explain").value)
+
     def nodes(self) -> list[NodeView]:
         return cast(list[NodeView], self._ask("GET", "/nodes").value["nodes"])
 

@@ -119,6 +119,15 @@ ROUTES = (
         refusals=(400, 403, 404, 409, 503),
     ),
     Route(
+        "GET",
+        "/containers/{name}/explain",
+        "explainContainer",
+        "Tell where a container would go if it were placed now, what it holds being free, and why not elsewhere.",
+        {200: "The decision."},
+        DecisionView,
+        refusals=(403, 404, 503),
+    ),
+    Route(
         "POST",
         "/explain",
         "explain",

@@ -141,6 +141,10 @@ class Placer:
         """Where the request would go now, and why not elsewhere; changes nothing."""
         return self._reserver.explain(request)
 
+    def explain_anew(self, container: Container) -> Decision:
+        """Where the container would go if it were placed now, what it holds being free; changes nothing."""
+        return self._reserver.explain_anew(container.request)
+
     def listing(self) -> tuple[tuple[Container, ...], tuple[Node, ...]]:
         """All containers and all nodes."""
         return self._store.containers(), self._store.nodes()

@@ -102,6 +102,11 @@ class Reserver:
         self._view.refresh(content=attempt.reads_content(self._view.options))
         return self._view.explain(attempt.wish)
 
+    def explain_anew(self, request: Request) -> Decision:
+        """Where a container that has its place already would go now, and why not elsewhere; changes nothing."""
+        self._view.refresh(content=True)
+        return self._view.explain_anew(wish_of(request, self._view.options), request.name)
+
     def reserve(
         self,
         request: Request,

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import NO_RESOURCES, Container, Node, NodeId, Request, Resources
+from swarmkeeper.domain.model import NO_RESOURCES, Container, ContainerName, Node, NodeId, Request, Resources
 from swarmkeeper.domain.occupants import occupant_of
 from swarmkeeper.domain.placement.facts import NodeFacts
 from swarmkeeper.domain.placement.index.cluster import ClusterIndex
@@ -248,6 +248,12 @@ class FleetView:
         """Where the wish would go, and why not elsewhere."""
         with self._lock:
             return self._index.explain(wish)
+
+    def explain_anew(self, wish: Wish, name: ContainerName) -> Decision:
+        """Where the wish of the container of this name would go if what it holds were free. Looks at everything."""
+        with self._lock:
+            facts = [self._index.facts(node_id).without(name) for node_id in self._nodes]
+        return decide_wish(wish, sorted(facts, key=lambda each: each.name), self.options)
 
     def facts(self, node_id: NodeId) -> NodeFacts:
         """A node as it is known, with what it holds as far as that was read. Raises UnknownNode."""

@@ -303,6 +303,17 @@ def test_explain_tells_the_node_and_reserves_nothing(world: World) -> None:
     assert listed() == []
 
 
+def test_why_a_container_is_where_it_is_is_asked_as_if_its_own_place_were_free(world: World) -> None:
+    create("web-1", HostConfig=MOST_OF_A_NODE)
+    create("web-2", HostConfig=MOST_OF_A_NODE)
+    status, decision = ask("GET /containers/{name}/explain", of="web-1")
+    assert (status, decision["chosen"]) == (200, "i-0a")
+    status, decision = ask("GET /containers/{name}/explain", of="web-2")
+    assert (status, decision["chosen"]) == (200, None)
+    assert "CPU" in decision["refused"]["i-0a"]["detail"]
+    assert ask("GET /containers/{name}/explain", of="nobody")[0] == 404
+
+
 def test_nodes_are_listed(world: World) -> None:
     status, found = ask("GET /nodes")
     assert status == 200
@@ -319,7 +330,12 @@ def test_a_tenant_sees_and_changes_its_own_containers_only(wire: Wire) -> None:
     create("acme-1")
     create("globex-1", caller=GLOBEX)
     assert listed() == ["acme-1"]
-    for route in ("GET /containers/{name}", "DELETE /containers/{name}", "GET /containers/{name}/logs"):
+    for route in (
+        "GET /containers/{name}",
+        "DELETE /containers/{name}",
+        "GET /containers/{name}/logs",
+        "GET /containers/{name}/explain",
+    ):
         assert ask(route, of="globex-1")[0] == 404
     assert listed(caller=GLOBEX) == ["globex-1"]
 

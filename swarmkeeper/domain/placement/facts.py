@@ -71,3 +71,12 @@ class NodeFacts:
     def holding(self, occupant: Occupant) -> NodeFacts:
         """The node as it would be with one more container."""
         return replace(self, node=self.node.holding(occupant.reservation), occupants=(*self.occupants, occupant))
+
+    def without(self, name: str) -> NodeFacts:
+        """The node as it would be without the container of this name; the same where it holds none."""
+        going = [each for each in self.occupants if each.name == name]
+        node = self.node
+        for each in going:
+            node = replace(node, reserved=node.reserved - each.reservation, containers=node.containers - 1)
+        staying = tuple(each for each in self.occupants if each.name != name)
+        return replace(self, node=node, occupants=staying) if going else self
