@@ -25,7 +25,7 @@ main() {
   virtual_environment .venv find_python
   functions_layer
   case "${1:-}" in
-    --test) second_environment ;;
+    --test) second_environment && test_browser ;;
     --node) cdk_command ;;
   esac
 }
@@ -36,6 +36,13 @@ second_environment() {
     find_second_python >/dev/null || return 0
   fi
   virtual_environment .venv313 find_second_python
+}
+
+# The browser that the console is tested in. Ubuntu's package of that name is a snap, which needs a running snapd.
+test_browser() {
+  ! has_program chromium || return 0
+  if grep -qs '^ID=debian' /etc/os-release && install_packages chromium; then return 0; fi
+  say "chromium is missing: the console's test in a browser is left out"
 }
 
 # Fetched here, so that synthesis works offline from now on.

@@ -27,7 +27,7 @@ install_packages() {
   local as_root
   if ! as_root=$(way_to_root); then
     say "missing here: $*"
-    say "installing needs root or sudo: without it the demo will run on simulated engines"
+    say "installing needs root or sudo: the demo runs on simulated engines, and tests that need these are left out"
     return 0
   fi
   say "installing Debian packages with apt-get: $*"

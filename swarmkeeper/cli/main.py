@@ -18,6 +18,7 @@ from swarmkeeper.cli import (
     state,
     tokens,
 )
+from swarmkeeper.cli.console import command as console_command
 
 app = typer.Typer(
     name="swarmkeeper",
@@ -39,6 +40,7 @@ app.command("ps")(containers.ps)
 app.command("rm")(containers.rm)
 app.command("logs")(containers.logs)
 app.command("explain")(containers.explain)
+app.command("console")(console_command.console)
 app.command("place")(place.place)
 app.command("simulate")(simulate.simulate)
 
