@@ -12,6 +12,7 @@ from rich.console import Console
 
 from local import control, lock, remains, starter
 from swarmkeeper.cli import output
+from swarmkeeper.cli.console.server import serving
 from swarmkeeper.cli.demo.display import Display, display_for
 from swarmkeeper.cli.demo.growing import grow
 from swarmkeeper.cli.demo.record import Record, Unmet
@@ -20,12 +21,15 @@ from swarmkeeper.cli.demo.shrinking import shrink
 from swarmkeeper.cli.demo.stage import Stage
 from swarmkeeper.cli.demo.telling import check_limits, tell_causes
 from swarmkeeper.cli.demo.watch import Watcher
+from swarmkeeper.cli.finding import find_api
 from swarmkeeper.cli.fleet import Fleet, FleetError, find_fleet
 from swarmkeeper.cli.local_cloud import emulated_settings
 from swarmkeeper.edge.settings import Settings
 
 AGENT_DELAY_S = 5.0
 """An instance's agent takes some 20 s to register on AWS; the demo's takes less, but never none."""
+
+CONSOLE_EVERY_S = 1.0
 
 
 def run_demo(settings_path: Path, *, engines: str, keep: bool, report_dir: Path) -> int:
@@ -89,11 +93,13 @@ def _tell(cloud: starter.Cloud, settings: Settings, record: Record, display: Dis
     watcher.start()
     display.watch(watcher)
     try:
-        stage = Stage(cloud, fleet, record, watcher, settings, display.say, image)
-        grow(stage)
-        shrink(stage)
-        tell_causes(stage)
-        check_limits(stage)
+        with serving(find_api(cloud.fleet), every_s=CONSOLE_EVERY_S) as console:
+            display.say(f"watch it in a browser until the demo ends: {console.url}")
+            stage = Stage(cloud, fleet, record, watcher, settings, display.say, image)
+            grow(stage)
+            shrink(stage)
+            tell_causes(stage)
+            check_limits(stage)
     finally:
         watcher.stop()
 
