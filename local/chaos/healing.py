@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from local.chaos.judge import HAS_ENDED, PENDING, RUNNING, SERVING
+from local.chaos.judge import PENDING, RUNNING, SERVING
 from local.chaos.snapshot import GONE, IN_SERVICE, Group, NodeRecord, Snapshot
 
 DRAINING = "draining"
@@ -78,11 +78,11 @@ def _is_whole(group: Group, seen: Snapshot) -> bool:
 
 
 def _runs(seen: Snapshot, name: str) -> bool:
-    """Whether it runs where the table has it, was stopped with its engine and is told so, or has been removed."""
+    """Whether it runs where the table has it, or has been removed."""
     record = seen.containers.get(name)
     if record is None:
         return True
-    return record.state == RUNNING and (record.reason == HAS_ENDED or record.node in seen.copies(name))
+    return record.state == RUNNING and record.node in seen.copies(name)
 
 
 def _container_rests(seen: Snapshot, name: str) -> bool:

@@ -11,9 +11,8 @@ from local.chaos.ledger import Entry, Fate
 from local.chaos.snapshot import GONE, Amount, ContainerRecord, NodeRecord, Snapshot
 
 PENDING, RUNNING = "pending", "running"
-SERVING = frozenset({"ready", "draining"})
 HAS_ENDED = "its process has ended"
-"""What the record of a container says whose engine was started anew: no engine restarts a fleet's containers."""
+SERVING = frozenset({"ready", "draining"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +41,6 @@ def at_rest(seen: Snapshot, asked: Sequence[Entry]) -> list[Violation]:
         *_unequal_to_engines(seen),
         *_strangers(seen),
     ]
-
-
-def ended(seen: Snapshot) -> list[str]:
-    """Containers that stay where they are, stopped with their engine: kept, told, and not started by anybody."""
-    return sorted(one.name for one in seen.containers.values() if one.reason == HAS_ENDED)
 
 
 def ghosts(seen: Snapshot) -> list[Violation]:
@@ -176,7 +170,7 @@ def _lost_containers(seen: Snapshot, asked: Sequence[Entry]) -> Iterator[Violati
         record = seen.containers.get(entry.name)
         if not entry.movable or entry.fate is not Fate.ACCEPTED or record is None or record.state != RUNNING:
             continue
-        if record.reason != HAS_ENDED and not seen.copies(entry.name):
+        if not seen.copies(entry.name):
             yield Violation("I5", entry.name, f"is movable, {_standing(record)}, and runs nowhere")
 
 
@@ -199,12 +193,10 @@ def _unequal_to_engines(seen: Snapshot) -> Iterator[Violation]:
         there = next((one for one in seen.engines.get(record.node, ()) if one.name == record.name), None)
         if there is None:
             yield Violation("I7", record.name, f"the table has it on {record.node}, whose engine hasn't")
-        elif there.running is (record.reason == HAS_ENDED):
-            yield Violation("I7", record.name, f"on {record.node} it {_runs(there.running)}: {record.reason!r}")
-
-
-def _runs(running: bool) -> str:
-    return "runs" if running else "has stopped, and its record doesn't say so"
+        elif there.running and record.reason == HAS_ENDED:
+            yield Violation("I7", record.name, f"on {record.node} it runs: {record.reason!r}")
+        elif not there.running:  # nothing of the load ends by itself, so its engine was started anew
+            yield Violation("I7", record.name, f"on {record.node} it has stopped, and isn't started: {record.reason!r}")
 
 
 def _strangers(seen: Snapshot) -> Iterator[Violation]:

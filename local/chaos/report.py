@@ -30,7 +30,6 @@ def report_of(outcome: Outcome, *, seed: int, engines: str, mean_gap_s: float, l
         "containers_lost": sorted({one.subject for one in at_rest if one.invariant in ("I3", "I5")}),
         "leaked_reservations": [one.what for one in judge.leaked(last)],
         "ghosts": [f"{one.subject} {one.what}" for one in judge.ghosts(last)],
-        "ended_with_their_engine": judge.ended(last),
         "requests": outcome.ledger.counts(),
         "unsure": outcome.ledger.of(Fate.ASKED, Fate.REMOVING),
         "containers_at_the_end": len(last.containers),

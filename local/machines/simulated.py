@@ -160,8 +160,7 @@ class SimulatedMachines:
         engine = self.engine(instance_id)
         with self._lock:
             if engine.halted:
-                engine.halted = False
-                engine.on_end()
+                engine.begin_again()
             engine.faults.unreachable = False
             if engine.membership:
                 engine.membership.swarm.hear(engine.membership.node_id)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from local.machines.simulated_container import bad_request, section
+from local.machines.simulated_container import DEFAULT_NETWORK, bad_request, section
 from local.machines.simulated_engine import VERSION, SimulatedEngine
 from local.machines.simulated_http import HttpRequest, HttpResponse
 from local.machines.simulated_network import Refusal
@@ -142,6 +142,9 @@ def _create_network(call: Call) -> HttpResponse:
 
 
 def _inspect_network(call: Call) -> HttpResponse:
+    if call.subject == DEFAULT_NETWORK:  # made anew at each start of the engine
+        began = call.engine.began.isoformat().replace("+00:00", "Z")
+        return HttpResponse(HTTPStatus.OK, {"Name": DEFAULT_NETWORK, "Scope": "local", "Created": began})
     for network in call.engine.networks():
         if call.subject in {network.id, network.name}:
             return HttpResponse(HTTPStatus.OK, network.described())

@@ -79,6 +79,8 @@ class SimulatedEngine:
     faults: Faults = field(default_factory=Faults)
     gone: bool = False
     halted: bool = False
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """When it was started last."""
     on_end: Callable[[], None] = nobody_listens
 
     # Images.
@@ -242,6 +244,12 @@ class SimulatedEngine:
                 self._detach(container)
                 container.status = "exited"
                 container.output.append(b"simulated: stopped\n")
+
+    def begin_again(self) -> None:
+        """The engine is started after `halt`; no container has a restart policy."""
+        self.halted = False
+        self.began = datetime.now(UTC)
+        self.on_end()
 
     def leave(self) -> None:
         """Forget the Swarm; containers lose its networks' addresses."""

@@ -3,8 +3,10 @@
 What each side may hold alone, and what becomes of it:
 - RUNNING here in the table, gone from the engine: removed behind the fleet's back. It is pending again, as when its
   node had died: who wants it gone removes it through the fleet.
-- RUNNING here in the table, stopped on the engine: its process has ended. It keeps its reservation, since its file
-  system is still there, and its record says so.
+- RUNNING here in the table, stopped on the engine, which was started anew since: started again, once for each start of
+  the engine. No restart policy does it, lest an old copy of what lives elsewhere by now were there before us.
+- RUNNING here in the table, stopped on the engine otherwise: its process has ended. It keeps its reservation, since its
+  file system is still there, and its record says so.
 - on the engine, while the table has it running elsewhere: an old copy, removed (I2).
 - on the engine, never started, of nobody: what a call left that died while the engine still worked, removed.
 - on the engine, started, of nobody: reported only; the table may have been restored from an older one.
@@ -16,7 +18,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Node, NodeId, Quota, Role, unlimited
+from swarmkeeper.domain.model import (
+    Container,
+    ContainerName,
+    ContainerState,
+    Node,
+    NodeId,
+    Quota,
+    Role,
+    unlimited,
+)
+from swarmkeeper.domain.placement.wish import dependencies_of
 from swarmkeeper.errors import Conflict, InvalidInput, Unavailable
 from swarmkeeper.ports import Clock, EngineContainer, Engines, StateStore
 from swarmkeeper.services.health import HEALTHY, NodeHealth
@@ -25,6 +37,9 @@ from swarmkeeper.services.recording import is_closed
 LEFT_BEHIND_S = 600.0
 """How old a copy that was never started must be: younger ones may be in the making."""
 HAS_ENDED = "its process has ended"
+NOT_YET = "its engine was started anew, and does not start it yet"
+START_LEASE_S = 60.0
+"""While it is started again nobody moves or removes it. An engine gives up a start well before."""
 LOOKED_AT = frozenset({NodeState.READY, NodeState.DRAINING})
 
 
@@ -34,6 +49,7 @@ class Found:
 
     node_id: NodeId
     gone: tuple[str, ...] = ()
+    started: tuple[str, ...] = ()
     ended: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     strange: tuple[str, ...] = ()
@@ -65,11 +81,14 @@ class Inventory:
         held = [each for each in self._store.containers_on(node_id) if _settled_on(each, node_id)]
         there = {each.name: each for each in self._listed(node)}
         gone = tuple(each.name for each in held if each.name not in there and self._wait_again(each))
-        ended = tuple(each.name for each in held if each.name in there and self._note_end(each, there[each.name]))
+        cut_off = [each for each in held if each.name in there and self._is_cut_off(node, each, there[each.name])]
+        others = [each for each in held if each.name in there and each not in cut_off]
+        ended = tuple(each.name for each in others if self._note_end(each, there[each.name]))
         removed, strange = self._strays(node, there, {each.name for each in held})
         self._count_late(held)
         self._store.record_images(node.id, self._engines.images(node))
-        return Found(node_id, gone, ended, removed, strange)
+        started = self._started_anew(node, cut_off)
+        return Found(node_id, gone, started, ended, removed, strange)
 
     def clear_strays(self, node: Node) -> tuple[str, ...]:
         """Remove what by the table lives elsewhere, or waits to, before the node serves again; returns the names.
@@ -136,10 +155,51 @@ class Inventory:
             return False
         return True
 
+    def _is_cut_off(self, node: Node, container: Container, there: EngineContainer) -> bool:
+        """Whether it has ended with its engine. What ended by itself before is noted already, and stays ended."""
+        if there.running or container.reason == HAS_ENDED:
+            return False
+        return self._engines.ended_with_engine(node, there.id)
+
+    def _started_anew(self, node: Node, containers: Sequence[Container]) -> tuple[str, ...]:
+        """Start them; returns the names of those that run. Raises Unavailable at the end when some may start yet."""
+        started, waiting = [], []
+        for container in sorted(containers, key=_leans_on_others):  # they first: it needs their network, say
+            try:
+                if self._start_anew(node, container):
+                    started.append(container.name)
+            except Unavailable as error:
+                waiting.append(str(error))
+        if waiting:
+            raise Unavailable(f"{node.id}: {waiting[0]} ({len(waiting)} wait to be started again)")
+        return tuple(started)
+
+    def _start_anew(self, node: Node, container: Container) -> bool:
+        """False when it can't run any more, or isn't ours to start. Raises Unavailable when it may start yet."""
+        if container.lease_until > self._clock.now():
+            raise Unavailable(f"{container.name} is being worked on")
+        try:
+            mine = self._store.lease(container, until=self._clock.now() + START_LEASE_S)
+        except Conflict:  # somebody moves or removes it
+            return False
+        try:
+            self._engines.start(node, mine.engine_id)
+        except (Conflict, InvalidInput) as error:
+            if _leans_on_others(container):  # on one that does not run yet itself
+                self._store.explain(mine, reason=NOT_YET)
+                raise Unavailable(str(error)) from error
+            self._store.explain(mine, reason=HAS_ENDED)
+            return False
+        except Unavailable:
+            self._store.explain(mine, reason=NOT_YET)
+            raise
+        self._store.explain(mine, reason="")
+        return True
+
     def _note_end(self, container: Container, there: EngineContainer) -> bool:
         """Whether its process has ended since the last look; the record says so from then on, until it runs again."""
-        is_noted = container.reason == HAS_ENDED
-        if there.running is not is_noted:
+        is_told = container.reason in (HAS_ENDED, NOT_YET)
+        if there.running is not is_told:
             return False
         try:
             self._store.explain(container, reason="" if there.running else HAS_ENDED)
@@ -172,6 +232,10 @@ class Inventory:
         if container is not None and container.state is ContainerState.RUNNING:
             return True
         return not there.has_run and self._clock.now() >= there.created_at + LEFT_BEHIND_S
+
+
+def _leans_on_others(container: Container) -> bool:
+    return bool(dependencies_of(container.request.rules))
 
 
 def _settled_on(container: Container, node_id: NodeId) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import pytest
@@ -30,6 +30,8 @@ class Site:
     swarm: Swarm
     manager: Node
     worker: Node
+    restart: Callable[[], None]
+    """Start the worker's engine anew."""
     image: str = IMAGE
     network: str = NETWORK
     subnet: str = SUBNET
@@ -55,7 +57,12 @@ class Site:
 def simulated_site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     fleet = SimulatedFleet(monkeypatch)
     manager, worker = fleet.grow(1, Role.MANAGER), fleet.grow(2)
-    yield Site(fleet.engines, fleet.swarm, manager, worker)
+
+    def restart() -> None:
+        fleet.machines.halt(worker.id)
+        fleet.machines.heal(worker.id)
+
+    yield Site(fleet.engines, fleet.swarm, manager, worker, restart)
     fleet.close()
 
 
@@ -87,6 +94,19 @@ def test_a_started_container_runs_and_may_be_started_again(site: Site) -> None:
     made = site.run()
     site.engines.start(site.worker, made)
     assert site.running() == {WEB: True}
+
+
+def test_a_container_has_ended_with_its_engine_when_that_was_started_anew_since(site: Site) -> None:
+    made, never = site.run(), site.engines.create(site.worker, site.request("never"))
+    stopped = site.run("stopped")
+    site.engines.stop(site.worker, ContainerName("stopped"), network=site.network)
+    assert not any(site.engines.ended_with_engine(site.worker, each) for each in (made, never, stopped, "nobody"))
+    site.restart()
+    assert site.running() == {WEB: False, "never": False, "stopped": False}
+    assert site.engines.ended_with_engine(site.worker, made)
+    assert not site.engines.ended_with_engine(site.worker, never)
+    site.engines.start(site.worker, made)
+    assert not site.engines.ended_with_engine(site.worker, made)
 
 
 def test_the_labels_of_the_request_are_listed(site: Site) -> None:

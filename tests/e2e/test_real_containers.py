@@ -1,4 +1,5 @@
-"""What containers may ask of their node, tried on real engines: ports, volumes, another's network, output."""
+"""What containers may ask of their node, tried on real engines: ports, volumes, another's network, output, and that
+they run again when its engine was started anew."""
 
 from __future__ import annotations
 
@@ -63,10 +64,20 @@ def test_ports_volumes_and_anothers_network_hold_on_real_engines(world: World) -
     note = engines.on_node(node, "docker exec store cat /files/note; docker volume ls -q")
     assert note.stdout.splitlines()[0] == "from the reader"
     assert any(volume.endswith(".files") for volume in note.stdout.splitlines()[1:])
+    # The engine is started anew: what ran there runs again, those that lean on others too, and the port answers.
+    engines.on_node(node, "systemctl restart docker")
+    world.wait("an answer again", lambda: port.answers("store"), limit_s=120)
+    world.wait("the neighbour's output again", lambda: printed("logs", "side") == "store\nstore\n", limit_s=120)
+    world.wait("that nothing is told of it", lambda: not _reasons(world), limit_s=30)
+    assert engines.on_node(node, "docker exec store cat /files/note").stdout == "from the reader\n"
     assert "port" in printed("explain", "rival", image, "-p", "8500:80")
 
     assert printed("rm", "side", "reader", "store").split() == ["side", "reader", "store"]
     world.wait("nothing left on the engine", lambda: _fleets_containers(engines, node) == "", limit_s=30)
+
+
+def _reasons(world: World) -> set[str]:
+    return {container["reason"] for container in world.containers().values()} - {""}
 
 
 def _fleets_containers(engines: RealEngines, node: str) -> str:

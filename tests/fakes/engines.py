@@ -22,6 +22,8 @@ class FakeContainer:
     sent_bytes: int = 0
     created_at: float = 0.0
     started_at: float | None = None
+    cut_off: bool = False
+    """Whether it has ended with its engine."""
     doubt: str = ""
     """Why the engine can't tell the request that made it, if so."""
 
@@ -83,6 +85,12 @@ class FakeEngines(Fallible):
         containers = self.on(node_id).containers
         containers[ContainerName(name)] = replace(containers[ContainerName(name)], **changes)  # type: ignore[arg-type]  # fields by name
 
+    def restart(self, node_id: NodeId | str) -> None:
+        """The engine was started anew: what ran there has ended with it."""
+        for name, held in self.on(node_id).containers.items():
+            if held.running:
+                self.change(node_id, name, running=False, cut_off=True)
+
     def running(self, name: str) -> list[NodeId]:
         """The nodes on which a container of the name runs."""
         return sorted(
@@ -118,7 +126,7 @@ class FakeEngines(Fallible):
         engine = self._reach(node)
         for name, held in engine.containers.items():
             if held.id == engine_id:
-                engine.containers[name] = replace(held, running=True, has_run=True)
+                engine.containers[name] = replace(held, running=True, has_run=True, cut_off=False)
                 return
         raise Conflict(f"{node.id} has no container {engine_id}")
 
@@ -162,6 +170,10 @@ class FakeEngines(Fallible):
     def recall(self, node: Node, engine_id: str) -> EngineRecord | None:
         held = next((one for one in self._reach(node).containers.values() if one.id == engine_id), None)
         return None if held is None else EngineRecord(held.request, held.started_at, held.doubt)
+
+    @can_fail
+    def ended_with_engine(self, node: Node, engine_id: str) -> bool:
+        return any(one.id == engine_id and one.cut_off for one in self._reach(node).containers.values())
 
     @can_fail
     def images(self, node: Node) -> tuple[Image, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -35,6 +36,8 @@ from swarmkeeper.ports import EngineContainer, EngineFacts, EngineRecord, Engine
 
 STOP_GRACE_S = 10
 """Docker's own default between the stop signal and the kill."""
+DEFAULT_NETWORK = "bridge"
+"""Linux engines' own; Windows' is called otherwise."""
 NO_NAMES = frozenset({"<none>:<none>", "<none>@<none>"})
 """What an engine calls an image without a tag or a digest."""
 INFO_OF_LABELS = {
@@ -154,6 +157,19 @@ class DockerEngines(Engines):
             except NotFound:
                 return None
         return _recalled(found)
+
+    def ended_with_engine(self, node: Node, engine_id: str) -> bool:
+        """By the age of the default network, which an engine makes anew at each start; Windows' can't tell."""
+        with self._clients.calling(node, "inspect") as engine:
+            try:
+                found: dict[str, Any] = engine.inspect_container(engine_id)
+                network: dict[str, Any] = engine.inspect_network(DEFAULT_NETWORK)
+            except NotFound:
+                return False
+        began = started_at(found)
+        if found["State"]["Running"] or began is None:
+            return False
+        return began < datetime.fromisoformat(str(network["Created"])).timestamp()
 
     def images(self, node: Node) -> tuple[Image, ...]:
         with self._clients.calling(node, "images") as engine:

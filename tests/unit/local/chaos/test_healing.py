@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from local.chaos.healing import NodeHealed, WorkDone
-from local.chaos.judge import HAS_ENDED
 from local.chaos.snapshot import Group, OnEngine, Snapshot
 from tests.unit.local.chaos.snapshots import (
     a_node,
@@ -37,12 +36,12 @@ def test_a_lost_node_has_healed_when_it_is_gone_everywhere_and_what_it_held_runs
     assert healing.healed(without_container(buried(at_rest()), "a"))
 
 
-def test_a_node_that_can_return_has_healed_when_it_serves_and_what_it_held_runs_or_is_told_to_have_ended() -> None:
+def test_a_node_that_can_return_has_healed_when_it_serves_and_what_it_held_runs() -> None:
     healing = NodeHealed("i-1", at_rest(), returns=True)
     assert healing.healed(at_rest())
     stopped = with_engine(at_rest(), "i-1", OnEngine("a", False), OnEngine("b", True))
     assert not healing.healed(stopped)
-    assert healing.healed(with_container(stopped, running("a", "i-1", reason=HAS_ENDED)))
+    assert not healing.healed(with_container(stopped, running("a", "i-1", reason="its process has ended")))
     assert not healing.healed(replace(at_rest(), swarm={"i-1": False, "i-2": True}))
 
 
