@@ -1,4 +1,4 @@
-"""Nodes' lives under arbitrary orders of events: legal states, I1, I2, I4, and no movable container lost (I5)."""
+"""Nodes' lives under arbitrary orders of events: legal states, I1 to I4, and drains that keep to their limit (I5)."""
 
 from __future__ import annotations
 
@@ -14,48 +14,27 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from swarmkeeper.domain.losses import LossFuse
-from swarmkeeper.domain.membership import JOINING_STATES, TRANSITIONS, LeaveCause, NodeState, Step
-from swarmkeeper.domain.model import ContainerName, ContainerState, Node, NodeId
+from swarmkeeper.domain.membership import JOINING_STATES, LeaveCause, NodeState, Step
+from swarmkeeper.domain.model import ContainerName, ContainerState, NodeId
 from swarmkeeper.errors import Conflict, Unavailable, UnsafeAction
-from swarmkeeper.ports import Command, CommandStatus, EngineFacts, Event
+from swarmkeeper.ports import Command, CommandStatus, Event
 from swarmkeeper.services import pending
 from swarmkeeper.services.registrar import WaitingHook
 from swarmkeeper.services.transitions import stepped
-from tests.fakes import FakeEngines, FakeStateStore, a_request
-from tests.fakes.builders import resources
+from tests.fakes import FixedClock, a_request
 from tests.fakes.certificates import SIGNING_REQUEST
+from tests.fakes.commands import Sent
 from tests.fakes.fleet import LEAVE
+from tests.properties.watching import WatchedEngines, WatchedStore
 from tests.unit.services.healing import assert_totals_are_sums
-from tests.unit.services.world import IMAGE, MANAGER, World
+from tests.unit.services.world import MANAGER, World
 
 EXAMPLES, STEPS = 150, 80
 """A derandomised run (CI) made 10,654 steps in 152 examples, counted by the checks of the invariants."""
 ROUNDS, ROUND_S, TICK_S = 15, 240.0, 60.0
 GROUP, MOST = "demo-workers", 4
-LEGAL = {(before, after) for (before, _), after in TRANSITIONS.items()} | {(state, state) for state in NodeState}
-RETURNS_TO_DRAIN = (NodeState.LOST, NodeState.DRAINING)
-"""Two steps in one write: back, and drained again."""
 NODES = st.integers(0, 7)
 NAMES = ("web-1", "web-2", "web-3")
-
-
-class WatchedStore(FakeStateStore):
-    """Refuses a write that no step of the membership table explains."""
-
-    def save_node(self, node: Node) -> Node:
-        before = self.node(node.id)
-        saved = super().save_node(node)
-        if before is not None:
-            change = (before.state, saved.state)
-            assert change in LEGAL or change == RETURNS_TO_DRAIN, change
-        return saved
-
-
-class SizedEngines(FakeEngines):
-    """Engines that know their size before the table does."""
-
-    def facts(self, node: Node) -> EngineFacts:
-        return replace(super().facts(node), capacity=resources(2, 2048))
 
 
 class Lives(RuleBasedStateMachine):
@@ -64,12 +43,15 @@ class Lives(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         fuse = LossFuse(nodes=3, window_s=60)
-        self.world = World(store=WatchedStore(), engines=SizedEngines(IMAGE), fuse=fuse).with_manager()
+        clock = FixedClock()
+        self.store = WatchedStore(clock)
+        engines = WatchedEngines(self.store, clock)
+        self.world = World(clock=clock, store=self.store, engines=engines, fuse=fuse).with_manager()
         self.ids: list[NodeId] = []
         self.hooks: list[WaitingHook] = []
         self.cut: set[NodeId] = set()
         self.removed: set[str] = set()
-        self.movable: set[str] = set()
+        self.accepted: set[str] = set()
         for _ in range(3):
             self._join()
         for name in NAMES:
@@ -123,9 +105,20 @@ class Lives(RuleBasedStateMachine):
     def a_command_ends(self, which: int) -> None:
         self._end_commands(self._one(which))
 
+    @precondition(lambda self: self.world.commands.sent)
+    @rule(which=st.integers(0, 30), late=st.booleans())
+    def a_commands_end_is_told(self, which: int, late: bool) -> None:
+        """Of any command that was ever sent: again, late, or before Systems Manager knows of it."""
+        sent = self.world.commands.sent
+        self._tell_end(sent[which % len(sent)] if late else sent[-1 - which % len(sent)])
+
+    @rule(which=NODES)
+    def a_node_lacks_the_image(self, which: int) -> None:
+        self.world.engines.on(self._one(which)).images.clear()
+
     @rule(which=NODES)
     def a_node_is_checked(self, which: int) -> None:
-        self._served(lambda: self.world.registrar.advance(self._one(which)))
+        self._served(lambda: self._check(self._one(which)))
 
     @rule(times=st.integers(1, 3))
     def the_schedule_runs(self, times: int) -> None:
@@ -196,9 +189,17 @@ class Lives(RuleBasedStateMachine):
                 assert self.world.store.containers_on(node_id) == ()
 
     @invariant()
-    def no_movable_container_is_lost(self) -> None:
-        known = {each.name for each in self.world.store.containers()}
-        assert self.movable - self.removed <= known
+    def no_accepted_container_is_lost(self) -> None:
+        known = {each.name: each for each in self.world.store.containers()}
+        assert self.accepted - self.removed <= set(known)
+        for each in known.values():
+            assert each.reason or each.state is not ContainerState.PENDING, each
+
+    @invariant()
+    def what_is_called_running_runs_where_its_machine_does(self) -> None:
+        for each in self.world.store.containers():
+            if each.state is ContainerState.RUNNING and each.moving_to is None and self._runs(each.node or MANAGER):
+                assert self.world.engines.running(each.name) == [each.node], each
 
     def teardown(self) -> None:
         """Once nothing more goes wrong, everything comes to rest: no node half-way, no ghost, nothing unexplained."""
@@ -225,7 +226,8 @@ class Lives(RuleBasedStateMachine):
     def _want(self, name: str, *, movable: bool) -> None:
         self._served(lambda: self.world.placer.create(a_request(name, movable=movable)))
         self.removed.discard(name)
-        (self.movable.add if movable else self.movable.discard)(name)
+        is_known = self.world.store.container(ContainerName(name)) is not None
+        (self.accepted.add if is_known else self.accepted.discard)(name)
 
     def _new_id(self) -> NodeId:
         self.ids.append(NodeId(f"i-{len(self.ids):017x}"))
@@ -284,7 +286,31 @@ class Lives(RuleBasedStateMachine):
             if sent.command is Command.PULL:
                 self.world.engines.pull(node_id, sent.parameters["image"])
             self.world.commands.finish(sent.id, output=self._output(sent.command, node_id))
-            self._served(lambda: self.world.registrar.advance(node_id))
+            self._tell_end(sent)
+
+    def _tell_end(self, sent: Sent) -> None:
+        """As the rules of the event bus do: a pull's end to the placement function too."""
+        if sent.command is not Command.PULL:
+            self._served(lambda: self.world.registrar.command_ended(sent.node_id, sent.id))
+            return
+        self._served(lambda: self.world.registrar.pull_ended(sent.node_id, sent.id))
+        status = self.world.commands.result(sent.id, sent.node_id).status
+        if status is not CommandStatus.RUNNING:
+            self._served(lambda: self._pulled(sent))
+
+    def _pulled(self, sent: Sent) -> None:
+        image = self.world.puller.ended(sent.node_id, sent.id, succeeded=True)
+        self.world.pending.image_pulled(sent.node_id, image, failure="")
+
+    def _check(self, node_id: NodeId) -> None:
+        """A look; one at a drain whose limit is over ends it one way or the other, or goes on at once (I5)."""
+        before, now = self.world.store.node(node_id), self.world.clock.now()
+        progress = self.world.registrar.advance(node_id)
+        node = self.world.store.node(node_id)
+        if before is None or node is None or not before.state is node.state is NodeState.DRAINING:
+            return
+        if now >= self.store.drain_ends_at(node) and node_id not in self.cut and not progress.more_to_do:
+            assert self.world.store.containers_on(node_id) == (), progress
 
     def _output(self, command: Command, node_id: NodeId) -> str:
         if command is Command.CSR:
@@ -304,7 +330,7 @@ class Lives(RuleBasedStateMachine):
         self.world.events.published.clear()
         self.world.reconciler.nudge()
         for detail in self.world.events.of(Event.MEMBERSHIP_CHECK):
-            self._served(partial(self.world.registrar.advance, NodeId(detail["node"])))
+            self._served(partial(self._check, NodeId(detail["node"])))
         for detail in self.world.events.of(Event.INVENTORY_DUE):
             self._served(partial(self.world.inventory.check, NodeId(detail["node"])))
         for detail in self.world.events.of(Event.PENDING_RETRY):
