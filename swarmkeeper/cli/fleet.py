@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypedDict, cast
+from typing import Any, Protocol, TypedDict, cast
 
 
 class ContainerView(TypedDict, total=False):
@@ -153,7 +153,17 @@ def _failure(payload: bytes) -> str:
         return payload.decode(errors="replace")[:500]
 
 
+Clients = Callable[[str], Any]
+"""A client for a service of AWS, by the service's name."""
+
+
 def find_fleet(name: str | None) -> Fleet:
+    """The fleet that `find_clients` finds. Raises FleetError."""
+    found, client = find_clients(name)
+    return Fleet(found, cast(Invoker, client("lambda")))
+
+
+def find_clients(name: str | None) -> tuple[str, Clients]:
     """The fleet of that name: the local cloud's when it runs that one, else AWS's, by AWS's own environment.
 
     Without a name: the local cloud's, else the one that SWARMKEEPER_FLEET names. Raises FleetError.
@@ -163,20 +173,20 @@ def find_fleet(name: str | None) -> Fleet:
     wanted = name or os.environ.get("SWARMKEEPER_FLEET")
     local = running_cloud()
     if local is not None and wanted in (None, local.fleet):
-        return Fleet(local.fleet, cast(Invoker, local.client("lambda")))
+        return local.fleet, local.client
     if wanted is None:
         raise FleetError("no local cloud is running; name a fleet with --fleet or SWARMKEEPER_FLEET")
-    return Fleet(wanted, _aws_functions())
+    return wanted, _aws_client
 
 
-def _aws_functions() -> Invoker:
+def _aws_client(service: str) -> Any:
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError
 
+    # One try: a create that was carried out and answered late must not be sent again by the client itself.
+    config = Config(read_timeout=60, retries={"total_max_attempts": 1})
     try:
-        # One try: a create that was carried out and answered late must not be sent again by the client itself.
-        client = boto3.client("lambda", config=Config(read_timeout=60, retries={"total_max_attempts": 1}))
+        return boto3.client(service, config=config)  # type: ignore[call-overload]  # the name is not a literal here
     except BotoCoreError as error:
         raise FleetError(f"AWS can't be called: {error}") from error
-    return cast(Invoker, client)

@@ -13,6 +13,7 @@ from swarmkeeper.cli import (
     local_cloud,
     nodes,
     place,
+    redrive,
     scaling,
     simulate,
     state,
@@ -42,6 +43,7 @@ app.command("logs")(containers.logs)
 app.command("explain")(containers.explain)
 app.command("console")(console_command.console)
 app.command("place")(place.place)
+app.command("redrive")(redrive.redrive)
 app.command("simulate")(simulate.simulate)
 
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from swarmkeeper.cli.dead_letters import QUEUED, QUEUES
 from tests.infra.template import Template
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -52,6 +53,18 @@ def test_a_section_names_what_its_alarm_measures(template: Template) -> None:
 def test_every_dead_letter_queue_is_in_the_table_of_them(template: Template) -> None:
     chapter = PAGE.partition("\n## The dead-letter queues\n")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `(.+?)` \|", chapter, flags=re.MULTILINE)) == queues(template)
+
+
+def test_the_command_that_redrives_knows_every_dead_letter_queue_and_where_its_events_go(template: Template) -> None:
+    assert {f"<fleet>-{name}-dlq" for name in QUEUES} == queues(template)
+    functions = {
+        str(each["FunctionName"])
+        for each in template.of_type("AWS::Lambda::Function").values()
+        if "FunctionName" in each
+    }
+    assert {f"demo-{name}" for name in QUEUES} <= functions
+    own = {str(each["QueueName"]) for each in template.of_type("AWS::SQS::Queue").values()} & functions
+    assert own == {f"demo-{name}" for name in QUEUED}
 
 
 def test_links_within_the_page_lead_to_a_heading() -> None:
