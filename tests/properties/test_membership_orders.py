@@ -2,54 +2,38 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import replace
-from functools import partial
-
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, precondition, rule
 
 from swarmkeeper.domain.losses import LossFuse
 from swarmkeeper.domain.membership import JOINING_STATES, LeaveCause, NodeState, Step
 from swarmkeeper.domain.model import ContainerName, ContainerState, NodeId
-from swarmkeeper.errors import Conflict, Unavailable, UnsafeAction
-from swarmkeeper.ports import Command, CommandStatus, Event
 from swarmkeeper.services import pending
-from swarmkeeper.services.registrar import WaitingHook
 from swarmkeeper.services.transitions import stepped
 from tests.fakes import FixedClock, a_request
-from tests.fakes.certificates import SIGNING_REQUEST
-from tests.fakes.commands import Sent
-from tests.fakes.fleet import LEAVE
+from tests.properties.driving import Drive
 from tests.properties.watching import WatchedEngines, WatchedStore
 from tests.unit.services.healing import assert_totals_are_sums
 from tests.unit.services.world import MANAGER, World
 
 EXAMPLES, STEPS = 150, 80
-"""A derandomised run (CI) made 10,654 steps in 152 examples, counted by the checks of the invariants."""
-ROUNDS, ROUND_S, TICK_S = 15, 240.0, 60.0
-GROUP, MOST = "demo-workers", 4
+"""A derandomised run (CI) made 10,569 steps in 154 examples, counted by the checks of the invariants."""
+ROUNDS, ROUND_S = 15, 240.0
+MOST = 4
 NODES = st.integers(0, 7)
 NAMES = ("web-1", "web-2", "web-3")
 
 
-class Lives(RuleBasedStateMachine):
+class Lives(Drive):
     """A pool of a few instances to which everything may happen at any time, told late, twice or never."""
 
     def __init__(self) -> None:
-        super().__init__()
-        fuse = LossFuse(nodes=3, window_s=60)
-        clock = FixedClock()
+        clock, fuse = FixedClock(), LossFuse(nodes=3, window_s=60)
         self.store = WatchedStore(clock)
         engines = WatchedEngines(self.store, clock)
-        self.world = World(clock=clock, store=self.store, engines=engines, fuse=fuse).with_manager()
-        self.ids: list[NodeId] = []
-        self.hooks: list[WaitingHook] = []
-        self.cut: set[NodeId] = set()
+        super().__init__(World(clock=clock, store=self.store, engines=engines, fuse=fuse).with_manager())
         self.removed: set[str] = set()
         self.accepted: set[str] = set()
         for _ in range(3):
@@ -84,9 +68,7 @@ class Lives(RuleBasedStateMachine):
     def a_node_is_cut_off(self, which: int) -> None:
         node_id = self._one(which)
         if self._runs(node_id):
-            self.cut.add(node_id)
-            self.world.engines.on(node_id).reachable = False
-            self.world.swarm.go_down(node_id)
+            self._cut_off(node_id)
 
     @precondition(lambda self: self.cut)
     @rule(which=NODES)
@@ -178,7 +160,7 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def what_is_in_service_has_joined_and_a_tombstone_holds_nothing(self) -> None:
-        for item in self.world.fleet.group(GROUP).instances:
+        for item in self.world.fleet.group(self.GROUP).instances:
             node = self.world.store.node(item.id)
             if item.lifecycle == "InService":
                 assert node is not None
@@ -215,7 +197,7 @@ class Lives(RuleBasedStateMachine):
             assert node.state is NodeState.READY, node
             assert node.suspected_at is None
         serving = {node.id for node in self.world.store.nodes()} - {MANAGER}
-        assert serving == {item.id for item in self.world.fleet.group(GROUP).instances}
+        assert serving == {item.id for item in self.world.fleet.group(self.GROUP).instances}
         listed = {each.host_name for each in self.world.swarm.listed.values()}
         assert listed - {MANAGER} == serving, "ghosts"
         for container in self.world.store.containers():
@@ -229,79 +211,6 @@ class Lives(RuleBasedStateMachine):
         is_known = self.world.store.container(ContainerName(name)) is not None
         (self.accepted.add if is_known else self.accepted.discard)(name)
 
-    def _new_id(self) -> NodeId:
-        self.ids.append(NodeId(f"i-{len(self.ids):017x}"))
-        return self.ids[-1]
-
-    def _join(self) -> None:
-        self.world.join(self._new_id())
-
-    def _launch(self) -> None:
-        node_id = self._new_id()
-        self.hooks.append(self.world.launch(node_id))
-        self.world.commands.register(node_id)
-
-    def _one(self, which: int) -> NodeId:
-        """One whose instance runs, while there is any."""
-        ids = self._alive() or self.ids
-        return ids[which % len(ids)]
-
-    def _runs(self, node_id: NodeId) -> bool:
-        facts = self.world.fleet.instance(node_id)
-        return facts is not None and facts.running
-
-    def _alive(self) -> list[NodeId]:
-        return [node_id for node_id in self.ids if self._runs(node_id)]
-
-    def _ending(self) -> set[NodeId]:
-        return {item.id for item in self.world.fleet.group(GROUP).instances if item.lifecycle.startswith("Terminat")}
-
-    def _heal(self, node_id: NodeId) -> None:
-        if node_id not in self.cut or not self._runs(node_id):
-            return
-        self.cut.discard(node_id)
-        self.world.engines.on(node_id).reachable = True
-        for swarm_id, listed in self.world.swarm.listed.items():
-            if listed.host_name == node_id:
-                self.world.swarm.listed[swarm_id] = replace(listed, ready=True)
-
-    def _end_machines(self) -> None:
-        """With an instance all ends that ran on it."""
-        for node_id in self.ids:
-            if not self._runs(node_id):
-                self.world.engines.lose(node_id)
-                self.world.commands.deregister(node_id)
-                self.world.swarm.go_down(node_id)
-
-    def _tell(self, hook: WaitingHook) -> None:
-        registrar = self.world.registrar
-        self._served(lambda: registrar.terminating(hook) if LEAVE in hook.token else registrar.launching(hook))
-
-    def _end_commands(self, node_id: NodeId) -> None:
-        """What runs on a node that can be reached ends well."""
-        for sent in list(self.world.commands.sent):
-            is_running = self.world.commands.result(sent.id, sent.node_id).status is CommandStatus.RUNNING
-            if sent.node_id != node_id or not is_running or not self._runs(node_id) or node_id in self.cut:
-                continue
-            if sent.command is Command.PULL:
-                self.world.engines.pull(node_id, sent.parameters["image"])
-            self.world.commands.finish(sent.id, output=self._output(sent.command, node_id))
-            self._tell_end(sent)
-
-    def _tell_end(self, sent: Sent) -> None:
-        """As the rules of the event bus do: a pull's end to the placement function too."""
-        if sent.command is not Command.PULL:
-            self._served(lambda: self.world.registrar.command_ended(sent.node_id, sent.id))
-            return
-        self._served(lambda: self.world.registrar.pull_ended(sent.node_id, sent.id))
-        status = self.world.commands.result(sent.id, sent.node_id).status
-        if status is not CommandStatus.RUNNING:
-            self._served(lambda: self._pulled(sent))
-
-    def _pulled(self, sent: Sent) -> None:
-        image = self.world.puller.ended(sent.node_id, sent.id, succeeded=True)
-        self.world.pending.image_pulled(sent.node_id, image, failure="")
-
     def _check(self, node_id: NodeId) -> None:
         """A look; one at a drain whose limit is over ends it one way or the other, or goes on at once (I5)."""
         before, now = self.world.store.node(node_id), self.world.clock.now()
@@ -311,43 +220,6 @@ class Lives(RuleBasedStateMachine):
             return
         if now >= self.store.drain_ends_at(node) and node_id not in self.cut and not progress.more_to_do:
             assert self.world.store.containers_on(node_id) == (), progress
-
-    def _output(self, command: Command, node_id: NodeId) -> str:
-        if command is Command.CSR:
-            return SIGNING_REQUEST
-        if command is Command.LEAVE:
-            self.world.swarm.go_down(node_id)
-        if command is not Command.JOIN:
-            return ""
-        member = next((each for each in self.world.swarm.listed.values() if each.host_name == node_id), None)
-        member = member or self.world.swarm.join(node_id)
-        return json.dumps({"node_id": member.id, "state": "active"})
-
-    def _tick(self) -> None:
-        """The schedule, and what it asks for."""
-        self._end_machines()
-        self.world.clock.advance(TICK_S)
-        self.world.events.published.clear()
-        self.world.reconciler.nudge()
-        for detail in self.world.events.of(Event.MEMBERSHIP_CHECK):
-            self._served(partial(self._check, NodeId(detail["node"])))
-        for detail in self.world.events.of(Event.INVENTORY_DUE):
-            self._served(partial(self.world.inventory.check, NodeId(detail["node"])))
-        for detail in self.world.events.of(Event.PENDING_RETRY):
-            if "name" in detail:
-                self._served(partial(self.world.pending.settle_named, ContainerName(detail["name"])))
-            else:
-                self._served(self.world.pending.retry)
-
-    def _served(self, call: Callable[[], object]) -> None:
-        """What can't be done now comes again; a hook that it has begun may be told some time, or never."""
-        self._end_machines()
-        with suppress(Unavailable, Conflict, UnsafeAction):
-            call()
-        told = {hook.token for hook in self.hooks}
-        for node_id, action in self.world.fleet.actions.items():
-            if action.token not in told:
-                self.hooks.append(self.world.waiting(node_id, action))
 
 
 @pytest.fixture(autouse=True)
