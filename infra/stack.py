@@ -8,6 +8,7 @@ from constructs import Construct
 from infra.acknowledged import acknowledge, acknowledged, logical_id
 from infra.alarms import FleetAlarms
 from infra.api import FleetApi
+from infra.dashboard import FleetDashboard
 from infra.documents import NodeDocuments
 from infra.functions import FleetFunctions
 from infra.names import API_OUTPUT, FLEET_TAG, Names
@@ -52,6 +53,7 @@ class FleetStack(Stack):
         api = FleetApi(self, names, functions.by_name["placement"])
         wiring = Wiring(self, names, functions, tuple(settings.pools), tuple(settings.pools_of(Role.WORKER)))
         alarms = FleetAlarms(self, settings, names, wiring)
+        FleetDashboard(self, names, tuple(settings.pools), functions.by_name, wiring.dead_letters)
         pools = [
             NodePool(
                 self,
