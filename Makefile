@@ -1,9 +1,9 @@
 # The commands of this project; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint bench synth openapi lock clean
+.PHONY: help setup demo test check lint bench synth openapi reference lock clean
 
 help:  ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:  ## Install what is missing: system packages for real engines, .venv from the locks
 	@scripts/setup.sh
@@ -33,6 +33,9 @@ synth:  ## Synthesise the CloudFormation template into build/cdk.out; works offl
 
 openapi: setup  ## Write the HTTP API's description to docs/openapi.json
 	.venv/bin/python -m swarmkeeper.edge.openapi docs/openapi.json
+
+reference: setup  ## Write the reference of swarmkeeper.yaml to docs/configuration.md
+	.venv/bin/python -m swarmkeeper.edge.settings_reference docs/configuration.md
 
 lock:  ## Lock pyproject.toml's requirements again; ARGS=--upgrade takes newer releases
 	@scripts/setup.sh
