@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 ONE = ord("1")
 FEW_BITS = 8
 """So many are sooner gone through than halved."""
+FEW_STEPS = 4
+"""So many of the lowest bits are sooner taken off a mask of any usual length than it is halved."""
 
 
 def positions(mask: int) -> Iterator[int]:
@@ -31,6 +33,10 @@ def mask_of(positions: Sequence[int]) -> int:
 def nth(mask: int, number: int) -> int:
     """The position of the bit that has `number` set bits below it; the mask has more than those."""
     base = 0
+    if number <= FEW_STEPS:
+        for _ in range(number):
+            mask &= mask - 1
+        return lowest(mask)
     while (length := mask.bit_length()) > FEW_BITS:
         half = length // 2
         low = mask & ((1 << half) - 1)
