@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from swarmkeeper.domain.model import Image, NodeId, Occupant
-from swarmkeeper.domain.placement.expressions import Expression, Operator
+from swarmkeeper.domain.placement.expressions import Expression, Operator, is_plain
 from swarmkeeper.domain.placement.filters import affinity_texts
 from swarmkeeper.domain.placement.images import full_reference, image_texts, names_of
 from swarmkeeper.domain.placement.index.bindings import Bindings
@@ -129,6 +129,8 @@ class Contents:
 
         Where each text would have to be tried, a node's are left with the first that matches.
         """
+        if is_plain(expression.value):
+            return texts.mask(expression.value)
         if not texts.must_try_all(expression):
             return texts.matching(expression)
         key, matches = expression.key, expression.matcher
