@@ -28,7 +28,7 @@ mkdir -p build
 loop=$!
 trap 'kill $loop 2>/dev/null || :' EXIT
 real=0
-(run .venv/bin/python -m "engine or e2e or alone" "$@") || real=$?
+(run .venv/bin/python -m "engine or e2e or alone" --durations=20 "$@") || real=$?
 simulated=0
 wait $loop || simulated=$?
 trap - EXIT
