@@ -198,8 +198,9 @@ class Inventory:
 
     def _note_end(self, container: Container, there: EngineContainer) -> bool:
         """Whether its process has ended since the last look; the record says so from then on, until it runs again."""
-        is_told = container.reason in (HAS_ENDED, NOT_YET)
-        if there.running is not is_told:
+        told = container.reason
+        is_true = told not in (HAS_ENDED, NOT_YET) if there.running else told == HAS_ENDED
+        if is_true:
             return False
         try:
             self._store.explain(container, reason="" if there.running else HAS_ENDED)

@@ -124,3 +124,16 @@ def test_what_a_call_works_on_is_looked_at_again_once_that_is_over(world: World)
     world.clock.advance(START_LEASE_S)
     assert world.inventory.check(NODE).started == (WEB,)
     assert world.container().state is ContainerState.RUNNING
+
+
+def test_what_ended_by_itself_after_a_start_whose_answer_was_lost_is_told_and_stays_ended(world: World) -> None:
+    world.engines.restart(NODE)
+    world.engines.fail("start", Unavailable("the answer is lost"), after=True)
+    with pytest.raises(Unavailable):
+        world.inventory.check(NODE)
+    world.engines.change(NODE, WEB, running=False)
+    assert world.inventory.check(NODE) == Found(NODE, ended=(WEB,))
+    assert world.container().reason == HAS_ENDED
+    world.engines.restart(NODE)
+    assert world.inventory.check(NODE) == Found(NODE)
+    assert world.engines.running(WEB) == []
