@@ -90,7 +90,7 @@ def _drainer(parts: EngineComposition) -> Drainer:
         commands=parts.commands,
         clock=parts.clock,
         mover=mover,
-        evictor=Evictor(store=parts.store, engines=parts.engines, mover=mover),
+        evictor=Evictor(store=parts.store, engines=parts.engines, fleet=parts.fleet, mover=mover),
         notices=Notices(fleet_name=parts.fleet_name, store=parts.store, events=parts.events, clock=parts.clock),
         drain_limits_s={name: plan.drain_limit_s for name, plan in parts.plans.items()},
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import Container, ContainerState, Node
+from swarmkeeper.domain.model import Container, ContainerState, Node, NodeId
 from swarmkeeper.errors import Conflict, Unavailable
-from swarmkeeper.ports import Engines, StateStore
+from swarmkeeper.ports import Engines, Fleet, StateStore
 from swarmkeeper.services.mover import Mover
 
 TRIES = 5
@@ -15,9 +15,10 @@ TRIES = 5
 class Evictor:
     """What stood on the node is pending again, or runs where it was moving to."""
 
-    def __init__(self, *, store: StateStore, engines: Engines, mover: Mover) -> None:
+    def __init__(self, *, store: StateStore, engines: Engines, fleet: Fleet, mover: Mover) -> None:
         self._store = store
         self._engines = engines
+        self._fleet = fleet
         self._mover = mover
 
     def take_off(self, node: Node) -> None:
@@ -55,7 +56,7 @@ class Evictor:
             self._finish_removal(container, node)
         elif container.moving_to == node.id:
             self._back_to_source(container)
-        elif container.moving_to is None or not self._mover.finish_without_source(container):
+        elif not self._runs_at_its_target(container):
             self._store.unplace(container, reason=f"its node {node.id} ended: {node.reason}")
 
     def _finish_removal(self, container: Container, node: Node) -> None:
@@ -66,9 +67,22 @@ class Evictor:
                 self._engines.remove(other, container.name)
         self._store.release(container)
 
+    def _runs_at_its_target(self, container: Container) -> bool:
+        """Whether it runs now where it was moving to; False when it moved nowhere, or that node is over too."""
+        target = self._other(container.moving_to)
+        return target is not None and self._mover.finish_without_source(container)
+
     def _back_to_source(self, container: Container) -> None:
-        """The target ends and its copy with it: the old one runs again."""
-        source = None if container.node is None else self._store.node(container.node)
+        """The target ends and its copy with it: the old one runs again, unless its node is over too."""
+        source = self._other(container.node)
         if source is not None:
             self._engines.resume(source, container.name, network=container.request.network)
         self._store.cancel_move(container)
+
+    def _other(self, node_id: NodeId | None) -> Node | None:
+        """The other node of a move; None when it is over. One that waits for its own burial would answer nobody."""
+        node = None if node_id is None else self._store.node(node_id)
+        if node is None or node.state is NodeState.GONE:
+            return None
+        instance = self._fleet.instance(node.id)
+        return node if instance is not None and instance.running else None

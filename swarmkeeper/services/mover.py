@@ -91,12 +91,19 @@ class Mover:
         self._store.cancel_move(container)
 
     def finish_without_source(self, container: Container) -> bool:
-        """The source is gone: start the copy on the target and make that its node; False when that is gone too."""
+        """The source is gone: start the copy on the target and make that its node; False when it can't run there.
+
+        The target may be gone too, or not have got its image yet: nothing is waited for, since it may start elsewhere.
+        """
         target = self._target(container)
         if target is None:
             return False
-        engine_id = self._engines.create(target, container.request)
-        self._engines.start(target, engine_id)
+        try:
+            engine_id = self._engines.create(target, container.request)
+            self._engines.start(target, engine_id)
+        except (Declined, ImageMissing, Conflict, InvalidInput):  # answers: it doesn't run
+            self._engines.remove(target, container.name)
+            return False
         self._store.finish_move(container, engine_id=engine_id)
         return True
 

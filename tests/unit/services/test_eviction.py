@@ -8,7 +8,7 @@ import pytest
 
 from swarmkeeper.adapters.memory.operations import Operation
 from swarmkeeper.domain.model import Container, ContainerName, ContainerState, NodeId
-from swarmkeeper.errors import Unavailable
+from swarmkeeper.errors import Conflict, Declined, ImageMissing, InvalidInput, Unavailable
 from swarmkeeper.services.eviction import TRIES, Evictor
 from tests.fakes import a_request
 from tests.fakes.builders import a_limit
@@ -29,7 +29,7 @@ def world() -> World:
 
 
 def evictor(world: World) -> Evictor:
-    return Evictor(store=world.store, engines=world.engines, mover=world.mover)
+    return Evictor(store=world.store, engines=world.engines, fleet=world.fleet, mover=world.mover)
 
 
 def meanwhile(world: World, change: Callable[[Container], object], times: int = 1) -> None:
@@ -102,4 +102,70 @@ def test_a_removal_in_the_middle_of_a_move_takes_both_copies(world: World, way: 
     getattr(evictor(world), way)(world.node(ends))
     assert world.store.container(WEB) is None
     assert WEB not in world.engines.on(stays).containers
+    assert (world.node(NODE).containers, world.node(OTHER).containers) == (0, 0)
+
+
+def moving(world: World, *, copied: bool = True) -> Container:
+    """The container is on its way from NODE to OTHER."""
+    container, target = world.container(), world.node(OTHER)
+    found = world.store.begin_move(container, target, a_limit(target, container.request))
+    if copied:
+        world.engines.create(target, container.request)
+    return found
+
+
+def end(world: World, node_id: NodeId) -> None:
+    """Its instance is gone, and its engine answers nobody."""
+    world.fleet.vanish(node_id)
+    world.engines.lose(node_id)
+
+
+def test_one_that_was_moving_runs_at_its_target_when_its_node_ends(world: World) -> None:
+    moving(world)
+    end(world, NODE)
+    evict(world, "forget")
+    container = world.container()
+    assert (container.state, container.node, container.moving_to) == (ContainerState.RUNNING, OTHER, None)
+    assert world.engines.running(WEB) == [OTHER]
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [
+        ("create", ImageMissing("not pulled yet")),
+        ("create", Conflict("another has the name")),
+        ("create", InvalidInput("Cmd", "can't be run")),
+        ("start", Declined("no such network yet")),
+    ],
+)
+def test_one_whose_target_can_not_run_it_waits_for_any_node(world: World, method: str, answer: Exception) -> None:
+    moving(world, copied=method == "start")
+    end(world, NODE)
+    world.engines.fail(method, answer)
+    evict(world, "forget")
+    container = world.container()
+    assert (container.state, container.node, container.moving_to) == (ContainerState.PENDING, None, None)
+    assert (world.node(NODE).containers, world.node(OTHER).containers) == (0, 0)
+    assert WEB not in world.engines.on(OTHER).containers
+
+
+def test_one_whose_target_does_not_answer_is_waited_for(world: World) -> None:
+    moving(world)
+    end(world, NODE)
+    world.engines.on(OTHER).reachable = False
+    with pytest.raises(Unavailable):
+        evict(world, "forget")
+    assert world.container().moving_to == OTHER
+
+
+@pytest.mark.parametrize("first", [NODE, OTHER])
+def test_two_nodes_that_end_at_once_do_not_wait_for_each_other(world: World, first: NodeId) -> None:
+    moving(world)
+    end(world, NODE)
+    end(world, OTHER)
+    second = OTHER if first == NODE else NODE
+    for node_id in (first, second):
+        evictor(world).forget(world.node(node_id))
+    container = world.container()
+    assert (container.state, container.node, container.moving_to) == (ContainerState.PENDING, None, None)
     assert (world.node(NODE).containers, world.node(OTHER).containers) == (0, 0)

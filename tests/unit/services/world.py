@@ -236,7 +236,7 @@ class World:
             commands=self.commands,
             clock=self.clock,
             mover=self.mover,
-            evictor=Evictor(store=self.store, engines=self.engines, mover=self.mover),
+            evictor=Evictor(store=self.store, engines=self.engines, fleet=self.fleet, mover=self.mover),
             notices=self.notices,
             drain_limits_s={PoolName("workers"): DRAIN_LIMIT_S},
         )
