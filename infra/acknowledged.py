@@ -14,7 +14,7 @@ from constructs import IConstruct
 
 from infra.names import Names
 from infra.pools import is_mixed
-from swarmkeeper.edge.settings import PoolSettings
+from swarmkeeper.edge.settings import PoolSettings, Settings
 
 RESOURCE = "AwsSolutions-IAM5[Resource::{}]"
 ARN = "arn:<AWS::Partition>:{service}:<AWS::Region>:<AWS::AccountId>:{rest}"
@@ -34,8 +34,9 @@ class Acknowledged:
     reason: str
 
 
-def acknowledged(names: Names, pools: Mapping[str, PoolSettings], table: str) -> Iterator[Acknowledged]:
+def acknowledged(names: Names, settings: Settings, table: str) -> Iterator[Acknowledged]:
     """All findings that are left; `table` is the logical id of the state's table."""
+    pools = settings.pools
     yield from _functions(table)
     yield from _nodes(pools)
     instances = ARN.format(service="ec2", rest="instance/*")
@@ -44,13 +45,15 @@ def acknowledged(names: Names, pools: Mapping[str, PoolSettings], table: str) ->
         rest = f"autoScalingGroup:*:autoScalingGroupName/{names.group(pool)}"
         yield Acknowledged("", RESOURCE.format(ARN.format(service="autoscaling", rest=rest)), OTHERS_AFTER)
     yield Acknowledged("", "AwsSolutions-L1", "3.13 is the version that layer and functions are built and tested for")
-    balancer = "Network/LoadBalancer"
+    balancer = "Network/Entry/LoadBalancer"
     yield Acknowledged(
         balancer,
         "AwsSolutions-ELB2",
         "a log of all users' requests is its owners' to decide on; nothing here needs one",
     )
     reason = "what may reach the balancer is the VPC's own range, which the rule can't read from the template"
+    if settings.network.entry.public:
+        reason = "users come from the internet, with TLS; plain requests are only told where to go"
     yield Acknowledged("Network/Balancer", "AwsSolutions-EC23", reason)
     yield Acknowledged(
         "State/History", "AwsSolutions-DDB3", "past decisions, kept for 30 days: nothing depends on them"

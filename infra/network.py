@@ -1,13 +1,13 @@
-"""The VPC, what may talk to what, and the load balancer in front of the routers."""
+"""The VPC, and what may talk to what."""
 
 from __future__ import annotations
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra.entry import Entry
 from infra.names import Names
 from swarmkeeper.edge.settings import NetworkSettings
 
@@ -29,7 +29,9 @@ class FleetNetwork(Construct):
         self.workers = self._group("Workers", "Nodes with a router", outbound=True)
         self.balancer = self._group("Balancer", "The load balancer", outbound=False)
         self._open_ports(settings.router_port)
-        self.routers = self._routers(settings, names)
+        self.entry = Entry(self, settings, names, self.vpc, self.balancer)
+        self.routers = self.entry.routers
+        self.address = self.entry.address
 
     def _vpc(self, settings: NetworkSettings, names: Names) -> ec2.Vpc:
         vpc = ec2.Vpc(
@@ -83,37 +85,3 @@ class FleetNetwork(Construct):
             self.nodes.connections.allow_from(self.nodes, port, "Swarm gossip")
         self.nodes.connections.allow_from(self.nodes, OVERLAY_DATA, "Overlay data")
         self.balancer.connections.allow_to(self.workers, ec2.Port.tcp(router_port), "Routers")
-        # Plain HTTP, so from inside only until a certificate is configured.
-        inside = ec2.Peer.ipv4(self.vpc.vpc_cidr_block)
-        self.balancer.add_ingress_rule(inside, ec2.Port.tcp(80), "Users inside the VPC")
-
-    def _routers(self, settings: NetworkSettings, names: Names) -> elbv2.ApplicationTargetGroup:
-        balancer = elbv2.ApplicationLoadBalancer(
-            self,
-            "LoadBalancer",
-            load_balancer_name=names.of("routers"),
-            vpc=self.vpc,
-            internet_facing=False,
-            security_group=self.balancer,
-            # A console stays open while its user thinks.
-            idle_timeout=Duration.hours(1),
-            drop_invalid_header_fields=True,
-        )
-        self.address = balancer.load_balancer_dns_name
-        routers = elbv2.ApplicationTargetGroup(
-            self,
-            "Routers",
-            target_group_name=names.of("routers"),
-            vpc=self.vpc,
-            protocol=elbv2.ApplicationProtocol.HTTP,
-            port=settings.router_port,
-            target_type=elbv2.TargetType.INSTANCE,
-            deregistration_delay=Duration.seconds(30),
-            health_check=elbv2.HealthCheck(
-                path="/healthz", interval=Duration.seconds(10), timeout=Duration.seconds(3), healthy_threshold_count=2
-            ),
-        )
-        balancer.add_listener(
-            "Http", port=80, protocol=elbv2.ApplicationProtocol.HTTP, open=False, default_target_groups=[routers]
-        )
-        return routers

@@ -70,7 +70,7 @@ class FleetStack(Stack):
         suspend_rebalancing(self, names, pools)
         self._outputs(names, network, wiring, api)
         if acknowledging:
-            acknowledge(self, acknowledged(names, settings.pools, logical_id(self, state.table)))
+            acknowledge(self, acknowledged(names, settings, logical_id(self, state.table)))
 
     def _image(self, name: str, default: str | None, what: str) -> str:
         parameter = CfnParameter(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -12,6 +13,7 @@ from pydantic_core import ErrorDetails
 from swarmkeeper.domain.model import Role
 from swarmkeeper.edge.quantities import Bytes, Seconds
 from swarmkeeper.edge.settings_admission import AdmissionSettings, TenantSettings
+from swarmkeeper.edge.settings_entry import Domain, EntrySettings
 from swarmkeeper.edge.settings_failures import FailureSettings, Grace, OnFailure, ReturnLimit
 from swarmkeeper.edge.settings_fields import (
     Amount,
@@ -73,13 +75,19 @@ class NetworkSettings(Strict):
     overlay_pool: OverlayPool
     fleet_subnet: OverlaySubnet
     isolation: Isolation = "fleet"
-    domain: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")]
+    domain: Domain
     router_port: Annotated[Count, Field(ge=1024, le=32767)] = 8080
+    entry: EntrySettings = EntrySettings()
 
     @model_validator(mode="after")
     def _ranges_are_apart(self) -> Self:
-        broken(address_ranges(self.vpc_cidr, self.overlay_pool, self.fleet_subnet))
+        broken((*address_ranges(self.vpc_cidr, self.overlay_pool, self.fleet_subnet), *self._domain_in_zone()))
         return self
+
+    def _domain_in_zone(self) -> Iterator[Problem]:
+        zone = self.entry.hosted_zone
+        if zone is not None and self.domain != zone.name and not self.domain.endswith(f".{zone.name}"):
+            yield Problem(("domain",), f"{self.domain} does not lie in the hosted zone {zone.name}")
 
 
 class Overcommit(Strict):

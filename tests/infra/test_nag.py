@@ -13,7 +13,7 @@ from cdk_nag import AwsSolutionsChecks
 from infra.acknowledged import acknowledged, logical_id
 from infra.names import Names
 from infra.stack import FleetStack
-from swarmkeeper.edge.settings import load_settings
+from swarmkeeper.edge.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 DEMO, WHOLE = "swarmkeeper.demo.yaml", "swarmkeeper.example.yaml"
@@ -21,10 +21,10 @@ Finding = tuple[str, str]
 """A construct's path within the stack, and what the rule calls its finding."""
 
 
-def checked(profile: str, folder: Path, *, acknowledging: bool) -> tuple[FleetStack, set[Finding]]:
+def checked(profile: str, folder: Path, *, acknowledging: bool, entry: str = "") -> tuple[FleetStack, set[Finding]]:
     """The profile's stack, and what is found in it."""
     app = App(outdir=str(folder), analytics_reporting=False)
-    stack = FleetStack(app, load_settings(ROOT / profile), acknowledging=acknowledging)
+    stack = FleetStack(app, settings_of(profile, folder, entry), acknowledging=acknowledging)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     try:
         app.synth()
@@ -39,9 +39,21 @@ def checked(profile: str, folder: Path, *, acknowledging: bool) -> tuple[FleetSt
     }
 
 
-@pytest.mark.parametrize("profile", [DEMO, WHOLE])
-def test_nothing_is_found_that_is_not_acknowledged(profile: str, tmp_path: Path) -> None:
-    assert checked(profile, tmp_path, acknowledging=True)[1] == set()
+def settings_of(profile: str, folder: Path, entry: str) -> Settings:
+    """The profile, with another entry."""
+    if not entry:
+        return load_settings(ROOT / profile)
+    file = folder / profile
+    file.write_text((ROOT / profile).read_text().replace("  domain:", f"  entry: {{{entry}}}\n  domain:", 1))
+    return load_settings(file)
+
+
+@pytest.mark.parametrize(
+    ("profile", "entry"),
+    [(DEMO, ""), (WHOLE, ""), (DEMO, "hosted_zone: {id: Z0123456789ABC, name: fleet.example}, public: true")],
+)
+def test_nothing_is_found_that_is_not_acknowledged(profile: str, entry: str, tmp_path: Path) -> None:
+    assert checked(profile, tmp_path, acknowledging=True, entry=entry)[1] == set()
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +68,7 @@ def test_every_acknowledgement_is_of_something_found(found: tuple[FleetStack, se
     table = logical_id(stack, stack.state.table)
     unused = [
         each
-        for each in acknowledged(Names(settings.fleet), settings.pools, table)
+        for each in acknowledged(Names(settings.fleet), settings, table)
         if not any(finding == each.finding and path.startswith(each.under) for path, finding in findings)
     ]
     assert findings
@@ -64,5 +76,5 @@ def test_every_acknowledgement_is_of_something_found(found: tuple[FleetStack, se
 
 
 def test_every_acknowledgement_gives_a_reason() -> None:
-    pools = load_settings(ROOT / WHOLE).pools
-    assert all(len(each.reason.split()) >= 4 for each in acknowledged(Names("demo"), pools, "Table"))
+    settings = load_settings(ROOT / WHOLE)
+    assert all(len(each.reason.split()) >= 4 for each in acknowledged(Names("demo"), settings, "Table"))
