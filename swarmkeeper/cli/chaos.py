@@ -20,7 +20,9 @@ def chaos(
     mean_gap: Annotated[float, typer.Option(min=0.1, help="Seconds between two faults, on average.")] = 8.0,
     deadline: Annotated[float, typer.Option(min=1, help="Seconds to wait for quiet after the last fault.")] = 600.0,
     report: Annotated[Path | None, typer.Option(help="Write the report here too, as JSON.")] = None,
-    logs: Annotated[Path | None, typer.Option(help="Copy the functions' logs into this folder at the end.")] = None,
+    logs: Annotated[
+        Path, typer.Option(help="Where the functions' and nodes' logs are left, in a folder for each seed.")
+    ] = Path("build/chaos"),
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Inject faults into a local cloud under load, wait for quiet, and check every invariant from outside.
@@ -33,7 +35,7 @@ def chaos(
 
     if engines not in ("auto", "real", "simulated"):
         raise typer.BadParameter("is real, simulated or auto", param_hint="--engines")
-    wanted = starting.Wanted(faults, seed, engines, mean_gap, deadline, logs)
+    wanted = starting.Wanted(faults, seed, engines, mean_gap, deadline, logs / f"seed-{seed}")
     try:
         found = starting.run(wanted, output.notice)
     except (LocalCloudError, TimeoutError) as error:

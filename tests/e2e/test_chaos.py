@@ -23,6 +23,7 @@ def test_a_fleet_heals_from_every_fault_with_no_invariant_broken(
 ) -> None:
     written = tmp_path / "report.json"
     wanted = ["--faults", str(faults), "--seed", "5", "--mean-gap", str(mean_gap), "--deadline", "400"]
+    wanted += ["--logs", str(tmp_path)]
     run = CliRunner().invoke(app, ["chaos", "--engines", engines, "--json", *wanted, "--report", str(written)])
     assert run.exit_code == 0, run.output
     report = json.loads(written.read_text())
@@ -31,4 +32,5 @@ def test_a_fleet_heals_from_every_fault_with_no_invariant_broken(
     assert all(fault["healed_s"] is not None for fault in report["faults"])
     found = {key: report[key] for key in ("violations", "containers_lost", "leaked_reservations", "ghosts", "unsure")}
     assert found == {key: [] for key in found}
+    assert (tmp_path / "seed-5" / "functions").is_dir()
     assert sum(report["requests"].values()) > faults  # containers asked for, whatever became of them
