@@ -62,7 +62,6 @@ class FleetApi(Construct):
             self,
             "Log",
             log_group_name=f"/aws/apigateway/{names.of('api')}",
-            retention=logs.RetentionDays.ONE_MONTH,
             removal_policy=RemovalPolicy.DESTROY,
         )
         stage = gateway.HttpStage(

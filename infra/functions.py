@@ -70,7 +70,6 @@ class FleetFunctions(Construct):
             self,
             f"{name}-log",
             log_group_name=f"/aws/lambda/{self._names.of(name)}",
-            retention=logs.RetentionDays.ONE_MONTH,
             removal_policy=RemovalPolicy.DESTROY,
         )
         function = lambda_.Function(

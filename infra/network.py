@@ -64,7 +64,6 @@ class FleetNetwork(Construct):
             self,
             "Refused",
             log_group_name=f"/{names.fleet}/refused-traffic",
-            retention=logs.RetentionDays.ONE_MONTH,
             removal_policy=RemovalPolicy.DESTROY,
         )
         vpc.add_flow_log(

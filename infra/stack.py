@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from aws_cdk import CfnOutput, CfnParameter, Stack, Tags
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.acknowledged import acknowledge, acknowledged, logical_id
 from infra.alarms import FleetAlarms
 from infra.api import FleetApi
+from infra.budgets import FleetBudget
 from infra.dashboard import FleetDashboard
 from infra.documents import NodeDocuments
 from infra.functions import FleetFunctions
@@ -38,7 +40,8 @@ class FleetStack(Stack):
             f"swarmkeeper-{settings.fleet}",
             description="Swarmkeeper: keeps a fleet of Docker engines the right size and places containers on it",
         )
-        Tags.of(self).add(FLEET_TAG, settings.fleet)
+        for key, value in {**settings.account.tags, FLEET_TAG: settings.fleet}.items():
+            Tags.of(self).add(key, value)
         images = {
             "join": self._image("JoinImage", settings.images.join, "that joins a node to the Swarm"),
             "router": self._image("RouterImage", settings.images.router, "of the nodes' router"),
@@ -68,6 +71,9 @@ class FleetStack(Stack):
         ]
         launch_after(pools, [network, volumes, state, documents, api, alarms, *wiring.serves_first_instance])
         suspend_rebalancing(self, names, pools)
+        if settings.account.budget is not None:
+            FleetBudget(self, settings.account.budget, names)
+        self._keep_logs(settings.account.log_retention_days)
         self._outputs(names, network, wiring, api)
         if acknowledging:
             acknowledge(self, acknowledged(names, settings, logical_id(self, state.table)))
@@ -82,6 +88,11 @@ class FleetStack(Stack):
             description=f"Reference, by digest, of the image {what}",
         )
         return parameter.value_as_string
+
+    def _keep_logs(self, days: int) -> None:
+        for each in self.node.find_all():
+            if isinstance(each, logs.CfnLogGroup):
+                each.retention_in_days = days
 
     def _outputs(self, names: Names, network: FleetNetwork, wiring: Wiring, api: FleetApi) -> None:
         CfnOutput(self, "RouterAddress", value=network.address, description="Point *.<domain> here")

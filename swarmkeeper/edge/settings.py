@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from swarmkeeper.domain.model import Role
 from swarmkeeper.edge.quantities import Bytes, Seconds
+from swarmkeeper.edge.settings_account import AccountSettings
 from swarmkeeper.edge.settings_admission import AdmissionSettings, TenantSettings
 from swarmkeeper.edge.settings_entry import Domain, EntrySettings
 from swarmkeeper.edge.settings_failures import FailureSettings, Grace, OnFailure, ReturnLimit
@@ -188,6 +189,7 @@ class Settings(Strict):
     volumes: VolumeSettings = VolumeSettings()
     admission: AdmissionSettings = AdmissionSettings()
     tenants: TenantSettings = TenantSettings()
+    account: AccountSettings = AccountSettings()
 
     @model_validator(mode="after")
     def _pools_fit_together(self) -> Self:
