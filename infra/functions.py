@@ -98,7 +98,7 @@ class FleetFunctions(Construct):
             return {}
         return {
             "vpc": self._network.vpc,
-            "vpc_subnets": ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS),
+            "vpc_subnets": ec2.SubnetSelection(subnet_type=self._network.private),
             "security_groups": [self._network.functions],
         }
 

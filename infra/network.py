@@ -17,11 +17,29 @@ SWARM_GOSSIP = (ec2.Port.tcp(7946), ec2.Port.udp(7946))
 OVERLAY_DATA = ec2.Port.udp(4789)
 
 
+ENDPOINTS = (
+    "autoscaling",
+    "ec2",
+    "ec2messages",
+    "ecr.api",
+    "ecr.dkr",
+    "elasticloadbalancing",
+    "events",
+    "secretsmanager",
+    "ssm",
+    "ssmmessages",
+)
+"""What functions in the VPC and nodes call beside S3 and DynamoDB; tests/infra compares it with their permissions."""
+
+
 class FleetNetwork(Construct):
     """Two zones, nodes and functions in private subnets, and exactly the ports that the fleet needs."""
 
     def __init__(self, scope: Construct, settings: NetworkSettings, names: Names) -> None:
         super().__init__(scope, "Network")
+        self.private = (
+            ec2.SubnetType.PRIVATE_WITH_EGRESS if settings.egress == "nat" else ec2.SubnetType.PRIVATE_ISOLATED
+        )
         self.vpc = self._vpc(settings, names)
         self.functions = self._group("Functions", "Functions that call engines", outbound=False)
         self.nodes = self._group("Nodes", "All nodes", outbound=True)
@@ -29,6 +47,8 @@ class FleetNetwork(Construct):
         self.workers = self._group("Workers", "Nodes with a router", outbound=True)
         self.balancer = self._group("Balancer", "The load balancer", outbound=False)
         self._open_ports(settings.router_port)
+        if settings.egress == "endpoints":
+            self._endpoints()
         self.entry = Entry(self, settings, names, self.vpc, self.balancer)
         self.routers = self.entry.routers
         self.address = self.entry.address
@@ -41,12 +61,12 @@ class FleetNetwork(Construct):
             ip_addresses=ec2.IpAddresses.cidr(str(settings.vpc_cidr)),
             max_azs=2,
             # Tenants' containers reach the internet, and so must the nodes; a gateway a zone outlives the other's.
-            nat_gateways=2,
+            nat_gateways=2 if settings.egress == "nat" else 0,
             subnet_configuration=[
                 ec2.SubnetConfiguration(name="public", subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=26),
                 ec2.SubnetConfiguration(
                     name="private",
-                    subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS,
+                    subnet_type=self.private,
                     # A quarter of the VPC each, so that there is room for a third zone.
                     cidr_mask=settings.vpc_cidr.prefixlen + 2,
                 ),
@@ -57,6 +77,19 @@ class FleetNetwork(Construct):
         vpc.add_gateway_endpoint("DynamoDb", service=ec2.GatewayVpcEndpointAwsService.DYNAMODB)
         self._log_refusals(vpc, names)
         return vpc
+
+    def _endpoints(self) -> None:
+        group = self._group("Endpoints", "AWS's services", outbound=False)
+        for callers in (self.functions, self.nodes):
+            group.connections.allow_from(callers, ec2.Port.tcp(443), "AWS APIs")
+        for service in ENDPOINTS:
+            self.vpc.add_interface_endpoint(
+                service.title().replace(".", ""),
+                service=ec2.InterfaceVpcEndpointAwsService(service),
+                subnets=ec2.SubnetSelection(subnet_type=self.private),
+                security_groups=[group],
+                open=False,
+            )
 
     def _log_refusals(self, vpc: ec2.Vpc, names: Names) -> None:
         """What was refused tells of a rule that lacks, or of somebody who tries; all traffic would cost much more."""

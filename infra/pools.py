@@ -125,9 +125,7 @@ class NodePool(Construct):
             # No desired capacity: a deployment must not resize a live fleet.
             min_size=str(self._settings.min),
             max_size=str(self._settings.max),
-            vpc_zone_identifier=self._network.vpc.select_subnets(
-                subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS
-            ).subnet_ids,
+            vpc_zone_identifier=self._network.vpc.select_subnets(subnet_type=self._network.private).subnet_ids,
             # The load balancer's health check only routes; an instance is replaced when EC2 says so.
             health_check_type="EC2",
             new_instances_protected_from_scale_in=True,

@@ -54,7 +54,7 @@ class FleetVolumes(Construct):
             self, "Access", vpc=self._network.vpc, description="Shared volumes", allow_all_outbound=False
         )
         group.connections.allow_from(self._network.workers, NFS, "Shared volumes of containers")
-        subnets = self._network.vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS).subnet_ids
+        subnets = self._network.vpc.select_subnets(subnet_type=self._network.private).subnet_ids
         for number, subnet in enumerate(subnets, start=1):
             efs.CfnMountTarget(
                 self,

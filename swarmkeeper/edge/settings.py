@@ -40,6 +40,7 @@ from swarmkeeper.edge.settings_rules import (
     address_ranges,
     architecture,
     budget,
+    images_without_internet,
     overlay_size,
     pool_limits,
     pool_roles,
@@ -78,6 +79,8 @@ class NetworkSettings(Strict):
     isolation: Isolation = "fleet"
     domain: Domain
     router_port: Annotated[Count, Field(ge=1024, le=32767)] = 8080
+    egress: Literal["nat", "endpoints"] = "nat"
+    """How nodes and functions reach AWS: over NAT to all of the internet, or over endpoints to AWS's services alone."""
     entry: EntrySettings = EntrySettings()
 
     @model_validator(mode="after")
@@ -196,6 +199,7 @@ class Settings(Strict):
         broken((*pool_roles(self.pools.values()), *overlay_size(self.network.fleet_subnet, self.pools.values())))
         broken(router_port(self.network.router_port, self.admission, self.pools))
         broken(pool_scaling(self.scaling, self.pools))
+        broken(images_without_internet(self.network.egress, self.pools))
         broken((*prices(self.scaling, self.pools), *budget(self.scaling, self.pools)))
         return self
 

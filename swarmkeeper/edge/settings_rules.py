@@ -176,6 +176,14 @@ def router_port(port: int, admission: AdmissionSettings, pools: Mapping[str, Poo
             yield Problem((*path, "host_ports"), f"holds {port}, where the routers listen (network.router_port)")
 
 
+def images_without_internet(egress: str, pools: Mapping[str, PoolSettings]) -> Iterator[Problem]:
+    """Without a way to the internet an instance can't fetch what a stock image lacks."""
+    for name, pool in pools.items():
+        if egress == "endpoints" and pool.node_image is None:
+            text = "network.egress is endpoints: user data can't install the engine, so give an image that has it"
+            yield Problem(("pools", name, "node_image"), text)
+
+
 def architecture(instance_type: str) -> str:
     """`arm64` or `x86_64`: AWS marks Graviton by a g after the generation, as in `t4g` or `c7gn`."""
     family = instance_type.partition(".")[0]
