@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -56,6 +56,8 @@ from swarmkeeper.errors import InvalidInput
 HOOK_CEILING_S = 48 * 3600
 """A lifecycle action ends at the latest after 48 hours or 100 heartbeat time-outs, whichever comes first."""
 HOOK_HEARTBEATS = 100
+OF_THE_TEMPLATE: Mapping[str, Mapping[str, bool] | bool] = {"account": True, "network": {"entry": True, "egress": True}}
+"""The parts that no function reads; a parameter of Systems Manager holds 8 KB."""
 
 
 class SettingsError(InvalidInput):
@@ -204,8 +206,8 @@ class Settings(Strict):
         return self
 
     def to_json(self) -> str:
-        """What the file says, without what is the default, for a function to read again."""
-        return self.model_dump_json(exclude_unset=True)
+        """What the file says, without what is the default and what the template alone needs, for a function to read."""
+        return self.model_dump_json(exclude_unset=True, exclude=OF_THE_TEMPLATE)
 
     @classmethod
     def from_json(cls, text: str) -> Settings:

@@ -12,6 +12,8 @@ import pytest
 from swarmkeeper.domain.model import PoolName, Resources, Role
 from swarmkeeper.edge.pools import pool_plans
 from swarmkeeper.edge.settings import HOOK_CEILING_S, HOOK_HEARTBEATS, Settings, SettingsError, load_settings
+from swarmkeeper.edge.settings_account import AccountSettings
+from swarmkeeper.edge.settings_entry import EntrySettings
 from swarmkeeper.edge.settings_rules import architecture
 from swarmkeeper.errors import InvalidInput
 
@@ -65,7 +67,9 @@ def refusals(tmp_path: Path, *changes: tuple[str, str]) -> tuple[str, ...]:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_profile_is_valid_and_survives_the_journey_to_a_function(name: str) -> None:
     settings = load_settings(ROOT / name)
-    assert Settings.from_json(settings.to_json()) == settings
+    network = settings.network.model_copy(update={"entry": EntrySettings(), "egress": "nat"})
+    of_functions = settings.model_copy(update={"network": network, "account": AccountSettings()})
+    assert Settings.from_json(settings.to_json()) == of_functions
 
 
 def test_sizes_durations_and_slots_are_read_in_their_units(tmp_path: Path) -> None:
