@@ -186,14 +186,14 @@ class Inventory:
             self._engines.start(node, mine.engine_id)
         except (Conflict, InvalidInput) as error:
             if _leans_on_others(container):  # on one that does not run yet itself
-                self._store.explain(mine, reason=NOT_YET)
+                self._told(mine, NOT_YET)
                 raise Unavailable(str(error)) from error
-            self._store.explain(mine, reason=HAS_ENDED)
+            self._told(mine, HAS_ENDED)
             return False
         except Unavailable:
-            self._store.explain(mine, reason=NOT_YET)
+            self._told(mine, NOT_YET)
             raise
-        self._store.explain(mine, reason="")
+        self._told(mine, "")
         return True
 
     def _note_end(self, container: Container, there: EngineContainer) -> bool:
@@ -202,11 +202,15 @@ class Inventory:
         is_true = told not in (HAS_ENDED, NOT_YET) if there.running else told == HAS_ENDED
         if is_true:
             return False
+        return self._told(container, "" if there.running else HAS_ENDED) and not there.running
+
+    def _told(self, container: Container, reason: str) -> bool:
+        """Say so in the record; False when somebody moves or removes it by now, and sees to its copies."""
         try:
-            self._store.explain(container, reason="" if there.running else HAS_ENDED)
+            self._store.explain(container, reason=reason)
         except Conflict:
             return False
-        return not there.running
+        return True
 
     def _strays(
         self, node: Node, there: Mapping[str, EngineContainer], held: set[ContainerName]

@@ -115,6 +115,21 @@ def test_what_somebody_moves_or_removes_is_left_to_them(
     assert world.engines.running(WEB) == []
 
 
+def test_a_removal_that_is_asked_for_during_the_start_holds_up_nobody_else(world: World) -> None:
+    world.placer.create(a_request("web-2"))
+    world.engines.restart(NODE)
+
+    def meanwhile(operation: object) -> None:
+        if getattr(operation, "name", "") == "explain":
+            world.store.before = lambda _: None
+            removed(world)
+
+    world.store.before = meanwhile
+    assert set(world.inventory.check(NODE).started) == {WEB, "web-2"}
+    assert world.container().state is ContainerState.REMOVING
+    assert world.container("web-2").reason == ""
+
+
 def test_what_a_call_works_on_is_looked_at_again_once_that_is_over(world: World) -> None:
     world.engines.restart(NODE)
     world.store.lease(world.container(), until=world.clock.now() + START_LEASE_S)
