@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-from aws_cdk import App
 
-from infra.stack import FleetStack
 from swarmkeeper.edge.settings import Settings, SettingsError, load_settings
+from tests.infra.conftest import ROOT, synthesised
 from tests.infra.template import Template
 
-ROOT = Path(__file__).parents[2]
 WANTED = """
 account:
   tags: {team: blue}
@@ -29,10 +26,7 @@ def settings_with(account: str, folder: Path) -> Settings:
 
 @pytest.fixture
 def wanted(tmp_path: Path) -> Template:
-    app = App(outdir=str(tmp_path), analytics_reporting=False)
-    stack = FleetStack(app, settings_with(WANTED, tmp_path))
-    app.synth()
-    return Template(json.loads((tmp_path / stack.template_file).read_text(encoding="utf-8")))
+    return synthesised(settings_with(WANTED, tmp_path), tmp_path)
 
 
 def retentions(template: Template) -> set[int]:

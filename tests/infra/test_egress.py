@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-from aws_cdk import App
 
 from infra.functions import PLANS
 from infra.network import ENDPOINTS
-from infra.stack import FleetStack
 from swarmkeeper.edge.settings import SettingsError, load_settings
+from tests.infra.conftest import ROOT, synthesised
 from tests.infra.template import Template
 
-ROOT = Path(__file__).parents[2]
 GATEWAYS = {"s3", "dynamodb"}
 WITHOUT_CALL = {"logs", "sqs"}
 """What Lambda itself does with a function's role, and from outside the VPC: logs, queues that wake it, dead letters."""
@@ -32,10 +29,7 @@ def profile(folder: Path, *, images: bool) -> Path:
 
 @pytest.fixture
 def closed(tmp_path: Path) -> Template:
-    app = App(outdir=str(tmp_path), analytics_reporting=False)
-    stack = FleetStack(app, load_settings(profile(tmp_path, images=True)))
-    app.synth()
-    return Template(json.loads((tmp_path / stack.template_file).read_text(encoding="utf-8")))
+    return synthesised(load_settings(profile(tmp_path, images=True)), tmp_path)
 
 
 def services(template: Template, kind: str) -> set[str]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-from aws_cdk import App
 
-from infra.stack import FleetStack
 from swarmkeeper.edge.settings import Settings, SettingsError, load_settings
+from tests.infra.conftest import ROOT, synthesised
 from tests.infra.template import Template
 
-ROOT = Path(__file__).parents[2]
 CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
 ZONE = "hosted_zone: {id: Z0123456789ABC, name: fleet.example}"
 LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
@@ -26,10 +23,7 @@ def settings_with(entry: str, folder: Path) -> Settings:
 
 
 def template_with(entry: str, folder: Path) -> Template:
-    app = App(outdir=str(folder), analytics_reporting=False)
-    stack = FleetStack(app, settings_with(entry, folder))
-    app.synth()
-    return Template(json.loads((folder / stack.template_file).read_text(encoding="utf-8")))
+    return synthesised(settings_with(entry, folder), folder)
 
 
 def users(template: Template) -> list[tuple[str, int]]:

@@ -7,27 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App
 
-from infra.stack import FleetStack
 from swarmkeeper.edge.settings import load_settings
-from tests.infra.conftest import ROOT
+from tests.infra.conftest import ROOT, synthesised
 from tests.infra.template import Template
 
 
-def synthesised(folder: Path, volumes: dict[str, Any]) -> Template:
+def template_with(folder: Path, volumes: dict[str, Any]) -> Template:
     settings = folder / "volumes.yaml"
     shipped = (ROOT / "swarmkeeper.demo.yaml").read_text(encoding="utf-8")
     settings.write_text(f"{shipped}\nvolumes: {json.dumps(volumes)}\n", encoding="utf-8")
-    app = App(outdir=str(folder / "cdk"), analytics_reporting=False)
-    stack = FleetStack(app, load_settings(settings))
-    app.synth()
-    return Template(json.loads((folder / "cdk" / stack.template_file).read_text(encoding="utf-8")))
+    return synthesised(load_settings(settings), folder)
 
 
 @pytest.fixture(scope="module")
 def efs(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    return synthesised(tmp_path_factory.mktemp("efs"), {"shared": {"kind": "efs"}})
+    return template_with(tmp_path_factory.mktemp("efs"), {"shared": {"kind": "efs"}})
 
 
 def environment(template: Template, function: str) -> dict[str, str]:
@@ -84,7 +79,7 @@ def test_nodes_keep_containers_away_from_the_file_server(efs: Template) -> None:
 
 
 def test_a_server_that_is_there_already_is_only_named_in_the_settings(tmp_path: Path) -> None:
-    nfs = synthesised(tmp_path, {"shared": {"kind": "nfs", "server": "files.example"}})
+    nfs = template_with(tmp_path, {"shared": {"kind": "nfs", "server": "files.example"}})
     assert nfs.of_type("AWS::EFS::FileSystem") == {}
     assert "SWARMKEEPER_SHARED_SERVER" not in environment(nfs, "demo-placement")
     assert environment(nfs, "demo-placement")["SWARMKEEPER_JOIN_IMAGE"]

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aws_cdk import App
 
 from infra.documents import DOCUMENTS, SCRIPTS, WINDOWS_DOCUMENTS
-from infra.stack import FleetStack
 from swarmkeeper.edge.settings import Settings, load_settings
-from tests.infra.conftest import ROOT
+from tests.infra.conftest import ROOT, synthesised
 from tests.infra.template import Template
 
 POOL = {
@@ -28,15 +25,11 @@ POWERSHELL = sorted([*SCRIPTS.glob("*.ps1"), ROOT / "infra" / "user_data.ps1"])
 
 
 @pytest.fixture(scope="module")
-def windows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
+def windows(tmp_path_factory: pytest.TempPathFactory) -> Template:
     """The demo's profile with a pool of Windows nodes more."""
     settings = json.loads(load_settings(ROOT / "swarmkeeper.demo.yaml").to_json())
     settings["pools"]["desktops"] = POOL
-    folder = tmp_path_factory.mktemp("cdk")
-    app = App(outdir=str(folder), analytics_reporting=False)
-    stack = FleetStack(app, Settings.from_json(json.dumps(settings)))
-    app.synth()
-    yield Template(json.loads((folder / stack.template_file).read_text(encoding="utf-8")))
+    return synthesised(Settings.from_json(json.dumps(settings)), tmp_path_factory.mktemp("windows"))
 
 
 def document(template: Template, name: str) -> dict[str, Any]:
