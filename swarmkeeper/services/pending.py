@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from swarmkeeper.domain.model import Container, ContainerName, ContainerState, NodeId, Request, Resources, Rules
+from swarmkeeper.domain.scaling.packing import largest_first
 from swarmkeeper.errors import Conflict, InvalidInput
 from swarmkeeper.ports import Clock, Event, Events, StateStore
 from swarmkeeper.services.one_pass import OnePass
@@ -16,6 +17,8 @@ from swarmkeeper.services.reservations import Placed, Reserver
 
 STARTS_AT_ONCE = 8
 """Engine calls of one call of ours that run side by side; each may take 16 s."""
+BURST_S = 10.0
+"""Requests of a tenant that come within this time of the first one wait as one burst."""
 BEGIN_WITHIN_S = 10.0
 """Nothing more is begun later than this: the function ends after 30 s."""
 
@@ -26,19 +29,43 @@ def in_turn(waiting: Iterable[Container]) -> tuple[Container, ...]:
     """The order in which they are tried: oldest first within a tenant, tenants in turn.
 
     A tenant with a thousand requests keeps one with a single request waiting for one of them only. The tenant that
-    has waited longest begins.
+    has waited longest begins. Requests of one burst are as old as each other: of those the hardest to place go first,
+    which is the order that nodes are bought in; else what fits anywhere would fill a node that was bought for them.
     """
-    queues: defaultdict[str, deque[Container]] = defaultdict(deque)
+    queues: defaultdict[str, list[Container]] = defaultdict(list)
     for container in sorted(waiting, key=lambda each: (each.requested_at, each.name)):
         queues[container.request.tenant].append(container)
     order: list[Container] = []
-    turns = deque(queues.values())
+    turns = deque(deque(_burst_by_burst(queue)) for queue in queues.values())
     while turns:
         queue = turns.popleft()
         order.append(queue.popleft())
         if queue:
             turns.append(queue)
     return tuple(order)
+
+
+def _burst_by_burst(queue: Sequence[Container]) -> Iterator[Container]:
+    """A tenant's requests, oldest first, those of a burst hardest first."""
+    burst: list[Container] = []
+    for container in queue:
+        if burst and container.requested_at > burst[0].requested_at + BURST_S:
+            yield from _hardest_first(burst)
+            burst = []
+        burst.append(container)
+    yield from _hardest_first(burst)
+
+
+def _hardest_first(burst: Sequence[Container]) -> list[Container]:
+    """Those with constraints before those without, larger before smaller; equal ones stay as they are."""
+    sizes = [container.request.reservation for container in burst]
+    scale = Resources(max(size.nano_cpus for size in sizes), max(size.memory_bytes for size in sizes))
+
+    def key(container: Container) -> tuple[bool, tuple[int, int, int]]:
+        request = container.request
+        return not request.rules.constraints, largest_first(request.reservation, scale)
+
+    return sorted(burst, key=key)
 
 
 class PendingQueue:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, cast
 
 import pytest
@@ -35,15 +33,6 @@ def request(world: World, kind: str, count: int) -> None:
         assert world.request(f"{kind}-{number}")["status"] in (201, 202)
 
 
-@contextmanager
-def suspended(world: World, process: str) -> Iterator[None]:
-    """While the group refuses it, an alarm's one action can be had without anything coming of it."""
-    terms = {"AutoScalingGroupName": world.group()["AutoScalingGroupName"], "ScalingProcesses": [process]}
-    world.client("autoscaling").suspend_processes(**terms)
-    yield
-    world.client("autoscaling").resume_processes(**terms)
-
-
 def spend_action(world: World, alarm: str, before: int) -> None:
     """Wait until the alarm has gone off once more, and the scaler has decided to do nothing on its one action."""
     world.wait(f"that {alarm} goes off", lambda: became(world, alarm, "ALARM") == before + 1, limit_s=150)
@@ -57,7 +46,7 @@ def test_an_alarm_that_stays_in_alarm_drives_two_scale_outs_and_two_scale_ins(ma
     # Else the second alarm's own action would do what a recheck must do here.
     world.client("cloudwatch").disable_alarm_actions(AlarmNames=["demo-workers-reserved-high"])
     world.first_worker()
-    with suspended(world, "Launch"):
+    with world.suspended("Launch"):
         request(world, "first", SLOTS + 1)
         spend_action(world, PENDING, 0)
         assert triggers(world, "out") == []
@@ -69,7 +58,7 @@ def test_an_alarm_that_stays_in_alarm_drives_two_scale_outs_and_two_scale_ins(ma
     world.wait("that all run", lambda: set(world.states().values()) == {"running"}, limit_s=120)
 
     before = became(world, LOW, "ALARM")
-    with suspended(world, "Terminate"):
+    with world.suspended("Terminate"):
         for name in world.containers():
             world.fleet.remove(name)
         spend_action(world, LOW, before)

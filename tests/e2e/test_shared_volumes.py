@@ -116,9 +116,7 @@ def drain(world: World, node_id: str) -> None:
     node = store.node(NodeId(node_id))
     assert node is not None
     store.save_node(stepped(node, Step.DRAIN, now=time.time()))
-    detail = json.dumps({"fleet": fleet, "node": node_id})
-    entry = {"Source": f"swarmkeeper.{fleet}", "DetailType": "Node Draining", "Detail": detail}
-    world.client("events").put_events(Entries=[entry])
+    world.tell("Node Draining", node=node_id)
 
 
 def lines(world: World, node: str) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -13,6 +15,8 @@ from swarmkeeper.cli.requests import create_body
 
 T = TypeVar("T")
 PAUSE_S = 0.25
+SLACK = 2.0
+"""Limits are what an unhurried machine needs with room to spare; a busy one may take so many times as long."""
 SLOTS = 4
 """What one worker of the shipped profile holds."""
 
@@ -64,8 +68,26 @@ class World:
         least = self.cloud.settings.pools[pool].min
         self.client("autoscaling").update_auto_scaling_group(AutoScalingGroupName=name, MinSize=least)
 
+    @contextmanager
+    def suspended(self, process: str, *pools: str) -> Iterator[None]:
+        """While the groups refuse it, an alarm's or an event's one action can be had without anything coming of it."""
+        client = self.client("autoscaling")
+        groups = [f"{self.cloud.settings.fleet}-{pool}" for pool in pools or ("workers",)]
+        for group in groups:
+            client.suspend_processes(AutoScalingGroupName=group, ScalingProcesses=[process])
+        yield
+        for group in groups:
+            client.resume_processes(AutoScalingGroupName=group, ScalingProcesses=[process])
+
+    def tell(self, kind: str, **detail: str) -> None:
+        """Put an event of the fleet's own on its bus, as its functions do."""
+        fleet = self.cloud.settings.fleet
+        entry = {"Source": f"swarmkeeper.{fleet}", "DetailType": kind, "Detail": json.dumps({"fleet": fleet, **detail})}
+        assert self.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+
     def wait(self, what: str, happened: Callable[[], T | None], *, limit_s: float) -> T:
         """What `happened` gives once it is neither None nor False nor empty; fails the test at the deadline."""
+        limit_s *= SLACK
         deadline = time.monotonic() + limit_s
         while not (found := happened()):
             assert time.monotonic() < deadline, f"{what} did not happen within {limit_s:g} s; {self._standing()}"

@@ -13,12 +13,17 @@ def in_packing_order(requests: Iterable[Request], scale: Resources) -> list[Requ
     Placing pending requests in this order wastes least; sizing assumes it.
     """
 
-    def key(request: Request) -> tuple[int, int, int, str, str, str]:
-        cpus, memory = request.reservation.nano_cpus, request.reservation.memory_bytes
-        larger = max(cpus * scale.memory_bytes, memory * scale.nano_cpus)
-        return -larger, -cpus, -memory, f"{request.reservation.generic}{request.rules}", request.image, request.name
+    def key(request: Request) -> tuple[tuple[int, int, int], str, str, str]:
+        rules = f"{request.reservation.generic}{request.rules}"
+        return largest_first(request.reservation, scale), rules, request.image, request.name
 
     return sorted(requests, key=key)
+
+
+def largest_first(size: Resources, scale: Resources) -> tuple[int, int, int]:
+    """A key that sorts sizes by the larger share of CPU or memory of `scale`, then by each."""
+    larger = max(size.nano_cpus * scale.memory_bytes, size.memory_bytes * scale.nano_cpus)
+    return -larger, -size.nano_cpus, -size.memory_bytes
 
 
 def shape(request: Request) -> tuple[Resources, Rules, str]:

@@ -10,7 +10,7 @@ from swarmkeeper.domain.model import Container, ContainerName, ContainerState
 from swarmkeeper.errors import Declined, InvalidInput, Unavailable
 from swarmkeeper.ports import Event
 from swarmkeeper.services.one_pass import PASS_S, OnePass
-from swarmkeeper.services.pending import in_turn
+from swarmkeeper.services.pending import BURST_S, in_turn
 from tests.fakes import FakeStateStore, FixedClock, a_request
 from tests.unit.services.world import IMAGE, World
 
@@ -32,6 +32,29 @@ def test_tenants_have_their_turns_and_each_its_oldest_first() -> None:
 
 def test_the_tenant_that_has_waited_longest_begins() -> None:
     assert [each.name for each in in_turn([waiting("b", "birch", 2.0), waiting("a", "acme", 1.0)])] == ["a", "b"]
+
+
+def test_of_one_burst_the_hardest_to_place_go_first_and_equal_ones_by_age() -> None:
+    burst = [
+        Container(a_request("small-b", cpus=0.5), ContainerState.PENDING, 1.0),
+        Container(a_request("small-a", cpus=0.5), ContainerState.PENDING, 2.0),
+        Container(a_request("large", cpus=2), ContainerState.PENDING, 3.0),
+        Container(a_request("picky", cpus=0.5, constraints=("disk==ssd",)), ContainerState.PENDING, 4.0),
+        Container(a_request("much-memory", cpus=0.5, memory_mib=300), ContainerState.PENDING, 5.0),
+    ]
+    later = Container(a_request("later", cpus=4), ContainerState.PENDING, 1.0 + BURST_S + 0.1)
+    names = [each.name for each in in_turn([later, *burst])]
+    assert names == ["picky", "large", "much-memory", "small-b", "small-a", "later"]
+
+
+def test_what_is_bought_for_some_is_not_filled_by_others_of_their_burst(world: World) -> None:
+    for number in range(2):
+        world.placer.create(a_request(f"any-{number}"))
+    world.clock.advance(1)
+    world.placer.create(a_request("large", cpus=1.5))
+    world.with_worker("i-0a")
+    world.store.save_node(replace(world.node("i-0a"), capacity=a_request(cpus=2, memory_mib=2048).reservation))
+    assert [each.name for each in world.pending.retry()] == ["any-1"]
 
 
 def test_nothing_waits_in_an_empty_queue() -> None:
