@@ -30,9 +30,18 @@ class Evictor:
             self._evict(container, node, runs=True)
 
     def forget(self, node: Node) -> None:
-        """Evict from a node whose instance is gone, and its engine with it. Raises Unavailable to be retried."""
+        """Evict from a node whose instance is gone, and its engine with it.
+
+        One that has to wait for another node keeps none of the others. Raises Unavailable to be retried.
+        """
+        problem: Unavailable | None = None
         for container in self._store.containers_on(node.id):
-            self._evict(container, node, runs=False)
+            try:
+                self._evict(container, node, runs=False)
+            except Unavailable as error:
+                problem = problem or error
+        if problem is not None:
+            raise problem
 
     def _evict(self, container: Container, node: Node, *, runs: bool) -> None:
         """Somebody may lease, explain or remove it meanwhile: then what is stored now is looked at again."""
@@ -60,10 +69,10 @@ class Evictor:
             self._store.unplace(container, reason=f"its node {node.id} ended: {node.reason}")
 
     def _finish_removal(self, container: Container, node: Node) -> None:
-        """It is gone with this node; where it was moving to or from it goes too. Raises Unavailable."""
-        for other_id in {container.node, container.moving_to} - {node.id, None}:
-            other = None if other_id is None else self._store.node(other_id)
-            if other is not None and other.state is not NodeState.GONE:
+        """It is gone with this node; at the other end of its move it goes too, unless that is over. Raises Unavailable."""
+        for other_id in {container.node, container.moving_to} - {node.id}:
+            other = self._other(other_id)
+            if other is not None:
                 self._engines.remove(other, container.name)
         self._store.release(container)
 

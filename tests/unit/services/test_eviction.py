@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from swarmkeeper.adapters.memory.operations import Operation
+from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import Container, ContainerName, ContainerState, NodeId
 from swarmkeeper.errors import Conflict, Declined, ImageMissing, InvalidInput, Unavailable
 from swarmkeeper.services.eviction import TRIES, Evictor
@@ -103,6 +105,29 @@ def test_a_removal_in_the_middle_of_a_move_takes_both_copies(world: World, way: 
     assert world.store.container(WEB) is None
     assert WEB not in world.engines.on(stays).containers
     assert (world.node(NODE).containers, world.node(OTHER).containers) == (0, 0)
+
+
+@pytest.mark.parametrize("first", ["source", "target"])
+def test_a_removal_in_the_middle_of_a_move_ends_with_both_nodes(world: World, first: str) -> None:
+    world.store.begin_removal(moving(world))
+    for node_id in (NODE, OTHER):
+        end(world, node_id)
+    for node_id in (NODE, OTHER) if first == "source" else (OTHER, NODE):
+        evictor(world).forget(world.node(node_id))
+    assert world.store.container(WEB) is None
+    assert (world.node(NODE).containers, world.node(OTHER).containers) == (0, 0)
+
+
+def test_one_that_waits_for_another_node_keeps_none_of_its_neighbours(world: World) -> None:
+    world.store.begin_removal(moving(world))
+    world.store.save_node(replace(world.node(OTHER), state=NodeState.DRAINING))
+    world.placer.create(a_request("web-2", movable=True))
+    world.engines.lose(OTHER)
+    world.fleet.vanish(NODE)
+    with pytest.raises(Unavailable):
+        evictor(world).forget(world.node(NODE))
+    assert world.container().state is ContainerState.REMOVING
+    assert world.container("web-2").state is ContainerState.PENDING
 
 
 def moving(world: World, *, copied: bool = True) -> Container:
