@@ -1,6 +1,7 @@
 """The reconciler function: on its schedule it emits the fleet's metrics and has lost events made good.
 
-Called with `{"rebuild": true}` it records a shard of the fleet anew from what lives; nothing else makes it do so.
+Called with `{"rebuild": true}` it records a shard of the fleet anew from what lives; nothing else makes it do so. With
+`{"reconcile": true}` it looks at once, at every engine too, and answers what it has found.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.reconciler.rebuilding import answer_of, rebuild_call, summary_of
+from functions.reconciler.calls import ReconcileCall, answer_of, direct_call, nudged, summary_of
 from functions.reconciler.ticking import tick
 from functions.reconciler.wiring import Wired, build
 
@@ -29,11 +30,13 @@ def wired() -> Wired:  # built on the first event, kept while the environment is
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any] | None:
-    """Serve the schedule, or who asks for a rebuild."""
-    call = rebuild_call(event)
+    """Serve the schedule, or who asks for a look or a rebuild."""
+    call = direct_call(event)
     if call is None:
         tick(wired())
         return None
+    if isinstance(call, ReconcileCall):
+        return nudged(tick(wired(), every_engine=True))
     rebuilt = wired().rebuild.run(after=call.after, until=wired().clock.now() + REBUILD_S)
     logger.info("table rebuilt", extra={"after": call.after, **summary_of(rebuilt)})
     return answer_of(rebuilt)

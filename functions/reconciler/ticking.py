@@ -6,16 +6,17 @@ from aws_lambda_powertools import Logger
 
 from functions.reconciler.wiring import Wired
 from swarmkeeper.adapters.aws.metrics import emit_figures
+from swarmkeeper.services.reconciler import Nudges
 
 logger = Logger()
 
 
-def tick(wired: Wired) -> None:
-    """Measure first, so that the figures arrive even when a manager does not answer."""
+def tick(wired: Wired, *, every_engine: bool = False) -> Nudges:
+    """Measure first, so that the figures arrive even when a manager does not answer. Raises Unavailable then."""
     figures = wired.reconciler.measure()
     emit_figures(figures, wired.fleet)
     try:
-        nudges = wired.reconciler.nudge()
+        nudges = wired.reconciler.nudge(every_engine=every_engine)
         logger.info(
             "fleet measured",
             extra={
@@ -25,6 +26,7 @@ def tick(wired: Wired) -> None:
                 "differences": {difference: len(where) for difference, where in nudges.found.items()},
             },
         )
+        return nudges
     finally:  # a Swarm that does not answer keeps nobody alive
         for expired in wired.lifetimes.end_overdue():
             logger.info("container expired", extra={"container": expired.name, "reason": expired.reason})

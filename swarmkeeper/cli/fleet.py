@@ -87,6 +87,15 @@ class RebuildAnswer(TypedDict):
     follows: str
 
 
+class ReconcileAnswer(TypedDict):
+    """What a look at the whole fleet has found, by the differences' names, and who was told to look again."""
+
+    differences: dict[str, list[str]]
+    checked_nodes: list[str]
+    retried_containers: list[str]
+    compared_engines: list[str]
+
+
 class FleetError(Exception):
     """The fleet could not be reached, or its function failed."""
 
@@ -129,6 +138,10 @@ class Fleet:
     def rebuild(self, after: str = "") -> RebuildAnswer:
         """Record a shard of the fleet anew from what lives."""
         return cast(RebuildAnswer, self._invoke("reconciler", {"rebuild": True, "after": after}))
+
+    def reconcile(self) -> ReconcileAnswer:
+        """Have the fleet's differences looked for at once, on every engine too."""
+        return cast(ReconcileAnswer, self._invoke("reconciler", {"reconcile": True}))
 
     def _call(self, event: Mapping[str, object]) -> Answer:
         return cast(Answer, self._invoke("placement", event))

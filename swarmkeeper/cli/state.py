@@ -1,4 +1,4 @@
-"""Commands about the fleet's table."""
+"""Commands about the fleet's table: make it anew, compare it with what lives."""
 
 from __future__ import annotations
 
@@ -34,6 +34,31 @@ def rebuild(fleet: o.FleetOption = None, json: o.JsonOption = False) -> None:
         output.notice(LOST)
     if any(each in ("strange", "duplicate") for each in _findings(found)):
         raise typer.Exit(output.REFUSED)
+
+
+@app.command()
+def reconcile(fleet: o.FleetOption = None, json: o.JsonOption = False) -> None:
+    """Look for differences between table, Swarm, engines and groups now, as is done each minute, and have them healed.
+
+    Every engine is compared with the table, and not only those whose turn it is. What is found is looked at again by
+    its owners after the command has ended: run it once more to see what is left.
+    """
+    try:
+        answer = find_fleet(fleet).reconcile()
+    except FleetError as error:
+        output.fail(str(error), status=output.UNREACHABLE)
+    if json:
+        output.print_json(answer)
+        return
+    if answer["differences"]:
+        table = Table("DIFFERENCE", "WHERE", box=None, pad_edge=False)
+        for difference, where in answer["differences"].items():
+            table.add_row(difference, " ".join(where))
+        output.result().print(table)
+    output.notice(
+        f"{len(answer['checked_nodes'])} nodes and {len(answer['retried_containers'])} containers are looked at again, "
+        f"{len(answer['compared_engines'])} engines compared with the table"
+    )
 
 
 def _rebuilt(fleet: Fleet) -> list[RebuiltNode]:

@@ -6,6 +6,7 @@ The safest come first: looks that only ask a node's owner, then retries, which m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,6 +15,10 @@ from swarmkeeper.domain.model import Container, ContainerState, Node, NodeId
 from swarmkeeper.ports import Event
 from swarmkeeper.services.health import HEALTHY
 
+BUDGET = 250
+"""Of each difference so many places are looked at again by one tick, others by the next ones."""
+LONG_S = 600.0
+"""What has waited longer than this for a node waits for more than a node's launch."""
 WAITING = frozenset({"Pending:Wait", "Terminating:Wait"})
 
 
@@ -26,25 +31,35 @@ class Difference(StrEnum):
     INSTANCE_WITHOUT_NODE = "instance-without-node"
     STUCK_HOOK = "stuck-hook"
     STUCK_MOVE = "stuck-move"
+    NODE_DOWN = "node-down"
+    GHOST_NODE = "ghost-node"
     LEAKED_RESERVATION = "leaked-reservation"
     STUCK_REMOVAL = "stuck-removal"
+    STUCK_PENDING = "stuck-pending"
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What is compared: the table's nodes and unsettled containers, and the groups' instances with their lifecycle."""
+    """What is compared: the table's nodes, its unsettled and its pending containers, the groups' instances with their
+    lifecycle, and the host names that the Swarm lists as down."""
 
+    now: float
     nodes: Sequence[Node]
     unsettled: Sequence[Container]
+    pending: Sequence[Container]
     instances: Mapping[NodeId, str]
+    down: AbstractSet[NodeId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A difference, the event that has its owner look, and where it is: ids of nodes or names of containers."""
+    """A difference, the event that has its owner look, and where it is: ids of nodes or names of containers.
+
+    Without an event it is only named, since all that waits is tried again anyway.
+    """
 
     difference: Difference
-    event: Event
+    event: Event | None
     find: Callable[[Sight], set[str]]
 
 
@@ -73,6 +88,19 @@ def _being_moved(sight: Sight) -> set[str]:
     return {each.node for each in sight.unsettled if each.moving_to is not None and each.node is not None}
 
 
+def _down(sight: Sight) -> set[str]:
+    return {node.id for node in sight.nodes if node.id in sight.down}
+
+
+def _ghosts(sight: Sight) -> set[str]:
+    known = {node.id for node in sight.nodes}
+    return {each for each in sight.down if each not in known}
+
+
+def _waiting_long(sight: Sight) -> set[str]:
+    return {each.name for each in sight.pending if each.requested_at < sight.now - LONG_S}
+
+
 def _reserved(sight: Sight) -> set[str]:
     return {each.name for each in sight.unsettled if each.state is ContainerState.RESERVED}
 
@@ -88,8 +116,11 @@ RULES = (
     Rule(Difference.NODE_WITHOUT_INSTANCE, Event.MEMBERSHIP_CHECK, _without_instance),
     Rule(Difference.INSTANCE_WITHOUT_NODE, Event.MEMBERSHIP_CHECK, _without_node),
     Rule(Difference.STUCK_MOVE, Event.MEMBERSHIP_CHECK, _being_moved),
+    Rule(Difference.NODE_DOWN, Event.MEMBERSHIP_CHECK, _down),
+    Rule(Difference.GHOST_NODE, Event.MEMBERSHIP_CHECK, _ghosts),
     Rule(Difference.LEAKED_RESERVATION, Event.PENDING_RETRY, _reserved),
     Rule(Difference.STUCK_REMOVAL, Event.PENDING_RETRY, _being_removed),
+    Rule(Difference.STUCK_PENDING, None, _waiting_long),
 )
 
 
@@ -99,6 +130,20 @@ def differences(sight: Sight) -> dict[Difference, tuple[str, ...]]:
     return {difference: where for difference, where in found.items() if where}
 
 
-def asked_by(event: Event, found: Mapping[Difference, Sequence[str]]) -> list[str]:
-    """Whom the event is about, each once."""
-    return sorted({each for rule in RULES if rule.event is event for each in found.get(rule.difference, ())})
+def asked_by(event: Event, found: Mapping[Difference, Sequence[str]], *, turn: int = 0) -> list[str]:
+    """Whom the event is about, each once, in the table's order.
+
+    Of what a difference has beyond the budget each turn takes another part.
+    """
+    asked: dict[str, None] = {}
+    for rule in RULES:
+        if rule.event is event:
+            asked |= dict.fromkeys(_part(found.get(rule.difference, ()), turn))
+    return list(asked)
+
+
+def _part(where: Sequence[str], turn: int) -> Sequence[str]:
+    if len(where) <= BUDGET:
+        return where
+    start = turn * BUDGET % len(where)
+    return [*where[start:], *where[:start]][:BUDGET]

@@ -69,7 +69,7 @@ class Evictor:
             self._store.unplace(container, reason=f"its node {node.id} ended: {node.reason}")
 
     def _finish_removal(self, container: Container, node: Node) -> None:
-        """It is gone with this node; at the other end of its move it goes too, unless that is over. Raises Unavailable."""
+        """It is gone with this node; at its move's other end it goes too, unless that is over. Raises Unavailable."""
         for other_id in {container.node, container.moving_to} - {node.id}:
             other = self._other(other_id)
             if other is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from swarmkeeper.domain.figures import FleetFigures, PoolFigures
 from swarmkeeper.domain.membership import NodeState
@@ -68,45 +68,50 @@ class Reconciler:
             pools=tuple(self._figures(pool, nodes) for pool in self._pools),
         )
 
-    def nudge(self) -> Nudges:
+    def nudge(self, *, every_engine: bool = False) -> Nudges:
         """Publish checks for nodes and retries for containers that stand still, whatever lost their events.
 
-        A container whose lease lasts is being worked on. Raises Unavailable when the Swarm can't be asked for its
-        ghosts; everything else is published by then.
+        A container whose lease lasts is being worked on. With `every_engine` all engines are compared with the table,
+        and not only those whose turn it is. Raises Unavailable when the Swarm can't be asked for its ghosts;
+        everything else is published by then.
         """
-        nodes = self._store.nodes()
-        found = differences(Sight(nodes, self._store.unsettled(now=self._clock.now()), self._instances()))
-        suspects = [NodeId(each) for each in asked_by(Event.MEMBERSHIP_CHECK, found)]
-        retried = asked_by(Event.PENDING_RETRY, found)
-        inventories = [node.id for node in nodes if self._has_its_turn(node)]
-        self._publish(Event.MEMBERSHIP_CHECK, "node", suspects)
+        sight = self._sight()
+        found = differences(sight)
+        checked, retried = self._asked(Event.MEMBERSHIP_CHECK, found), self._asked(Event.PENDING_RETRY, found)
+        inventories = [node.id for node in sight.nodes if _is_compared(node) and (every_engine or self._has_turn(node))]
+        self._publish(Event.MEMBERSHIP_CHECK, "node", checked)
         self._publish(Event.PENDING_RETRY, "name", retried)
-        if self._store.pending():
+        if sight.pending:
             self._events.publish(Event.PENDING_RETRY, [{"fleet": self._fleet_name}])
         self._publish(Event.INVENTORY_DUE, "node", inventories)
-        down = self._down(suspects)
-        self._publish(Event.MEMBERSHIP_CHECK, "node", down)
-        return Nudges((*suspects, *down), tuple(retried), tuple(inventories), found)
+        found = differences(replace(sight, down=self._down()))
+        more = [each for each in self._asked(Event.MEMBERSHIP_CHECK, found) if each not in checked]
+        self._publish(Event.MEMBERSHIP_CHECK, "node", more)
+        return Nudges(tuple(map(NodeId, [*checked, *more])), tuple(retried), tuple(inventories), found)
 
-    def _has_its_turn(self, node: Node) -> bool:
+    def _sight(self) -> Sight:
+        now = self._clock.now()
+        return Sight(now, self._store.nodes(), self._store.unsettled(now=now), self._store.pending(), self._instances())
+
+    def _asked(self, event: Event, found: Mapping[Difference, Sequence[str]]) -> list[str]:
+        return asked_by(event, found, turn=self._tick())
+
+    def _tick(self) -> int:
+        return int(self._clock.now() / TICK_S)
+
+    def _has_turn(self, node: Node) -> bool:
         """Whether the node's engine is compared with the table at this tick."""
-        if node.role is not Role.WORKER or node.state not in (NodeState.READY, NodeState.DRAINING):
-            return False
-        if node.health < HEALTHY:
-            return True
-        turn = zlib.crc32(node.id.encode()) % INVENTORY_EVERY
-        return turn == int(self._clock.now() / TICK_S) % INVENTORY_EVERY
+        return node.health < HEALTHY or zlib.crc32(node.id.encode()) % INVENTORY_EVERY == self._tick() % INVENTORY_EVERY
 
     def _instances(self) -> dict[NodeId, str]:
         """The groups' instances with their lifecycle."""
         return {item.id: item.lifecycle for pool in self._pools for item in self._fleet.group(pool.group).instances}
 
-    def _down(self, told: Sequence[NodeId]) -> list[NodeId]:
+    def _down(self) -> frozenset[NodeId]:
         """Host names that the Swarm lists as down: silent nodes of ours, and ghosts that none of ours has any more."""
         if not self._managers.in_service():
-            return []
-        down = {NodeId(listed.host_name) for listed in self._managers.nodes() if listed.seems_dead}
-        return sorted(down - set(told))
+            return frozenset()
+        return frozenset(NodeId(listed.host_name) for listed in self._managers.nodes() if listed.seems_dead)
 
     def _figures(self, pool: Pool, nodes: Sequence[Node]) -> PoolFigures:
         ready = [node for node in nodes if node.pool == pool.name and node.state is NodeState.READY]
@@ -125,6 +130,10 @@ class Reconciler:
     def _publish(self, event: Event, key: str, values: Sequence[str]) -> None:
         if values:
             self._events.publish(event, [{"fleet": self._fleet_name, key: value} for value in values])
+
+
+def _is_compared(node: Node) -> bool:
+    return node.role is Role.WORKER and node.state in (NodeState.READY, NodeState.DRAINING)
 
 
 def _is_silent(node: Node) -> bool:

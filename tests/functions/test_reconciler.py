@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from functions.reconciler import handler as reconciler
-from functions.reconciler.rebuilding import summary_of
+from functions.reconciler.calls import summary_of
 from functions.reconciler.wiring import Wired
 from swarmkeeper.adapters.memory.tables import ChangeIndex
 from swarmkeeper.domain.model import Lifetime
@@ -166,3 +166,20 @@ def test_an_empty_table_alone_makes_nobody_rebuild_it(world: World) -> None:
     world.store.changes = ChangeIndex()
     assert reconciler.handler(recorded("schedule"), Context()) is None
     assert world.store.stored.nodes == {}
+
+
+def test_a_look_on_demand_answers_what_it_has_found(world: World) -> None:
+    world.with_worker("i-0a")
+    world.fleet.vanish("i-0a")
+    answer = reconciler.handler({"reconcile": True}, Context())
+    assert answer is not None
+    assert answer["differences"] == {"node-without-instance": ["i-0a"]}
+    assert answer["checked_nodes"] == ["i-0a"]
+    assert answer["compared_engines"] == ["i-0a"]
+    json.dumps(answer)
+
+
+@pytest.mark.parametrize(("event", "field"), [({"reconcile": "yes"}, "reconcile"), ({"reconcile": True, "n": 1}, "n")])
+def test_a_wrong_look_is_refused(world: World, event: dict[str, object], field: str) -> None:
+    with pytest.raises(InvalidInput, match=field):
+        reconciler.handler(event, Context())

@@ -33,9 +33,9 @@ class Functions:
         return {"Payload": io.BytesIO(json.dumps(self.answers.pop(0)).encode())}
 
 
-def ran(monkeypatch: pytest.MonkeyPatch, functions: Functions, *arguments: str) -> Result:
+def ran(monkeypatch: pytest.MonkeyPatch, functions: Functions, *arguments: str, command: str = "rebuild") -> Result:
     monkeypatch.setattr(state, "find_fleet", lambda name: Fleet(name or "demo", functions))
-    return CliRunner().invoke(app, ["state", "rebuild", *arguments])
+    return CliRunner().invoke(app, ["state", command, *arguments])
 
 
 def test_shards_are_asked_for_until_none_follows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,3 +77,23 @@ def test_a_fleet_that_cannot_be_reached_is_told(monkeypatch: pytest.MonkeyPatch)
     result = CliRunner().invoke(app, ["state", "rebuild"])
     assert result.exit_code == 3
     assert "no manager answers" in result.stderr
+
+
+def test_a_look_now_tells_what_differs_and_who_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = {
+        "differences": {"ghost-node": ["i-0a", "i-0b"], "stuck-pending": ["web-1"]},
+        "checked_nodes": ["i-0a", "i-0b"],
+        "retried_containers": [],
+        "compared_engines": ["i-0c"],
+    }
+    functions = Functions([answer, answer])
+    result = ran(monkeypatch, functions, command="reconcile")
+    assert result.exit_code == 0
+    assert functions.asked == [("demo-reconciler", {"reconcile": True})]
+    assert [line.split() for line in result.stdout.splitlines()] == [
+        ["DIFFERENCE", "WHERE"],
+        ["ghost-node", "i-0a", "i-0b"],
+        ["stuck-pending", "web-1"],
+    ]
+    assert "2 nodes and 0 containers are looked at again, 1 engines compared" in result.stderr
+    assert json.loads(ran(monkeypatch, functions, "--json", command="reconcile").stdout) == answer

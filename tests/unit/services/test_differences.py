@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import ContainerName, NodeId
 from swarmkeeper.errors import Unavailable
-from swarmkeeper.ports import RESERVATION_LEASE_S
-from swarmkeeper.services.differences import RULES, Difference
+from swarmkeeper.ports import RESERVATION_LEASE_S, Event
+from swarmkeeper.services.differences import BUDGET, LONG_S, RULES, Difference, asked_by
 from tests.fakes import a_request
 from tests.unit.services.world import World
 
@@ -68,6 +69,24 @@ def removal_dies(world: World) -> str:
     return "web-1"
 
 
+def swarm_shows_it_down(world: World) -> str:
+    world.swarm.go_down(NODE)
+    return NODE
+
+
+def swarm_has_a_ghost(world: World) -> str:
+    world.swarm.join(NEW)
+    world.swarm.go_down(NEW)
+    return NEW
+
+
+def request_waits(world: World) -> str:
+    world.store.save_node(replace(world.node(NODE), state=NodeState.DRAINING))
+    world.placer.create(a_request("web-1"))
+    world.clock.advance(LONG_S + 1)
+    return "web-1"
+
+
 @pytest.mark.parametrize(
     ("difference", "cause"),
     [
@@ -76,6 +95,9 @@ def removal_dies(world: World) -> str:
         pytest.param(Difference.NODE_IN_DOUBT, node_is_suspected, id="node in doubt"),
         pytest.param(Difference.NODE_WITHOUT_INSTANCE, instance_vanishes, id="node without instance"),
         pytest.param(Difference.INSTANCE_WITHOUT_NODE, node_is_buried, id="instance without node"),
+        pytest.param(Difference.NODE_DOWN, swarm_shows_it_down, id="node down"),
+        pytest.param(Difference.GHOST_NODE, swarm_has_a_ghost, id="ghost node"),
+        pytest.param(Difference.STUCK_PENDING, request_waits, id="stuck pending"),
         pytest.param(Difference.LEAKED_RESERVATION, placement_dies, id="leaked reservation"),
         pytest.param(Difference.STUCK_REMOVAL, removal_dies, id="stuck removal"),
     ],
@@ -88,6 +110,30 @@ def test_a_tick_names_what_differs(world: World, difference: Difference, cause: 
 def test_a_fleet_that_is_as_it_should_be_has_no_differences(world: World) -> None:
     world.placer.create(a_request("web-1"))
     assert world.reconciler.nudge().found == {}
+
+
+def test_what_one_tick_may_not_ask_for_the_next_ones_do() -> None:
+    many = {Difference.STUCK_HOOK: [f"i-{number:04d}" for number in range(2 * BUDGET + 7)]}
+    turns = [asked_by(Event.MEMBERSHIP_CHECK, many, turn=turn) for turn in range(3)]
+    assert [len(asked) for asked in turns] == [BUDGET] * 3
+    assert {each for asked in turns for each in asked} == set(many[Difference.STUCK_HOOK])
+
+
+def test_the_safest_are_asked_for_first_and_nobody_twice() -> None:
+    found = {
+        Difference.GHOST_NODE: ["i-0a"],
+        Difference.NODE_ON_ITS_WAY: ["i-0c", "i-0b"],
+        Difference.STUCK_HOOK: ["i-0b"],
+    }
+    assert asked_by(Event.MEMBERSHIP_CHECK, found) == ["i-0c", "i-0b", "i-0a"]
+
+
+def test_a_look_on_demand_compares_every_engine(world: World) -> None:
+    workers = [NODE, *(f"i-1{number}" for number in range(5))]
+    for worker in workers[1:]:
+        world.with_worker(worker)
+    assert set(world.reconciler.nudge(every_engine=True).inventories) == set(workers)
+    assert set(world.reconciler.nudge().inventories) < set(workers)
 
 
 def test_every_difference_has_one_rule() -> None:

@@ -1,14 +1,25 @@
-"""Direct calls of the reconciler: `{"rebuild": true}`, and what is answered."""
+"""Direct calls of the reconciler, `{"rebuild": true}` and `{"reconcile": true}`, and what is answered."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from swarmkeeper.errors import InvalidInput
 from swarmkeeper.services.rebuild import FoundNode, Rebuilt
+from swarmkeeper.services.reconciler import Nudges
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class ReconcileCall(BaseModel):
+    """A tick at once, at which every engine is compared with the table."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reconcile: Literal[True]
 
 
 class RebuildCall(BaseModel):
@@ -20,15 +31,31 @@ class RebuildCall(BaseModel):
     after: str = ""
 
 
-def rebuild_call(event: object) -> RebuildCall | None:
+def direct_call(event: object) -> RebuildCall | ReconcileCall | None:
     """The call, None for what the schedule sends. Raises InvalidInput."""
-    if not isinstance(event, dict) or "rebuild" not in event:
-        return None
+    if isinstance(event, dict) and "rebuild" in event:
+        return _validated(RebuildCall, event)
+    if isinstance(event, dict) and "reconcile" in event:
+        return _validated(ReconcileCall, event)
+    return None
+
+
+def _validated(model: type[T], event: dict[str, object]) -> T:
     try:
-        return RebuildCall.model_validate(event)
+        return model.model_validate(event)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise InvalidInput(".".join(map(str, first["loc"])), str(first["msg"])) from error
+
+
+def nudged(nudges: Nudges) -> dict[str, Any]:
+    """What a tick's caller gets: the differences by name, and whom it has had looked at."""
+    return {
+        "differences": {difference: list(where) for difference, where in nudges.found.items()},
+        "checked_nodes": list(nudges.nodes),
+        "retried_containers": list(nudges.containers),
+        "compared_engines": list(nudges.inventories),
+    }
 
 
 def answer_of(rebuilt: Rebuilt) -> dict[str, Any]:
