@@ -19,7 +19,8 @@ from local.aws.asynchronous import AWS_RETRY_DELAYS_S, AsyncInvocations
 from local.aws.concurrency import Pool, ThrottledError
 from local.aws.disturbance import Disturbance
 from local.aws.emf import EmfReader
-from local.aws.environments import Environment, Spawner
+from local.aws.environments import Environment
+from local.aws.forking import starter
 from local.aws.function_logs import FunctionLogs
 from local.aws.invocations import AsyncPolicy, FunctionSpec, Invocation, Outcome, failure
 from local.aws.server import CREDENTIALS, AwsServer
@@ -50,7 +51,7 @@ class FunctionService:
         self._server = server
         self._extra_env = dict(extra_env or {})
         self._logs = FunctionLogs(log_directory, EmfReader(server).read)
-        self._spawner = Spawner()
+        self._starter = starter(self._logs.write)
         self._specs: dict[str, FunctionSpec] = {}
         self._pools: dict[str, Pool] = {}
         self._lock = threading.Lock()
@@ -63,6 +64,7 @@ class FunctionService:
         """Add a function, or replace it together with its warm environments."""
         with self._lock:
             before = self._pools.get(spec.name)
+            self._starter.forget(spec.name)
             self._specs[spec.name] = spec
             self._pools[spec.name] = Pool(partial(self._start, spec), spec.reserved_concurrency)
         if before is not None:
@@ -101,7 +103,7 @@ class FunctionService:
         for pool in pools:
             pool.stop()
         self._async.join()
-        self._spawner.stop()
+        self._starter.stop()
         self._logs.close()
 
     def _spec(self, name: str) -> FunctionSpec:
@@ -130,7 +132,7 @@ class FunctionService:
 
     def _start(self, spec: FunctionSpec) -> Environment:
         arn = f"arn:aws:lambda:{self._server.region}:{self._server.account}:function:{spec.name}"
-        return Environment(spec, arn, self._variables(spec), self._spawner, partial(self._logs.write, spec.name))
+        return Environment(spec, arn, self._variables(spec), self._starter, partial(self._logs.write, spec.name))
 
     def _variables(self, spec: FunctionSpec) -> dict[str, str]:
         """The environment that AWS gives a function, the template's part of it, and where AWS is here."""
