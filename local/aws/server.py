@@ -6,6 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,16 +17,12 @@ import boto3
 from botocore.config import Config
 from moto import backends
 from moto.moto_api._internal.models import moto_api_backend
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
-from werkzeug.serving import make_server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from local.aws import queries, transactions
+from local.aws import answers, queries, transactions
 from local.aws.obstacles import Obstacles
 from local.aws.patching import Patches
+from local.aws.serving import Listener, Transport
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -63,10 +60,12 @@ class AwsServer:
         """
         self.region = region
         self.host = host
-        self.obstacles = Obstacles(OneAtATime(DomainDispatcherApplication(create_backend_app), ATOMIC_SERVICES))
-        self._listeners: list[_Listener] = []
+        self._in_turn = OneAtATime(DomainDispatcherApplication(create_backend_app), ATOMIC_SERVICES)
+        self.obstacles = Obstacles(self._in_turn)
+        self._listeners: list[Listener] = []
         self._listen(host, port)
         self._patches = Patches()
+        answers.install(self._patches)
         transactions.install(self._patches)
         queries.install(self._patches)
         moto_api_backend.reset()  # only now, or the state of a server that has the port would be gone
@@ -88,7 +87,7 @@ class AwsServer:
         self._listen(address, self.port)
 
     def _listen(self, host: str, port: int) -> None:
-        self._listeners.append(_Listener(host, port, self.obstacles))
+        self._listeners.append(Listener(host, port, self.obstacles))
 
     @property
     def endpoint_url(self) -> str:
@@ -100,12 +99,14 @@ class AwsServer:
         return f"http://{address}:{self.port}"
 
     def client(self, service: str) -> Any:
-        """A boto3 client for this server, made once a service; any thread may use it."""
+        """A boto3 client for this server, made once a service; any thread may use it. It needs no connection."""
         with self._clients_lock:
             if service not in self._clients:
-                self._clients[service] = self._session.client(  # type: ignore[call-overload]  # a name, not a literal
+                client = self._session.client(  # type: ignore[call-overload]  # a name, not a literal
                     service, endpoint_url=self.endpoint_url, config=_CLIENT_CONFIG
                 )
+                client.meta.events.register("before-send", Transport(self.obstacles))
+                self._clients[service] = client
             return self._clients[service]
 
     def backend(self, service: str) -> Any:
@@ -113,10 +114,18 @@ class AwsServer:
         regions = backends.get_backend(service)[self.account]  # type: ignore[call-overload]  # a name, not a literal
         return regions[self.region if self.region in regions else "global"]
 
-    def stop(self) -> None:
-        """Stop serving; may be called twice."""
+    def alone(self, service: str) -> AbstractContextManager[object]:
+        """Hold up the requests of one of ATOMIC_SERVICES, to read its backend at one moment."""
+        return self._in_turn.lock(service)
+
+    def unlisten(self) -> None:
+        """Serve this process's clients alone."""
         while self._listeners:
             self._listeners.pop().stop()
+
+    def stop(self) -> None:
+        """Stop serving; may be called twice."""
+        self.unlisten()
         self._patches.undo()
         with self._clients_lock:
             for client in self._clients.values():
@@ -132,33 +141,16 @@ class AwsServer:
         self.stop()
 
 
-class _Listener:
-    """One address on which an application is served."""
-
-    def __init__(self, host: str, port: int, app: WSGIApplication) -> None:
-        # Not moto's ThreadedMotoServer: it binds in its thread, and waits for ever when the port is taken.
-        try:
-            self._http = make_server(host, port, app, threaded=True, request_handler=_QuietHandler)
-        except SystemExit as error:  # how werkzeug puts it
-            raise OSError(f"{host}:{port} can't be bound") from error
-        self.port = self._http.server_port
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, kwargs={"poll_interval": 0.1}, name=f"aws-server-{host}", daemon=True
-        )
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
-
-
 class OneAtATime:
     """A WSGI application that handles the requests of each named service one after another."""
 
     def __init__(self, app: WSGIApplication, services: Iterable[str]) -> None:
         self._app = app
         self._locks = {service: threading.Lock() for service in services}
+
+    def lock(self, service: str) -> threading.Lock:
+        """What is held while a request of the service is handled."""
+        return self._locks[service]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         lock = self._locks.get(signed_service(environ))
@@ -174,21 +166,7 @@ def signed_service(environ: WSGIEnvironment) -> str:
     return found.group(1) if found else ""
 
 
-class _QuietHandler(MotoRequestHandler):
-    """Answers without a line on standard error for each request."""
-
-    disable_nagle_algorithm = True
-    # Head and body leave in one packet: written apart, the second waits for the peer's delayed acknowledgement.
-    wbufsize = -1
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        del code, size
-
-
 _CLIENT_CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 4},
-    connect_timeout=5,
-    read_timeout=900,  # a synchronous invocation may take as long as a function may run
-    max_pool_connections=64,
     s3={"addressing_style": "path"},
 )
