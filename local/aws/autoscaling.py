@@ -12,7 +12,7 @@ from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, Fa
 from moto.ec2.models import EC2Backend
 
 from local.aws.autoscaling_api import AutoScalingApi
-from local.aws.autoscaling_state import State, Timing
+from local.aws.autoscaling_state import GroupSize, State, Timing, size_of
 from local.aws.events import Emitter
 from local.aws.instances import Ec2Machines
 from local.aws.launching import Launcher
@@ -106,6 +106,11 @@ class AutoScaling:
         with self._emitting:  # keeps the order in which things happened
             while self.state.outbox:
                 self.state.outbox.popleft().put(self._bus)
+
+    def sizes(self) -> tuple[GroupSize, ...]:
+        """How large every group is and is to be, and its instances' lifecycle states, at one moment."""
+        with self._lock:
+            return tuple(size_of(group) for group in self.state.groups())
 
     def run_policy(self, policy_arn: str) -> str | None:
         """Run a simple scaling policy as an alarm's action; None, or why it did nothing."""

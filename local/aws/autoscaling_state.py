@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from moto.autoscaling.exceptions import ValidationError
@@ -87,6 +87,25 @@ class GroupNotes:
     retry_at: float = 0.0
     cooldown_until: float = 0.0
     rebalancing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSize:
+    """How large a group is and is to be; `instances` are lifecycle states by id."""
+
+    name: str
+    desired: int
+    least: int
+    most: int
+    instances: Mapping[str, str]
+
+
+def size_of(group: FakeAutoScalingGroup) -> GroupSize:
+    """As DescribeAutoScalingGroups tells it."""
+    instances = {shown.instance_id: shown.lifecycle_state for shown in group.instance_states}
+    return GroupSize(
+        group.name, int(group.desired_capacity or 0), int(group.min_size or 0), int(group.max_size or 0), instances
+    )
 
 
 @dataclass(slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from local.aws.server import AwsServer
 from local.chaos.hands import Hands
 from local.chaos.snapshot import Amount, ContainerRecord, Group, NodeRecord, OnEngine, Snapshot
 from local.cloud import LocalCloud
@@ -31,7 +32,7 @@ class Sight:
 
     def look(self) -> Snapshot:
         """All but the Swarm, which is as the last `look_deeply` saw it: asking a manager takes real ones their time."""
-        nodes, containers = read_table(list(self._items()))
+        nodes, containers = read_table(self._items())
         return Snapshot(time.monotonic(), nodes, containers, self._engines(), self._swarm, self._described())
 
     def look_deeply(self) -> Snapshot:
@@ -42,28 +43,14 @@ class Sight:
     def _engines(self) -> Mapping[str, tuple[OnEngine, ...]]:
         return self._hands.look()
 
-    def _items(self) -> Iterator[Item]:
-        """One page of a scan is one moment, and the table of a test is one page."""
-        client, more = self._cloud.server.client("dynamodb"), dict[str, Any]()
-        while True:
-            page = client.scan(TableName=f"{self._fleet}-state", ConsistentRead=True, **more)
-            yield from page["Items"]
-            if "LastEvaluatedKey" not in page:
-                return
-            more = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+    def _items(self) -> list[Item]:
+        return table_items(self._cloud.server, f"{self._fleet}-state")
 
     def _described(self) -> tuple[Group, ...]:
-        client = self._cloud.server.client("autoscaling")
-        answer = client.describe_auto_scaling_groups(AutoScalingGroupNames=list(self._groups))
         return tuple(
-            Group(
-                pool=self._groups[group["AutoScalingGroupName"]],
-                desired=group["DesiredCapacity"],
-                least=group["MinSize"],
-                most=group["MaxSize"],
-                instances={one["InstanceId"]: one["LifecycleState"] for one in group["Instances"]},
-            )
-            for group in answer["AutoScalingGroups"]
+            Group(self._groups[size.name], size.desired, size.least, size.most, size.instances)
+            for size in self._cloud.autoscaling.sizes()
+            if size.name in self._groups
         )
 
     def _members(self) -> Mapping[str, bool]:
@@ -74,6 +61,13 @@ class Sight:
             return self._swarm
         assert isinstance(listed, list)  # noqa: S101  what Cloud.swarm answers
         return {str(one["hostname"]): one["status"] == "Ready" for one in listed}
+
+
+def table_items(server: AwsServer, table: str) -> list[Item]:
+    """All of a table's items at one moment, as a scan tells them, which would cost a hundred times as much."""
+    with server.alone("dynamodb"):
+        held = server.backend("dynamodb").tables[table].all_items()
+        return [item.to_json()["Attributes"] for item in held]
 
 
 def read_table(items: list[Item]) -> tuple[dict[str, NodeRecord], dict[str, ContainerRecord]]:

@@ -1119,3 +1119,13 @@ def test_uninstalling_leaves_moto_as_it_was(cloud: Cloud) -> None:
     assert [dict(vars(owner)) for owner in classes] == original
     assert installed != original
     assert not hasattr(AutoScalingResponse, "complete_lifecycle_action")
+
+
+def test_sizes_are_what_describing_the_groups_tells(cloud: Cloud) -> None:
+    cloud.make_group(DesiredCapacity=2, LifecycleHookSpecificationList=[JOIN])
+    cloud.complete(cloud.ids()[0])
+    shown, (size,) = cloud.group(), cloud.scaling.sizes()
+    assert (size.name, size.desired) == (GROUP, shown["DesiredCapacity"])
+    assert (size.least, size.most) == (shown["MinSize"], shown["MaxSize"])
+    assert size.instances == {one["InstanceId"]: one["LifecycleState"] for one in shown["Instances"]}
+    assert set(size.instances.values()) == {"InService", "Pending:Wait"}
