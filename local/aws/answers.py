@@ -6,8 +6,10 @@ item of DynamoDB its serializer tries each of ten types under several names, whi
 
 from __future__ import annotations
 
+from inspect import isfunction
 from typing import Any
 
+from moto.core import responses
 from moto.core.model import Shape, StructureShape
 from moto.core.serialize import BaseJSONSerializer
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
@@ -24,7 +26,18 @@ Wire = dict[str, Any]
 def install(patches: Patches) -> None:
     """What moto answers stays the same."""
     _remember_services(patches)
+    patches.replace(responses, "method_names_from_class", Methods)
     _pass_attributes_on(patches)
+
+
+class Methods:
+    """The names of a class's methods, which moto lists to see whether one is among them."""
+
+    def __init__(self, owner: type) -> None:
+        self._owner = owner
+
+    def __contains__(self, name: str) -> bool:
+        return isfunction(getattr(self._owner, name, None))
 
 
 def _remember_services(patches: Patches) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import RLock as LockType
+from types import ModuleType
 from typing import Any
 
 from moto.core.responses import ActionResult, BaseResponse, EmptyResult
@@ -12,11 +13,11 @@ from moto.core.responses import ActionResult, BaseResponse, EmptyResult
 
 @dataclass(slots=True)
 class Patches:
-    """Attributes replaced on classes; `undo` restores them in reverse order, and may be called twice."""
+    """Attributes replaced on classes and modules; `undo` restores them in reverse order, and may be called twice."""
 
-    _done: list[tuple[type, str, object, bool]] = field(default_factory=list)
+    _done: list[tuple[type | ModuleType, str, object, bool]] = field(default_factory=list)
 
-    def replace(self, owner: type, name: str, new: object) -> None:
+    def replace(self, owner: type | ModuleType, name: str, new: object) -> None:
         """Set `owner.name` to `new`, remembering what stood there (or that nothing did)."""
         own = name in vars(owner)
         self._done.append((owner, name, vars(owner).get(name), own))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from inspect import getmembers, isfunction
 
-from local.aws.answers import as_sent
+import pytest
+from moto.dynamodb.responses import DynamoHandler
+
+from local.aws.answers import Methods, as_sent
 from local.aws.server import AwsServer
 
 NESTED = {"M": {"a": {"L": [{"S": "x"}, {"NULL": True}, {"M": {}}, {"L": []}]}, "": {"BOOL": False}}}
@@ -52,3 +55,10 @@ def test_services_are_told_apart_by_their_requests(server: AwsServer) -> None:
         assert server.client("sqs").list_queues()["ResponseMetadata"]["HTTPStatusCode"] == 200
         assert server.client("sns").list_topics()["Topics"] == []
         assert server.client("dynamodb").list_tables()["TableNames"] == []
+
+
+def test_a_classes_methods_are_found_without_listing_them() -> None:
+    methods = Methods(DynamoHandler)
+    names = {name for name, _ in getmembers(DynamoHandler, isfunction)}
+    assert {name for name in dir(DynamoHandler) if name in methods} == names
+    assert "list_backup_selections" not in methods
