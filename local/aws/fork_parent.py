@@ -112,10 +112,36 @@ def import_if_there(names: Iterable[str]) -> None:
             importlib.import_module(name)
         except BaseException as error:  # noqa: BLE001  a module may do anything, such as to exit
             print(f"not imported beforehand: {name}: {type(error).__name__}", file=sys.stderr)
+
+
+def stay() -> None:
+    """What has been made until now is for all that is forked from here."""
     sys.stdout.flush()  # or each child would write it again
     sys.stderr.flush()
     gc.collect()
     gc.freeze()  # what is there stays: pages that the collector doesn't touch remain shared
+
+
+def keep_descriptions(services: Iterable[str]) -> None:
+    """Read what botocore's clients of these services read first, and let all that is forked find it read.
+
+    Files of megabytes, of which each session reads its own; botocore takes what it has read as it is.
+    """
+    if "botocore.loaders" not in sys.modules:
+        return
+    loaders, sessions = importlib.import_module("botocore.loaders"), importlib.import_module("botocore.session")
+    read, kept = loaders.JSONFileLoader.load_file, dict[str, object]()
+
+    def load_file(loader: object, path: str) -> object:
+        if path not in kept:
+            kept[path] = read(loader, path)
+        return kept[path]
+
+    loaders.JSONFileLoader.load_file = load_file
+    session = sessions.Session()
+    session.set_credentials("nobody", "nothing")
+    for service in services:
+        session.create_client(service, region_name="eu-central-1").close()
 
 
 def become_parent(message: Message, fds: list[int]) -> Parent:
@@ -124,6 +150,7 @@ def become_parent(message: Message, fds: list[int]) -> Parent:
     asked, output = fds
     _write_to(output)
     import_if_there(map(str, _list(message["modules"])))
+    stay()
     return Parent(socket.socket(fileno=asked))
 
 
@@ -166,7 +193,10 @@ def _list(value: object) -> list[object]:
 
 def main() -> None:
     die_with(int(sys.argv[1]))
-    import_if_there(sys.argv[3:])
+    wanted = json.loads(sys.argv[3])
+    import_if_there(wanted["modules"])
+    keep_descriptions(wanted["services"])
+    stay()
     parent = Parent(socket.socket(fileno=int(sys.argv[2])))
     while (found := parent.serve()) is not None:
         if "modules" not in found[0]:

@@ -32,6 +32,17 @@ SHARED_MODULES = (
     "pydantic",
 )
 """Packages only, which don't read their environment: the functions' own modules may, and theirs differ."""
+SHARED_SERVICES = (
+    "autoscaling",
+    "cloudwatch",
+    "dynamodb",
+    "ec2",
+    "events",
+    "secretsmanager",
+    "sqs",
+    "ssm",
+)
+"""Whose clients functions make: each begins by reading the service's description, EC2's of 4 MB."""
 _SHARED_VARIABLES = ("PATH", "LANG", "TZ")
 
 Log = Callable[[str, str], None]
@@ -116,7 +127,8 @@ class Forker:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         variables = {name: program.variables[name] for name in _SHARED_VARIABLES if name in program.variables}
         variables["PYTHONPATH"] = os.pathsep.join(program.layers)
-        command = [sys.executable, "-P", fork_parent.__file__, str(os.getpid()), str(theirs.fileno()), *SHARED_MODULES]
+        wanted = json.dumps({"modules": SHARED_MODULES, "services": SHARED_SERVICES})
+        command = [sys.executable, "-P", fork_parent.__file__, str(os.getpid()), str(theirs.fileno()), wanted]
         with theirs:
             child = self._spawner.popen(command, variables, "/", subprocess.DEVNULL, (theirs.fileno(),))
         return Parent(ours, Spawned(child))
