@@ -12,7 +12,6 @@ import os
 import queue
 import signal
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,6 +42,7 @@ SHARED_SERVICES = (
     "ssm",
 )
 """Whose clients functions make: each begins by reading the service's description, EC2's of 4 MB."""
+STDERR = 2
 _SHARED_VARIABLES = ("PATH", "LANG", "TZ")
 
 Log = Callable[[str, str], None]
@@ -103,7 +103,7 @@ class Forker:
             "cwd": program.cwd,
             "modules": [program.handler.rpartition(".")[0]],
         }
-        with theirs, _pipe() as (output, write):
+        with _ours_alone(ours, theirs), _pipe() as (output, write):
             process = self._root(program).fork(asked, [theirs.fileno(), write], output)
         threading.Thread(
             target=self._pass_on, args=(program.name, output), name=f"imports-{program.name}", daemon=True
@@ -119,8 +119,11 @@ class Forker:
     def _root(self, program: Program) -> Parent:
         """What all that share their packages come from."""
         root = self._roots.get(program.layers)
-        if root is None or not root.lives:
-            root = self._roots[program.layers] = self._start_root(program)
+        if root is not None and root.lives:
+            return root
+        if root is not None:
+            root.close()
+        root = self._roots[program.layers] = self._start_root(program)
         return root
 
     def _start_root(self, program: Program) -> Parent:
@@ -129,9 +132,20 @@ class Forker:
         variables["PYTHONPATH"] = os.pathsep.join(program.layers)
         wanted = json.dumps({"modules": SHARED_MODULES, "services": SHARED_SERVICES})
         command = [sys.executable, "-P", fork_parent.__file__, str(os.getpid()), str(theirs.fileno()), wanted]
-        with theirs:
-            child = self._spawner.popen(command, variables, "/", subprocess.DEVNULL, (theirs.fileno(),))
+        with _ours_alone(ours, theirs):
+            child = self._spawner.popen(command, variables, "/", STDERR, (theirs.fileno(),))
         return Parent(ours, Spawned(child))
+
+
+@contextlib.contextmanager
+def _ours_alone(ours: socket.socket, theirs: socket.socket) -> Iterator[None]:
+    """Their end is closed here once they have it; ours stays open unless the block fails."""
+    with theirs:
+        try:
+            yield
+        except BaseException:
+            ours.close()
+            raise
 
 
 @contextlib.contextmanager

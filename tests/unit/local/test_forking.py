@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.aws import functions
+from local.aws import forking, functions
 from local.aws.forking import Forker
 from local.aws.processes import Program, Spawner
 from local.aws.server import AwsServer
@@ -102,6 +102,18 @@ def test_processes_end_with_what_they_were_forked_from_and_the_next_come_from_an
     wait_until(lambda: not Path(f"/proc/{pid}").exists())
     wait_until(lambda: account.functions.invoke("f", b"{}").succeeded)
     assert account.calls()[-1]["pid"] != pid
+
+
+def test_a_parent_that_fails_says_so_and_leaves_nothing_open(
+    forker: Forker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forking, "SHARED_SERVICES", ("no such service",))
+    with pytest.raises(OSError, match="has ended"):
+        forker.start(program(tmp_path), {})
+    monkeypatch.undo()
+    with forker.start(program(tmp_path), {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"}).output as output:
+        assert output.read()
+    forker.stop()
 
 
 def test_nothing_is_started_once_stopped(forker: Forker, tmp_path: Path) -> None:
