@@ -212,12 +212,13 @@ class Parent:
         self._children: dict[int, Forked] = {}
         self._new: queue.SimpleQueue[Forked | None] = queue.SimpleQueue()
         self._forking = threading.Lock()
+        self._has_hung_up = False  # a moment before the process has ended
         self._reader = threading.Thread(target=self._read, name="fork-parent", daemon=True)
         self._reader.start()
 
     @property
     def lives(self) -> bool:
-        return self._process.poll() is None
+        return not self._has_hung_up and self._process.poll() is None
 
     def fork(self, asked: Mapping[str, object], fds: Sequence[int], output: IO[bytes]) -> Forked:
         """A child that is what is asked. Raises OSError when the parent has gone, or still imports after its time."""
@@ -251,6 +252,7 @@ class Parent:
             else:
                 self._children.pop(message["ended"]).ended(message["status"])
                 self._tell({"reap": message["ended"]})
+        self._has_hung_up = True
         for forked in self._children.values():
             forked.ended(-signal.SIGKILL)  # by Linux, with its parent
         self._new.put(None)
