@@ -6,6 +6,7 @@ from one parent with the packages that all import; each function has a parent of
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -56,11 +57,10 @@ def starter(log: Log) -> Starter:
 class Forker:
     """Forks, and starts what is forked from when it is first needed."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, roots: Roots | None = None) -> None:
         self._log = log
-        self._spawner = Spawner()
+        self._roots = roots or ROOTS
         self._lock = threading.Lock()
-        self._roots: dict[tuple[str, ...], Parent] = {}
         self._parents: dict[str, tuple[Program, Parent]] = {}
         self._is_stopped = False
 
@@ -78,10 +78,9 @@ class Forker:
     def stop(self) -> None:
         with self._lock:
             self._is_stopped = True
-            parents = [*(parent for _, parent in self._parents.values()), *self._roots.values()]
+            parents = [parent for _, parent in self._parents.values()]
         for parent in parents:
             parent.close()
-        self._spawner.stop()
 
     def _parent(self, program: Program) -> Parent:
         """The parent of a function's processes; another when the function has been replaced."""
@@ -104,7 +103,7 @@ class Forker:
             "modules": [program.handler.rpartition(".")[0]],
         }
         with _ours_alone(ours, theirs), _pipe() as (output, write):
-            process = self._root(program).fork(asked, [theirs.fileno(), write], output)
+            process = self._roots.root(program).fork(asked, [theirs.fileno(), write], output)
         threading.Thread(
             target=self._pass_on, args=(program.name, output), name=f"imports-{program.name}", daemon=True
         ).start()
@@ -116,25 +115,46 @@ class Forker:
             for line in output:
                 self._log(name, line.decode(errors="replace").rstrip("\n"))
 
-    def _root(self, program: Program) -> Parent:
-        """What all that share their packages come from."""
-        root = self._roots.get(program.layers)
-        if root is not None and root.lives:
-            return root
-        if root is not None:
-            root.close()
-        root = self._roots[program.layers] = self._start_root(program)
-        return root
 
-    def _start_root(self, program: Program) -> Parent:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+class Roots:
+    """What all functions with the same packages come from, for as long as this program runs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._spawner = Spawner()
+        self._roots: dict[tuple[tuple[str, str], ...], Parent] = {}
+
+    def root(self, program: Program) -> Parent:
+        """The one for the program's packages. Raises OSError when it can't be started."""
         variables = {name: program.variables[name] for name in _SHARED_VARIABLES if name in program.variables}
         variables["PYTHONPATH"] = os.pathsep.join(program.layers)
+        key = tuple(sorted(variables.items()))
+        with self._lock:
+            root = self._roots.get(key)
+            if root is not None and root.lives:
+                return root
+            if root is not None:
+                root.close()
+            root = self._roots[key] = self._start(variables)
+            return root
+
+    def close(self) -> None:
+        """End them; what needs one afterwards starts another."""
+        with self._lock:
+            while self._roots:
+                self._roots.popitem()[1].close()
+
+    def _start(self, variables: Mapping[str, str]) -> Parent:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         wanted = json.dumps({"modules": SHARED_MODULES, "services": SHARED_SERVICES})
         command = [sys.executable, "-P", fork_parent.__file__, str(os.getpid()), str(theirs.fileno()), wanted]
         with _ours_alone(ours, theirs):
             child = self._spawner.popen(command, variables, "/", STDERR, (theirs.fileno(),))
         return Parent(ours, Spawned(child))
+
+
+ROOTS = Roots()
+atexit.register(ROOTS.close)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from local.aws import forking, functions
-from local.aws.forking import Forker
+from local.aws.forking import Forker, Roots
 from local.aws.processes import Program, Spawner
 from local.aws.server import AwsServer
 from tests.unit.local.wiring import Account, wait_until
@@ -104,9 +104,11 @@ def test_processes_end_with_what_they_were_forked_from_and_the_next_come_from_an
     assert account.calls()[-1]["pid"] != pid
 
 
-def test_a_parent_that_fails_says_so_and_leaves_nothing_open(
-    forker: Forker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_root_that_fails_is_an_error_and_the_next_program_has_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    roots = Roots()
+    forker = Forker(lambda name, line: None, roots)
     monkeypatch.setattr(forking, "SHARED_SERVICES", ("no such service",))
     with pytest.raises(OSError, match="has ended"):
         forker.start(program(tmp_path), {})
@@ -114,6 +116,7 @@ def test_a_parent_that_fails_says_so_and_leaves_nothing_open(
     with forker.start(program(tmp_path), {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"}).output as output:
         assert output.read()
     forker.stop()
+    roots.close()
 
 
 def test_nothing_is_started_once_stopped(forker: Forker, tmp_path: Path) -> None:
