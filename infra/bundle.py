@@ -48,7 +48,7 @@ def function_code(name: str) -> Path:
     texts = b"".join(str(path).encode() + b"\0" + text + b"\0" for path, text in sources.items())
     target = BUILD / "functions" / name / _key(texts)
     if not target.exists():
-        with _draft(target) as draft:
+        with drafted(target) as draft:
             for path, text in sources.items():
                 (draft / path).parent.mkdir(parents=True, exist_ok=True)
                 (draft / path).write_bytes(text)
@@ -58,7 +58,7 @@ def function_code(name: str) -> Path:
 
 
 @contextmanager
-def _draft(target: Path) -> Iterator[Path]:
+def drafted(target: Path) -> Iterator[Path]:
     """A folder of one's own that takes the target's place when it is done, unless another one was quicker."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="draft-") as draft:
@@ -110,11 +110,23 @@ def host_tree(target: Path, python: Path, *, slim: bool = True) -> None:
 
     They are compiled as for Lambda where that Python is of its version. Raises BundleError.
     """
-    _install(target, (lambda folder: [*_UV, "--python", str(python), *_what(folder)],))
+    install_here(target, python, LOCK)
     if slim:
         slimming.slim(target)
         if compiling.version_of(str(python)) == PYTHON_VERSION:
             compiling.compile_all(str(python), target, str(target), keep_sources=False)
+
+
+def install_here(target: Path, python: Path, lock: Path) -> None:
+    """Install what a lock names for a Python of this machine. Raises BundleError."""
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
+    _install(
+        target,
+        (
+            lambda folder: [*_UV, "--python", str(python), *_what(folder, lock)],
+            lambda folder: [*pip, "--disable-pip-version-check", "--no-compile", *_what(folder, lock)],
+        ),
+    )
 
 
 def _key(content: bytes) -> str:
@@ -142,11 +154,11 @@ def _install(target: Path, ways: Sequence[Callable[[Path], list[str]]]) -> None:
         if result.returncode == 0:
             return
         failures.append(result.stderr.strip()[-1000:])
-    raise BundleError("the layer can't be built:\n" + "\n".join(failures))
+    raise BundleError("the packages can't be installed:\n" + "\n".join(failures))
 
 
 def _with_uv(target: Path) -> list[str]:
-    return [*_UV, "--python-version", PYTHON_VERSION, "--python-platform", PLATFORM, *_what(target)]
+    return [*_UV, "--python-version", PYTHON_VERSION, "--python-platform", PLATFORM, *_what(target, LOCK)]
 
 
 def _with_pip(target: Path) -> list[str]:
@@ -156,11 +168,11 @@ def _with_pip(target: Path) -> list[str]:
         command += ["--abi", abi]
     for platform in PIP_PLATFORMS:
         command += ["--platform", platform]
-    return [*command, *_what(target)]
+    return [*command, *_what(target, LOCK)]
 
 
-def _what(target: Path) -> list[str]:
-    options = ["--target", str(target), "--requirement", str(LOCK), "--require-hashes", "--no-deps"]
+def _what(target: Path, lock: Path) -> list[str]:
+    options = ["--target", str(target), "--requirement", str(lock), "--require-hashes", "--no-deps"]
     return [*options, "--only-binary", ":all:"]
 
 

@@ -22,7 +22,13 @@ class CompileError(Exception):
 @cache
 def compiler() -> str | None:
     """A Python of Lambda's version on this machine; None where there is none, and sources are deployed alone."""
-    candidates = (sys.executable, str(ROOT / ".venv313" / "bin" / "python"), shutil.which(f"python{PYTHON_VERSION}"))
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    candidates = (
+        sys.executable,
+        str(ROOT / ".venv313" / "bin" / "python"),
+        shutil.which(f"python{PYTHON_VERSION}"),
+        *sorted(map(str, pyenv.glob(f"{PYTHON_VERSION}.*/bin/python"))),  # where setup looks for it too
+    )
     return next((each for each in candidates if each and version_of(each) == PYTHON_VERSION), None)
 
 

@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from infra.compiling import PYTHON_VERSION
+from infra.host import host
 from local import engines as engine_choice
 from local.aws.alarms import Alarms
 from local.aws.arns import function_name
@@ -29,10 +31,11 @@ from local.aws.schedules import Schedules
 from local.aws.server import CREDENTIALS, AwsServer
 from local.aws.template import Template
 from local.aws.topics import TopicDelivery
+from local.aws.unpacked import Unpacked
 from local.control import Answer, Handler
 from local.journal import Journal
 from local.remains import FUNCTION_LOGS
-from local.starter import Cloud, LocalCloudError, project_root
+from local.starter import SOURCE_RUNTIME, Cloud, LocalCloudError, project_root
 from local.synth import synthesise
 from swarmkeeper.edge.settings import Settings, load_settings
 
@@ -41,6 +44,8 @@ log = logging.getLogger(__name__)
 Progress = Callable[[str], None]
 LOCAL_AMI = "ami-0123456789abcdef0"
 ACCESS_LOG = "api-access.log"
+UNPACKED = "lambda"
+"""Where functions' zips are unpacked, in the cloud's own folder."""
 ALARMS_SERVICE = "lambda.alarms.cloudwatch.amazonaws.com"
 IMAGE_PARAMETERS = {"JoinImage": "join", "RouterImage": "router"}
 
@@ -54,6 +59,7 @@ class Options:
     engines: str = "auto"
     agent_delay_s: float = 20.0
     disturbance: Disturbance = field(default_factory=Disturbance)
+    runtime: str = SOURCE_RUNTIME
 
 
 class LocalCloud:
@@ -137,16 +143,27 @@ class LocalCloud:
         self.alarms.install()
         self._parts.callback(self.alarms.uninstall)
         template = template_of(assembly)
+        unpacked = self._unpacked()
         wanted = Deployment(
             template=template,
             parameters={name: self.engines.images[image] for name, image in IMAGE_PARAMETERS.items()},
             ssm_values=public_images(Template.load(template)),
-            code_root=project_root(),
+            code_root=None if unpacked else project_root(),
+            unpacked=unpacked,
         )
         self.deployed: Deployed = deploy(self.server, self.functions, wanted, api_endpoint=self.api.endpoint)
         for skipped in self.deployed.skipped:
             log.info("not emulated: %s (%s): %s", skipped.logical_id, skipped.type, skipped.what)
         self._progress(f"{len(self.deployed.resources)} resources made")
+
+    def _unpacked(self) -> Unpacked | None:
+        """Where functions run as Lambda runs them, if that is wanted."""
+        if self._options.runtime == SOURCE_RUNTIME:
+            return None
+        built = host()
+        note = "" if built.version == PYTHON_VERSION else f"; Lambda's is {PYTHON_VERSION}, which is not here"
+        self._progress(f"functions run from their zips and the layer alone, on Python {built.version}{note}")
+        return Unpacked(built, self._options.state_dir / UNPACKED)
 
     def _invoke_for_alarm(self, function_arn: str, alarm_arn: str, event: bytes) -> None:
         """An alarm's own call of a function. Raises NotAllowedError when the function's policy doesn't let it."""
@@ -166,6 +183,7 @@ class LocalCloud:
             pid=pid,
             fleet=self.settings.fleet,
             engines=self.engines.kind,
+            runtime=self._options.runtime,
             endpoint_url=self.server.endpoint_url,
             api_url=self.api.url,
             region=self.server.region,
@@ -196,6 +214,7 @@ class LocalCloud:
         return {
             "fleet": self.settings.fleet,
             "engines": self.engines.kind,
+            "runtime": self._options.runtime,
             "endpoint_url": self.server.endpoint_url,
             "api_url": self.api.url,
             "pid": os.getpid(),

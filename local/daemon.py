@@ -19,7 +19,7 @@ from local import lock, remains
 from local.aws.disturbance import Disturbance
 from local.cloud import LocalCloud, Options
 from local.control import ControlServer
-from local.starter import LocalCloudError, Places, write_state
+from local.starter import RUNTIMES, SOURCE_RUNTIME, LocalCloudError, Places, write_state
 
 log = logging.getLogger("local.daemon")
 
@@ -106,6 +106,7 @@ def _options(chosen: argparse.Namespace) -> Options:
         state_dir=chosen.state_dir,
         agent_delay_s=chosen.agent_delay,
         disturbance=Disturbance(seed=chosen.seed),
+        runtime=chosen.runtime,
     )
 
 
@@ -127,6 +128,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--engines", choices=("auto", "real", "simulated"), default="auto")
     parser.add_argument("--agent-delay", type=float, default=20.0)
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--runtime", choices=RUNTIMES, default=SOURCE_RUNTIME)
     parser.add_argument("--lock", type=Path, required=True)
     parser.add_argument("--state-dir", type=Path, required=True)
     parser.add_argument("--report-fd", type=int, required=True)

@@ -11,6 +11,7 @@ from local.aws.deploy import Deployed, Deployment, deploy
 from local.aws.functions import FunctionService
 from local.aws.http_api import HttpApiFront
 from local.aws.server import AwsServer
+from local.aws.unpacked import Unpacked
 from local.cloud import LOCAL_AMI
 from local.starter import project_root
 
@@ -28,8 +29,11 @@ class Standalone:
 
 
 @contextmanager
-def standing_alone(template: Path, folder: Path) -> Iterator[Standalone]:
-    """Deploy `<stack>.template.json` of a cloud assembly; logs go to the folder. Raises DeployError."""
+def standing_alone(template: Path, folder: Path, *, unpacked: Unpacked | None = None) -> Iterator[Standalone]:
+    """Deploy `<stack>.template.json` of a cloud assembly; logs go to the folder. Raises DeployError.
+
+    Functions run from the source tree, or from what is unpacked.
+    """
     with AwsServer() as server:
         functions = FunctionService(server, folder / "logs")
         front = HttpApiFront(server, functions, access_log=folder / "access.log")
@@ -37,7 +41,8 @@ def standing_alone(template: Path, folder: Path) -> Iterator[Standalone]:
             template=template,
             parameters={"JoinImage": IMAGE, "RouterImage": IMAGE},
             ssm_values={"/aws/service/ami": LOCAL_AMI},
-            code_root=project_root(),
+            code_root=None if unpacked else project_root(),
+            unpacked=unpacked,
         )
         try:
             deployed = deploy(server, functions, wanted, api_endpoint=front.endpoint)

@@ -21,6 +21,9 @@ Progress = Callable[[str], None]
 STOP_DEADLINE_S = 60.0
 STATE_FILE = "state.json"
 LOG_FILE = "daemon.log"
+SOURCE_RUNTIME, LAMBDA_RUNTIME = "source", "lambda"
+"""What functions run from: the source tree, or their zips and the layer alone."""
+RUNTIMES = (SOURCE_RUNTIME, LAMBDA_RUNTIME)
 
 
 class LocalCloudError(Exception):
@@ -69,6 +72,7 @@ class Cloud:
     started_at: float
     access_key_id: str
     secret_access_key: str
+    runtime: str = SOURCE_RUNTIME
 
     def client(self, service: str) -> Any:
         """A boto3 client for its emulated AWS, whatever this program's own AWS environment says."""
@@ -129,6 +133,7 @@ class Wanted:
     engines: str = "auto"
     agent_delay_s: float = 20.0
     seed: int | None = None
+    runtime: str = SOURCE_RUNTIME
 
 
 def up(wanted: Wanted, progress: Progress, places: Places | None = None) -> tuple[Cloud, bool]:
@@ -156,6 +161,8 @@ def _refuse_another(cloud: Cloud, wanted: Wanted) -> None:
         )
     if wanted.engines not in ("auto", cloud.engines):
         raise LocalCloudError(f"a local cloud with {cloud.engines} engines is running (process {cloud.pid})")
+    if wanted.runtime != cloud.runtime:
+        raise LocalCloudError(f"a local cloud with the runtime {cloud.runtime} is running (process {cloud.pid})")
 
 
 def _start(wanted: Wanted, where: Places, progress: Progress) -> None:
@@ -163,6 +170,7 @@ def _start(wanted: Wanted, where: Places, progress: Progress) -> None:
     reader, writer = os.pipe()
     command = [sys.executable, "-m", "local.daemon", "--settings", str(wanted.settings.resolve())]
     command += ["--engines", wanted.engines, "--agent-delay", str(wanted.agent_delay_s)]
+    command += ["--runtime", wanted.runtime]
     command += ["--lock", str(where.lock), "--state-dir", str(where.state_dir), "--report-fd", str(writer)]
     if wanted.seed is not None:
         command += ["--seed", str(wanted.seed)]

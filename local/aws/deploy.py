@@ -16,6 +16,7 @@ from local.aws.intrinsics import NO_VALUE, Physical, Place, Resolver
 from local.aws.properties import Properties
 from local.aws.server import AwsServer
 from local.aws.template import Resource, Template
+from local.aws.unpacked import Unpacked
 
 __all__ = ["DeployError", "Deployed", "Deployment", "Skipped", "deploy"]
 
@@ -41,6 +42,8 @@ class Deployment:
     """Values of public SSM parameters, such as the newest machine image's."""
     code_root: Path | None = None
     """The source tree that functions run from; without one they run from their assets."""
+    unpacked: Unpacked | None = None
+    """Where functions run from their zips and the layer, apart from the source tree."""
     inline_code: Path | None = None
     """Where code that stands in the template is written; `inline` beside the template when not given."""
     zones: tuple[str, ...] = ()
@@ -85,6 +88,7 @@ def deploy(
         code_root=deployment.code_root,
         assets={asset.key: asset for asset in assets},
         inline_code=deployment.inline_code or deployment.template.parent / "inline",
+        unpacked=deployment.unpacked,
         api_endpoint=api_endpoint,
     )
     resolver = _resolver(server, deployment, template)

@@ -31,7 +31,9 @@ class Environment:
         self._log = log
         self._current: Invocation | None = None
         self.idle_since = time.monotonic()
-        program = Program(spec.name, spec.handler, str(spec.code_root), tuple(map(str, spec.layers)), variables)
+        program = Program(
+            spec.name, spec.handler, str(spec.code_root), tuple(map(str, spec.layers)), variables, spec.isolation
+        )
         own = {"AWS_LAMBDA_RUNTIME_API": self._api.address, CALLER_VARIABLE: self.id}
         try:
             self._process = starter.start(program, own)

@@ -62,9 +62,13 @@ class Forker:
         self._roots = roots or ROOTS
         self._lock = threading.Lock()
         self._parents: dict[str, tuple[Program, Parent]] = {}
+        self._spawner = Spawner()
         self._is_stopped = False
 
     def start(self, program: Program, own: Mapping[str, str]) -> Process:
+        """One whose imports are to be looked at, on a Python of its own, does them itself."""
+        if program.isolation is not None:
+            return self._spawner.start(program, own)
         with _pipe() as (output, write):
             asked = {"variables": dict(own), "arguments": [program.handler]}
             return self._parent(program).fork(asked, [write], output)
@@ -81,6 +85,7 @@ class Forker:
             parents = [parent for _, parent in self._parents.values()]
         for parent in parents:
             parent.close()
+        self._spawner.stop()
 
     def _parent(self, program: Program) -> Parent:
         """The parent of a function's processes; another when the function has been replaced."""

@@ -136,14 +136,14 @@ class FunctionService:
 
     def _variables(self, spec: FunctionSpec) -> dict[str, str]:
         """The environment that AWS gives a function, the template's part of it, and where AWS is here."""
-        import_path = [spec.code_root, *spec.layers]
+        version = spec.isolation.version if spec.isolation else f"{sys.version_info.major}.{sys.version_info.minor}"
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
             "TZ": ":UTC",
-            "PYTHONPATH": os.pathsep.join(map(str, import_path)),
+            **_import_path(spec),
             "LAMBDA_TASK_ROOT": str(spec.code_root),
-            "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_python{version}",
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_LAMBDA_FUNCTION_NAME": spec.name,
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
@@ -193,6 +193,13 @@ class FunctionService:
         if outcome.error:
             response_headers["x-amz-function-error"] = outcome.error
         return outcome.payload
+
+
+def _import_path(spec: FunctionSpec) -> dict[str, str]:
+    """One that stands apart is given its folders on its command line: it reads no such variable."""
+    if spec.isolation is not None:
+        return {}
+    return {"PYTHONPATH": os.pathsep.join(map(str, (spec.code_root, *spec.layers)))}
 
 
 class _RefusedError(LambdaClientError):

@@ -26,6 +26,17 @@ class AsyncPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Isolation:
+    """A Python apart for a function: it imports from its own folders and the standard library, and nothing else."""
+
+    python: Path
+    version: str
+    """As 3.13."""
+    runtime: Path
+    """The folder that holds Lambda's runtime client."""
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionSpec:
     """A function as its template describes it."""
 
@@ -39,6 +50,8 @@ class FunctionSpec:
     reserved_concurrency: int | None = None
     layers: tuple[Path, ...] = ()
     """More folders for the import path."""
+    isolation: Isolation | None = None
+    """None for this program's own Python with all its packages."""
     dead_letter_arn: str = ""
     async_policy: AsyncPolicy = AsyncPolicy()
 

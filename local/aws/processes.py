@@ -12,17 +12,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import IO, Protocol
 
+from local.aws.invocations import Isolation
+
 # Linux ends the runtime when the local cloud dies, however it dies. Set by the child itself: Python code between
 # fork and exec could meet a lock that another thread held.
 _BOOTSTRAP = """
 import os, sys
+parent, paths = int(sys.argv.pop()), sys.argv.pop()
+sys.path[:0] = [path for path in paths.split(os.pathsep) if path]
 if sys.platform == "linux":
     import ctypes
     ctypes.CDLL(None).prctl(1, 9)
-    if os.getppid() != int(sys.argv.pop()):
+    if os.getppid() != parent:
         os._exit(1)
-else:
-    sys.argv.pop()
 from awslambdaric.__main__ import main
 main(sys.argv)
 """
@@ -39,6 +41,17 @@ class Program:
     """Folders of the import path behind `cwd`."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """The environment of all of them."""
+    isolation: Isolation | None = None
+    """None for this program's own Python with all its packages."""
+
+    @property
+    def command(self) -> list[str]:
+        """The runtime's command line: -I and -S keep out whatever else this machine's Python could import."""
+        if self.isolation is None:
+            return [sys.executable, "-c", _BOOTSTRAP, self.handler, "", str(os.getpid())]
+        paths = os.pathsep.join([self.cwd, *self.layers, str(self.isolation.runtime)])
+        python = str(self.isolation.python)
+        return [python, "-I", "-S", "-B", "-c", _BOOTSTRAP, self.handler, paths, str(os.getpid())]
 
 
 class Process(Protocol):
@@ -80,8 +93,7 @@ class Spawner:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
     def start(self, program: Program, own: Mapping[str, str]) -> Process:
-        command = [sys.executable, "-c", _BOOTSTRAP, program.handler, str(os.getpid())]
-        return Spawned(self.popen(command, {**program.variables, **own}, program.cwd, subprocess.PIPE))
+        return Spawned(self.popen(program.command, {**program.variables, **own}, program.cwd, subprocess.PIPE))
 
     def forget(self, name: str) -> None:
         """Nothing is known: each process reads its files itself."""

@@ -24,6 +24,10 @@ SettingsOption = Annotated[
 EnginesOption = Annotated[
     str, typer.Option(help="real, simulated, or auto: real where they can run.", metavar="KIND", show_default=True)
 ]
+RuntimeOption = Annotated[
+    str,
+    typer.Option(help="What functions run from: source, or lambda: their zips and the layer alone.", metavar="KIND"),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 OWN_SETTINGS = Path("swarmkeeper.yaml")
 
@@ -66,6 +70,14 @@ def emulated_settings(path: Path) -> Settings:
     return settings
 
 
+def check_runtime(runtime: str) -> None:
+    """Raises BadParameter unless there is such a runtime."""
+    from local.starter import RUNTIMES
+
+    if runtime not in RUNTIMES:
+        raise typer.BadParameter(f"is {' or '.join(RUNTIMES)}", param_hint="--runtime")
+
+
 @app.command()
 def up(
     settings: SettingsOption = None,
@@ -73,6 +85,7 @@ def up(
     agent_delay: Annotated[
         float, typer.Option(min=0.1, help="Seconds until an instance's agent registers with Systems Manager.")
     ] = 20.0,
+    runtime: RuntimeOption = "source",
 ) -> None:
     """Start the local cloud in the background; harmless when it is up."""
     from local import starter
@@ -80,10 +93,11 @@ def up(
 
     if engines not in ("auto", "real", "simulated"):
         raise typer.BadParameter("is real, simulated or auto", param_hint="--engines")
+    check_runtime(runtime)
     path = settings_file(settings)
     emulated_settings(path)  # a mistake in it is told before anything is started
     try:
-        cloud, started = starter.up(Wanted(path, engines, agent_delay), output.notice)
+        cloud, started = starter.up(Wanted(path, engines, agent_delay, runtime=runtime), output.notice)
     except LocalCloudError as error:
         output.fail(str(error))
     word = "is up" if started else "was up already"
@@ -175,7 +189,7 @@ def capacity(
 def _print_status(report: Mapping[str, object]) -> None:
     console = output.result()
     where = f"AWS at {report['endpoint_url']}, the HTTP API at {report['api_url']}, process {report['pid']}"
-    console.print(f"fleet {report['fleet']}: {report['engines']} engines, {where}")
+    console.print(f"fleet {report['fleet']}: {report['engines']} engines, runtime {report['runtime']}, {where}")
     views = cast(Mapping[str, Any], report)
     console.print(node_table(views["nodes"]))
     console.print(container_table(views["containers"]))

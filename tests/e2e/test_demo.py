@@ -20,15 +20,15 @@ LINKS = {"alarm", "sns", "decision", "hook", "join", "ready"}
 
 
 @pytest.mark.parametrize(
-    "engines",
+    ("engines", "runtime"),
     [
-        pytest.param("simulated", marks=[pytest.mark.loop, pytest.mark.alone]),
-        pytest.param("real", marks=pytest.mark.e2e),
+        pytest.param("simulated", "lambda", marks=[pytest.mark.loop, pytest.mark.alone]),
+        pytest.param("real", "source", marks=pytest.mark.e2e),
     ],
 )
-def test_the_demo_holds_all_its_checks_and_leaves_nothing(engines: str, tmp_path: Path) -> None:
+def test_the_demo_holds_all_its_checks_and_leaves_nothing(engines: str, runtime: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        [*COMMAND, "demo", "--engines", engines, "--report", str(tmp_path)],
+        [*COMMAND, "demo", "--engines", engines, "--runtime", runtime, "--report", str(tmp_path)],
         cwd=project_root(),
         capture_output=True,
         text=True,
@@ -37,7 +37,7 @@ def test_the_demo_holds_all_its_checks_and_leaves_nothing(engines: str, tmp_path
     )
     assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
     report: dict[str, Any] = json.loads((tmp_path / "report.json").read_text())
-    assert report["engines"] == engines
+    assert (report["engines"], report["runtime"]) == (engines, runtime)
     assert [check for check in report["checks"] if not check["ok"]] == []
     assert "nothing of ours is left on the machine" in {check["name"] for check in report["checks"]}
     assert set(report["times"]) >= STRETCHES

@@ -13,6 +13,7 @@ from local.aws.intrinsics import Physical
 from local.aws.invocations import FunctionSpec, Outcome
 from local.aws.properties import Properties
 from local.aws.server import AwsServer
+from local.aws.unpacked import Unpacked
 
 
 class Functions(Protocol):
@@ -50,6 +51,8 @@ class Stack:
     """By their object keys."""
     inline_code: Path
     """The folder that functions whose code stands in the template are written to."""
+    unpacked: Unpacked | None = None
+    """Where functions run from their zips and the layer; None for the source tree or the assets' folders."""
     api_endpoint: Callable[[str], str] | None = None
     """Where an HTTP API is reached, by its id; AWS's own address when nobody serves it here."""
     skipped: list[Skipped] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Functions, and what belongs to them. Their code runs from the source tree, or from the assembly's assets."""
+"""Functions, and what belongs to them. Their code runs from the source tree, assets, or what Lambda unpacks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def function(stack: Stack, logical_id: str, properties: Properties) -> Physical:
     if root is None or not str(parameters.get("Runtime", "")).startswith("python"):
         stack.skipped.append(Skipped(logical_id, "AWS::Lambda::Function", "not run: no Python code for it here"))
     else:
-        stack.functions.register(_spec(stack, name, parameters, root, reserved))
+        spec = _spec(stack, name, parameters, root, reserved)
+        stack.functions.register(spec if "ZipFile" in code else _apart(stack, spec))
     return Physical(name, {"Arn": arn})
 
 
@@ -46,6 +47,19 @@ def _spec(stack: Stack, name: str, parameters: Mapping[str, Any], root: Path, re
         reserved_concurrency=None if reserved is None else int(str(reserved)),
         layers=() if in_tree else tuple(_layer_paths(stack, parameters.get("Layers", []))),
         dead_letter_arn=str(parameters.get("DeadLetterConfig", {}).get("TargetArn", "")),
+    )
+
+
+def _apart(stack: Stack, spec: FunctionSpec) -> FunctionSpec:
+    """The function from its zip and the layer alone, where that is wanted."""
+    unpacked = stack.unpacked
+    if unpacked is None:
+        return spec
+    return replace(
+        spec,
+        code_root=unpacked.task(spec.name, spec.code_root),
+        layers=(unpacked.layer,) if spec.layers else (),
+        isolation=unpacked.isolation,
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from infra.bundle import ROOT
 from local.aws.functions import FunctionService
 from local.aws.server import CREDENTIALS, AwsServer
+from local.aws.unpacked import Unpacked
 from local.standalone import standing_alone
 from local.synth import synthesise
 
@@ -118,11 +119,11 @@ class Deployed:
 
 
 @contextmanager
-def deployed_fleet(folder: Path) -> Iterator[Deployed]:
+def deployed_fleet(folder: Path, *, unpacked: Unpacked | None = None) -> Iterator[Deployed]:
     """The demo's profile on an emulated AWS, whose instances never start."""
     assembly, _ = synthesise(ROOT, ROOT / "swarmkeeper.demo.yaml")
     (template,) = assembly.glob("*.template.json")
-    with standing_alone(template, folder) as alone:
+    with standing_alone(template, folder, unpacked=unpacked) as alone:
         _let_events_go_nowhere(alone.server)
         yield Deployed(alone.server, alone.functions, "demo")
 

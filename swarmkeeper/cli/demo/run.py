@@ -32,7 +32,7 @@ AGENT_DELAY_S = 5.0
 CONSOLE_EVERY_S = 1.0
 
 
-def run_demo(settings_path: Path, *, engines: str, keep: bool, report_dir: Path) -> int:
+def run_demo(settings_path: Path, *, engines: str, runtime: str, keep: bool, report_dir: Path) -> int:
     """Run the whole demo; the exit status, 0 only when every step ended and every check held."""
     settings = emulated_settings(settings_path)
     if (holder := lock.holder(lock.default_lock_path())) is not None and holder.alive:
@@ -41,7 +41,7 @@ def run_demo(settings_path: Path, *, engines: str, keep: bool, report_dir: Path)
     record.notes["profile"] = settings_path.read_text()
     sys.stdout.write(f"profile {settings_path}:\n\n{settings_path.read_text()}\n")
     display = display_for(record)
-    wanted = starter.Wanted(settings_path, engines, AGENT_DELAY_S)
+    wanted = starter.Wanted(settings_path, engines, AGENT_DELAY_S, runtime=runtime)
     try:
         with _cloud(wanted, record, display, report_dir, keep=keep) as cloud:
             _tell(cloud, settings, record, display)
@@ -67,6 +67,7 @@ def _cloud(
     with record.step("local cloud up"):
         cloud, _ = starter.up(wanted, display.say)
         record.engines = cloud.engines
+        record.notes["runtime"] = cloud.runtime
         display.say(f"{cloud.engines} engines; AWS's APIs at {cloud.endpoint_url}")
     # From here on it is ours to end: one that did not come up, or was interrupted, has cleaned up after itself.
     try:
