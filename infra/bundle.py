@@ -23,7 +23,12 @@ PLATFORM = "aarch64-manylinux_2_28"
 """Oldest C library that wheels may ask for; Lambda's python3.13 has 2.34."""
 PIP_PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64")
 """The same for pip, which doesn't know that a platform also takes the older ones' wheels."""
-LEFT_OUT = ("swarmkeeper/cli", "swarmkeeper/simulation")
+LEFT_OUT = (
+    "swarmkeeper/cli",
+    "swarmkeeper/simulation",
+    "swarmkeeper/edge/settings_reference.py",
+    "swarmkeeper/edge/yaml_lines.py",
+)
 """Parts of the library that no function runs."""
 UNZIPPED_LIMIT_BYTES = 250 * 2**20
 KEPT_S = 86_400.0
