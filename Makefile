@@ -1,6 +1,6 @@
 # The commands of this project; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint bench synth openapi reference lock clean
+.PHONY: help setup demo test check lint bench synth docs openapi reference lock clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ synth:  ## Synthesise the CloudFormation template into build/cdk.out; works offl
 	@scripts/setup.sh --node
 	.venv/bin/python -m infra.app
 	@echo "template: build/cdk.out"
+
+docs: setup  ## Build the documentation's site into build/docs; works offline, and a link to nothing fails it
+	@scripts/docs.sh
 
 openapi: setup  ## Write the HTTP API's description to docs/openapi.json
 	.venv/bin/python -m swarmkeeper.edge.openapi docs/openapi.json
