@@ -88,6 +88,10 @@ def run(
         output.print_json(container)
     else:
         output.result().print(described(container))
+        if container["state"] == "pending" and not wait:
+            output.notice(
+                "it runs as soon as a node can hold it: see `swarmkeeper ps`, `swarmkeeper nodes`; docs/faq.md"
+            )
     if wait and container["state"] != "running":
         output.fail(f"{name} does not run yet after {wait:g} s")
 

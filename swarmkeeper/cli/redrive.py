@@ -79,6 +79,9 @@ def _tell(done: Iterable[Told], *, look: bool, json: bool) -> None:
     if json:
         output.print_json(rows)
         return
+    if not rows:
+        output.notice("no event has failed for good: there is nothing to send again")
+        return
     table = Table("QUEUE", "EVENT", "TIME", "WHY", *(() if look else ("DONE",)), box=None, pad_edge=False)
     for row in rows:
         shown = [escape(value) for name, value in row.items() if not (look and name == "done")]

@@ -116,6 +116,7 @@ def test_run_waits_until_the_container_runs(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_pending_container_is_told_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     done = invoke(monkeypatch, answering((202, WAITING)), "run", "web", "nginx")
     assert (done.exit_code, done.stdout) == (0, "web: pending (1 of 1 nodes: containerslots)\n")
+    assert "runs as soon as a node can hold it" in done.stderr
 
 
 @pytest.mark.parametrize(

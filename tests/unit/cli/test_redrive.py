@@ -96,6 +96,13 @@ def test_the_registrars_events_go_through_its_queue(account: Account) -> None:
     assert (account.functions.taken, account.visible("registrar-dlq")) == ([], [])
 
 
+def test_where_nothing_has_failed_that_is_said(account: Account) -> None:
+    done = account.run("--list")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "no event has failed for good" in done.stderr
+    assert account.told() == []
+
+
 def test_a_list_sends_nothing_and_leaves_everything_for_others_to_see(account: Account) -> None:
     account.keep("scaler-dlq", {"requestPayload": an_event(), "requestContext": {"condition": "EventAgeExceeded"}})
     (told,) = account.told("--list")
