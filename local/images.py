@@ -13,6 +13,7 @@ from local.machines import MachineError
 from local.registry import push_blob, push_manifest
 
 REPOSITORY_PREFIX = "swarmkeeper"
+USUAL = ("join", "router", "web")
 _TAG = "latest"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -84,8 +85,17 @@ def web_image() -> Image:
     return Image(layer, command=("/usr/local/bin/web",), ports=(80, 8080))
 
 
+def terminal_image() -> Image:
+    """A shell on a terminal of its own for each WebSocket at port 80, for tests."""
+    layer = Layer()
+    server, terminal = layer.add_program("websocketd"), layer.add_program("script")
+    layer.add_busybox()
+    shell = (terminal, "--quiet", "--flush", "--command", "/bin/sh", "/dev/null")
+    return Image(layer, command=(server, "--port=80", "--binary", *shell), ports=(80,))
+
+
 def push_images(registry_address: str, *names: str, join_script: Path | None = None) -> Mapping[str, str]:
-    """Make the named images (`join`, `router`, `web`; all when none is named) and put them into the registry.
+    """Make the named images (join, router and web when none is named; also terminal) and put them into the registry.
 
     Gives name -> "host:port/repository@sha256:..."; the same content has the same digest each time.
     Raises MachineError when a name is unknown, a program isn't installed, or the registry refuses.
@@ -94,10 +104,11 @@ def push_images(registry_address: str, *names: str, join_script: Path | None = N
         "join": lambda: join_image(join_script),
         "router": router_image,
         "web": web_image,
+        "terminal": terminal_image,
     }
     if unknown := set(names) - set(recipes):
         raise MachineError(f"no such image: {', '.join(sorted(unknown))}")
-    return {name: _push(registry_address, name, recipes[name]()) for name in names or recipes}
+    return {name: _push(registry_address, name, recipes[name]()) for name in names or USUAL}
 
 
 def _push(address: str, name: str, image: Image) -> str:

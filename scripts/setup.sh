@@ -25,7 +25,7 @@ main() {
   virtual_environment .venv find_python
   functions_layer
   case "${1:-}" in
-    --test) second_environment && test_browser ;;
+    --test) second_environment && test_programs && test_browser ;;
     --node) cdk_command ;;
   esac
 }
@@ -36,6 +36,14 @@ second_environment() {
     find_second_python >/dev/null || return 0
   fi
   virtual_environment .venv313 find_second_python
+}
+
+# What only tests and measurements use: a terminal's server over WebSocket, and a source of load.
+test_programs() {
+  local program
+  for program in websocketd wrk; do
+    has_program $program || (install_packages $program) || say "$program is missing: what needs it is left out"
+  done
 }
 
 # The browser that the console is tested in. Ubuntu's package of that name is a snap, which needs a running snapd.

@@ -2,7 +2,8 @@
 # Safe to repeat, also on a node that serves already: a member's engine is not restarted and its certificate not
 # replaced. The last line of the output is one JSON object; everything else goes to standard error.
 : "${ASSET_BUCKET:?}" "${ASSET_KEY:?}" "${ASSET_SHA256:?}" "${TOKEN_PREFIX:?}" "${JOIN_IMAGE:?}" "${ROUTER_IMAGE:?}"
-: "${ROUTER_PORT:?}" "${DOMAIN:?}" "${OVERLAY_POOL:?}" "${BOOT_LIMIT_S:?}" "${FLEET:?}" "${SHARED_VOLUMES=}"
+: "${ROUTER_PORT:?}" "${DOMAIN:?}" "${VPC_CIDR:?}" "${BODY_LIMIT:?}" "${ACCESS_LOG:?}"
+: "${OVERLAY_POOL:?}" "${BOOT_LIMIT_S:?}" "${FLEET:?}" "${SHARED_VOLUMES=}"
 : "${mode:?}" "${role:?}" "${certificate:?}" "${authority:?}" "${address:?}" "${managers=}" "${spread:=0}"
 umask 077
 tls=/etc/docker/tls
@@ -77,8 +78,8 @@ fetch_projects() {
     aws s3 cp --only-show-errors "s3://$ASSET_BUCKET/$ASSET_KEY" "$archive"
     sha256sum --check --status <<<"$ASSET_SHA256  $archive" || { echo "the compose projects' checksum differs" >&2; return 1; }
     tar --no-same-owner -xzf "$archive" -C "$draft"
-    sed -e "s/@DOMAIN_PATTERN@/${DOMAIN//./\\\\.}/; s/@DOMAIN@/$DOMAIN/" \
-        "$draft/node/nginx.conf.template" >"$draft/node/nginx.conf"
+    DOMAIN=$DOMAIN VPC_CIDR=$VPC_CIDR BODY_LIMIT=$BODY_LIMIT ACCESS_LOG=$ACCESS_LOG \
+        bash "$draft/node/render.sh" >"$draft/node/nginx.conf"
     chmod -R go+rX "$draft"    # the router reads its configuration as nobody
     rm -f "$archive"
     mv -T "$draft" "$project"

@@ -56,7 +56,10 @@ from swarmkeeper.errors import InvalidInput
 HOOK_CEILING_S = 48 * 3600
 """A lifecycle action ends at the latest after 48 hours or 100 heartbeat time-outs, whichever comes first."""
 HOOK_HEARTBEATS = 100
-OF_THE_TEMPLATE: Mapping[str, Mapping[str, bool] | bool] = {"account": True, "network": {"entry": True, "egress": True}}
+OF_THE_TEMPLATE: Mapping[str, Mapping[str, bool] | bool] = {
+    "account": True,
+    "network": {"entry": True, "egress": True, "access_log": True, "body_limit": True},
+}
 """The parts that no function reads; a parameter of Systems Manager holds 8 KB."""
 
 
@@ -84,6 +87,10 @@ class NetworkSettings(Strict):
     egress: Literal["nat", "endpoints"] = "nat"
     """How nodes and functions reach AWS: over NAT to all of the internet, or over endpoints to AWS's services alone."""
     entry: EntrySettings = EntrySettings()
+    access_log: Flag = True
+    """Whether routers write a line for each request; it stays on the node, in 30 MB at most."""
+    body_limit: Annotated[Bytes, Field(ge=2**20, le=2**40)] = 2**30
+    """The largest body that a request to a container may have; a larger one is refused with 413."""
 
     @model_validator(mode="after")
     def _ranges_are_apart(self) -> Self:

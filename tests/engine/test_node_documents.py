@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shlex
-import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +23,8 @@ from local.machines import CommandOutput, Instance, NodeCommand
 from local.machines.real import RealMachines
 from local.registry import Registry
 from swarmkeeper.adapters.pki.x509 import KeyPair, make_authority, make_client, sign_node
-from tests.engine.conftest import an_instance
+from tests.engine.conftest import VPC, an_instance
+from tests.fakes.websocket import Refused, WebSocket
 
 pytestmark = pytest.mark.engine
 
@@ -38,8 +37,9 @@ BUCKET = "assets"
 class Fleet:
     """Runs documents on machines with what the template would fill in."""
 
-    def __init__(self, machines: RealMachines, server: AwsServer, images: Mapping[str, str]) -> None:
+    def __init__(self, machines: RealMachines, server: AwsServer, images: Mapping[str, str], registry: str) -> None:
         self.machines = machines
+        self.registry = registry
         self.server = server
         self.images = images
         self.authority = make_authority("test", datetime.now(UTC))
@@ -58,6 +58,9 @@ class Fleet:
             "ROUTER_IMAGE": images["router"],
             "ROUTER_PORT": "8080",
             "DOMAIN": "fleet.example",
+            "VPC_CIDR": VPC,
+            "BODY_LIMIT": "1048576",
+            "ACCESS_LOG": "yes",
             "OVERLAY_POOL": "10.96.0.0/12",
             "FLEET": "test",
         }
@@ -97,8 +100,9 @@ def _encoded(pem: str) -> str:
 def fleet(machines: RealMachines, registry: Registry, registry_port: int) -> Iterator[Fleet]:
     """A manager and a worker that have joined, with the fleet's network between them."""
     with AwsServer("0.0.0.0", registry_port + 1) as server:
-        images = push_images(f"{machines.router}:{registry_port}", join_script=ROOT / "compose" / "join" / "join.sh")
-        made = Fleet(machines, server, images)
+        address = f"{machines.router}:{registry_port}"
+        images = push_images(address, join_script=ROOT / "compose" / "join" / "join.sh")
+        made = Fleet(machines, server, images, address)
         machines.start(MANAGER)
         machines.start(WORKER)
         made.join(MANAGER.id, MANAGER.private_ip, "init", "manager")
@@ -212,7 +216,7 @@ def test_a_container_answers_to_its_name_across_nodes(web: str, host: str) -> No
 @pytest.mark.parametrize(
     ("host", "expected"),
     [
-        ("nobody.fleet.example", 502), ("alice--1.fleet.example", 502), ("2130706433.fleet.example", 502),
+        ("nobody.fleet.example", 404), ("alice--1.fleet.example", 503), ("2130706433.fleet.example", 404),
         ("alice.elsewhere.example", 404), ("router.fleet.example", 404), ("router--8080.fleet.example", 404),
         ("node-router-1--8080.fleet.example", 404), ("localhost--8080.fleet.example", 404),
         ("127.0.0.1", 404), ("169.254.169.254.fleet.example", 404), ("a--b.fleet.example", 404),
@@ -227,40 +231,37 @@ def test_a_router_passes_nothing_on_that_a_router_has_passed_on(web: str) -> Non
     assert _ask(f"{web}.fleet.example", **{"Swarmkeeper-Router": "1"})[0] == 508
 
 
-def test_a_websocket_is_passed_on_in_both_directions(fleet: Fleet) -> None:
-    # Agrees to the upgrade, then gives back whatever it receives, the request's own head first.
-    agree = r'printf "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"; cat'
-    serve = shlex.quote('while true; do busybox nc -l -p 80 -e sh -c "$AGREE"; done')
-    run = "docker run -d --name socket --network fleet -e AGREE=" + shlex.quote(agree)
-    fleet.shell(MANAGER.id, f"{run} {fleet.images['web']} sh -c {serve}")
-    connection, answer = _upgraded("socket.fleet.example")
-    with connection:
-        answer += _until(connection, b"Upgrade: websocket", times=2 - answer.count(b"Upgrade: websocket"))
-        assert answer.startswith(b"HTTP/1.1 101 Switching Protocols")
-        connection.sendall(b"ping\n")
-        assert b"ping" in _until(connection, b"ping", times=1)
+def test_a_terminal_over_a_websocket_on_another_node(fleet: Fleet) -> None:
+    image = push_images(fleet.registry, "terminal")["terminal"]
+    fleet.shell(MANAGER.id, f"docker run --detach --name tina --network fleet {image}")
+    with _terminal("tina.fleet.example") as terminal:
+        terminal.send(b"test -t 0 && echo a-ter''minal\n")
+        assert b"a-terminal" in terminal.receive_until(b"a-terminal")
+        terminal.send(b"echo $((6 * 7))\n")
+        assert b"42" in terminal.receive_until(b"42")
 
 
-def _upgraded(host: str) -> tuple[socket.socket, bytes]:
-    """A connection that was upgraded, and the answer's beginning; after 20 s, whatever the router answers."""
-    head = "GET / HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade", "", ""
+def _terminal(host: str) -> WebSocket:
+    """The container's terminal, once it listens and its name is known across the overlay."""
     until = time.monotonic() + 20
     while True:
-        connection = socket.create_connection((WORKER.private_ip, 8080), timeout=10)
-        connection.sendall("\r\n".join(head).encode())
-        answer = connection.recv(4096)
-        # Until the container listens, and its name is known across the overlay, the router says 502.
-        if b"101 Switching Protocols" in answer or time.monotonic() > until:
-            return connection, answer
-        connection.close()
+        try:
+            return WebSocket((WORKER.private_ip, 8080), host)
+        except Refused:
+            assert time.monotonic() < until, "no terminal within 20 s"
 
 
-def _until(connection: socket.socket, wanted: bytes, *, times: int) -> bytes:
-    """What arrives, up to the moment that it holds what is wanted so many times, or the other side ends."""
-    received = b""
-    while received.count(wanted) < times and (more := connection.recv(4096)):
-        received += more
-    return received
+def test_a_container_that_was_removed_is_refused_and_each_request_is_a_line_in_the_engines_log(fleet: Fleet) -> None:
+    fleet.shell(WORKER.id, f"docker run --detach --name dave --network fleet {fleet.images['web']}")
+    _await(lambda: _ask("dave.fleet.example")[0] == 200)
+    fleet.shell(WORKER.id, "docker rm --force --volumes dave")
+    _await(lambda: _ask("dave.fleet.example", "/gone?token=s3cr3t")[0] == 404)
+    _await(lambda: "/gone" in fleet.shell(WORKER.id, "docker logs node-router-1 2>/dev/null"))
+    logged = [json.loads(line) for line in fleet.shell(WORKER.id, "docker logs node-router-1 2>/dev/null").splitlines()]
+    last = [line for line in logged if line["name"] == "dave"][-1]
+    assert (last["path"], last["status"], last["port"]) == ("/gone", 404, 80)
+    assert last["client"] == fleet.machines.router
+    assert not any(line["path"] == "/healthz" for line in logged)
 
 
 def test_the_load_balancers_health_check_is_answered_under_any_name(fleet: Fleet) -> None:

@@ -179,6 +179,12 @@ def test_a_join_document_holds_no_token_and_checks_what_it_downloads(template: T
     assert re.search(r"ASSET_SHA256='[0-9a-f]{64}'", script)
 
 
+def test_routers_are_told_whom_to_believe_what_to_log_and_how_much_to_take(template: Template) -> None:
+    content = template.one("AWS::SSM::Document", Name="demo-node-join")["Content"]
+    lines = content["mainSteps"][0]["inputs"]["runCommand"]
+    assert {"VPC_CIDR='10.42.0.0/16'", "ACCESS_LOG='yes'", f"BODY_LIMIT='{2**30}'"} <= set(lines)
+
+
 def test_the_engines_own_ranges_are_those_that_the_settings_are_checked_against(template: Template) -> None:
     script = launch_data(template, "demo-workers")["UserData"]
     bridge, pool = (str(each) for each in ENGINE_RANGES.values())

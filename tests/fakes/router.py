@@ -1,0 +1,173 @@
+"""The nodes' router as it is: Nginx with the rendered configuration, on loopback, with a DNS of the test's own."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import random
+import shutil
+import socket
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).parents[2] / "compose" / "node"
+DOMAIN = "fleet.example"
+BODY_LIMIT = 2**20
+BALANCER = "127.0.0.1"
+"""The one address that the router under test takes for the load balancer's."""
+STRANGER = "127.0.0.2"
+READY_LIMIT_S = 10.0
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+NO_ERROR, NO_SUCH_NAME = 0x8180, 0x8183
+
+
+class Names:
+    """A DNS like the engine's: addresses by name, "no such name" for others, and no answer for those it is told of."""
+
+    def __init__(self) -> None:
+        self.addresses: dict[str, str] = {}
+        self.silent: set[str] = set()
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((BALANCER, 0))
+        self.port: int = self._socket.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        # A question of nobody's wakes the thread; closing alone would not.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+            last.sendto(b"", (BALANCER, self.port))
+
+    def _serve(self) -> None:
+        with self._socket:
+            while True:
+                question, asking = self._socket.recvfrom(512)
+                if not question:
+                    return
+                name = question[13 : 13 + question[12]].decode()
+                if name not in self.silent:
+                    self._socket.sendto(self._answer(question, self.addresses.get(name)), asking)
+
+    def _answer(self, question: bytes, address: str | None) -> bytes:
+        asked = question[12 : 12 + question[12] + 2 + 4]
+        head = question[:2] + struct.pack(">HHHHH", NO_ERROR if address else NO_SUCH_NAME, 1, bool(address), 0, 0)
+        # Ten minutes, as Docker's has it: the router must not believe it.
+        found = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 600, 4) + socket.inet_aton(address) if address else b""
+        return head + asked + found
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    body: str
+    headers: http.client.HTTPMessage
+
+
+@dataclass(slots=True)
+class Router:
+    """A running router; `names` says where containers are."""
+
+    port: int
+    folder: Path
+    names: Names
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return BALANCER, self.port
+
+    def ask(
+        self, host: str, path: str = "/", *, method: str = "GET", body: bytes | None = None, source: str = BALANCER,
+        **headers: str,
+    ) -> Answer:  # fmt: skip
+        """One request, to `<host>.fleet.example` where the host has no dot; headers' underscores are hyphens."""
+        connection = http.client.HTTPConnection(*self.address, timeout=10, source_address=(source, 0))
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body, {"Host": full(host), **named})
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.read().decode(), answer.headers)
+        finally:
+            connection.close()
+
+    def log(self) -> list[dict[str, Any]]:
+        """The access log's lines; the router has ended then, so that all are written."""
+        self.stop()
+        return [json.loads(line) for line in (self.folder / "stdout").read_text("utf-8").splitlines()]
+
+    def errors(self) -> str:
+        return (self.folder / "stderr").read_text("utf-8")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(READY_LIMIT_S)
+
+
+def full(host: str) -> str:
+    return host if "." in host else f"{host}.{DOMAIN}"
+
+
+@contextmanager
+def running_router(folder: Path, **settings: str) -> Iterator[Router]:
+    """A router while the block runs; settings are those of render.sh."""
+    names, port = Names(), free_port()
+    configuration = _configuration(folder, names.port, port, settings)
+    with (folder / "stdout").open("ab") as out, (folder / "stderr").open("ab") as err:
+        process = subprocess.Popen([str(NGINX), "-c", str(configuration), "-g", "daemon off;"], stdout=out, stderr=err)
+    router = Router(port, folder, names, process)
+    try:
+        _await_ready(router)
+        yield router
+    finally:
+        router.stop()
+        names.close()
+
+
+def _configuration(folder: Path, dns_port: int, port: int, settings: Mapping[str, str]) -> Path:
+    """What a node renders, with its addresses and paths changed for one that is no node, and nothing else."""
+    given = {"DOMAIN": DOMAIN, "VPC_CIDR": f"{BALANCER}/32", "BODY_LIMIT": str(BODY_LIMIT), "ACCESS_LOG": "yes"}
+    rendered = subprocess.run(
+        ["bash", str(PROJECT / "render.sh")], env={"PATH": os.environ["PATH"], **given, **settings},
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    changes = {"127.0.0.11": f"{BALANCER}:{dns_port}", "listen 8080": f"listen {port}", " /tmp/": f" {folder}/"}
+    for before, after in changes.items():
+        assert before in rendered
+        rendered = rendered.replace(before, after)
+    for part in PROJECT.glob("*.conf"):
+        shutil.copy(part, folder)
+    target = folder / "nginx.conf"
+    target.write_text(rendered, encoding="utf-8")
+    return target
+
+
+def _await_ready(router: Router) -> None:
+    deadline = time.monotonic() + READY_LIMIT_S
+    while True:
+        try:
+            assert router.ask("127.0.0.1", "/healthz").status == 200
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline, router.errors()
+            assert router.process.poll() is None, router.errors()
+        else:
+            return
+
+
+def free_port() -> int:
+    """A port that nobody has, from below those that the system gives to clients: one of them could meet itself."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        try:
+            socket.create_server((BALANCER, port)).close()
+        except OSError:
+            continue
+        return port
