@@ -49,7 +49,7 @@ def acknowledged(names: Names, settings: Settings, table: str) -> Iterator[Ackno
     yield Acknowledged(
         balancer,
         "AwsSolutions-ELB2",
-        "a log of all users' requests is its owners' to decide on; nothing here needs one",
+        "the nodes' routers log requests already; a second log, kept in S3, is its owners' to decide on",
     )
     reason = "what may reach the balancer is the VPC's own range, which the rule can't read from the template"
     if settings.network.entry.public:

@@ -272,8 +272,8 @@ def test_a_terminal_over_a_websocket_takes_what_is_typed_and_shows_what_comes(ro
     finally:
         server.terminate()
         server.wait(10)
-    line = router.log()[-1]
-    assert (line["name"], line["status"], line["upstream_status"]) == ("tina", 101, 101)
+    (line,) = [line for line in router.log() if line["status"] == 101]
+    assert (line["name"], line["upstream_status"]) == ("tina", 101)
 
 
 def _opened(router: Router, name: str) -> WebSocket:
@@ -295,7 +295,7 @@ def test_each_request_is_a_line_with_the_containers_name(router: Router, alice: 
     router.ask(alice, f"/a/path?token={SECRET}", X_Forwarded_For="203.0.113.7")
     router.ask("127.0.0.1", "/healthz")
     router.ask("nobody", method="DELETE")
-    passed, refused = router.log()
+    passed, refused = sorted(router.log(), key=lambda line: str(line["name"]))
     assert passed.items() >= {
         "name": "alice", "port": int(alice.partition("--")[2]), "method": "GET", "path": "/a/path", "status": 200,
         "upstream_status": 200, "client": "203.0.113.7",
@@ -314,7 +314,7 @@ def test_the_page_and_the_container_name_a_request_as_the_log_does(router: Route
         json.loads(router.ask(alice).body)["X-Request-Id"],
         json.loads(router.ask("nobody", Accept=JSON).body)["request"],
     )
-    assert [line["id"] for line in router.log()] == list(told)
+    assert {line["id"] for line in router.log()} == set(told)
 
 
 @pytest.mark.parametrize(
@@ -338,7 +338,7 @@ def test_every_line_is_json_whatever_was_asked_for(router: Router, alice: str, t
 def test_no_query_is_written_anywhere_not_even_when_the_request_fails(router: Router, alice: str) -> None:
     for host, path in ((alice, "/broken"), ("alice--1", "/"), ("nobody", "/")):
         router.ask(host, f"{path}?token={SECRET}")
-    assert [line["status"] for line in router.log()] == [502, 503, 404]
+    assert {line["status"] for line in router.log()} == {502, 503, 404}
     assert SECRET not in (router.folder / "stdout").read_text() + router.errors()
 
 

@@ -100,7 +100,8 @@ class Router:
             connection.close()
 
     def log(self) -> list[dict[str, Any]]:
-        """The access log's lines; the router has ended then, so that all are written."""
+        """The access log's lines, in no order, since each of two workers writes its own; it ends the router, or some
+        would not be written yet."""
         self.stop()
         return [json.loads(line) for line in (self.folder / "stdout").read_text("utf-8").splitlines()]
 
