@@ -195,6 +195,15 @@ def test_a_container_that_was_removed_is_refused_at_once(router: Router) -> None
     assert router.ask(f"dave--{port}").status == 404
 
 
+def test_a_body_is_sent_once_only_and_its_request_is_told_to_come_again(router: Router) -> None:
+    router.names.addresses["frank"] = "127.0.0.3"
+    with serving("127.0.0.3") as port:
+        assert router.ask(f"frank--{port}", method="POST", body=b"ten letters").body == "11"
+        assert router.ask(f"frank--{port}").status == 200
+    refused = router.ask(f"frank--{port}", method="POST", body=b"ten letters")
+    assert (refused.status, refused.headers["Retry-After"]) == (503, "2")
+
+
 def test_an_address_is_remembered_for_two_seconds_at_most(router: Router) -> None:
     router.names.addresses["erin"] = "127.0.0.3"
     with serving("127.0.0.3") as port, serving("127.0.0.4", port):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -231,6 +232,7 @@ def test_a_router_passes_nothing_on_that_a_router_has_passed_on(web: str) -> Non
     assert _ask(f"{web}.fleet.example", **{"Swarmkeeper-Router": "1"})[0] == 508
 
 
+@pytest.mark.skipif(shutil.which("websocketd") is None, reason="websocketd is missing")
 def test_a_terminal_over_a_websocket_on_another_node(fleet: Fleet) -> None:
     image = push_images(fleet.registry, "terminal")["terminal"]
     fleet.shell(MANAGER.id, f"docker run --detach --name tina --network fleet {image}")
