@@ -11,7 +11,7 @@ from functions.reconciler import handler as reconciler
 from functions.reconciler.calls import summary_of
 from functions.reconciler.wiring import Wired
 from swarmkeeper.adapters.memory.tables import ChangeIndex
-from swarmkeeper.domain.model import Lifetime
+from swarmkeeper.domain.model import Lifetime, NodeId
 from swarmkeeper.errors import InvalidInput, Unavailable
 from swarmkeeper.ports import RESERVATION_LEASE_S, Event
 from tests.fakes import a_request
@@ -170,7 +170,7 @@ def test_an_empty_table_alone_makes_nobody_rebuild_it(world: World) -> None:
 
 def test_a_look_on_demand_answers_what_it_has_found(world: World) -> None:
     world.with_worker("i-0a")
-    world.fleet.vanish("i-0a")
+    world.fleet.vanish(NodeId("i-0a"))
     answer = reconciler.handler({"reconcile": True}, Context())
     assert answer is not None
     assert answer["differences"] == {"node-without-instance": ["i-0a"]}
