@@ -19,6 +19,8 @@ from swarmkeeper.edge.settings import PoolSettings, Settings
 RESOURCE = "AwsSolutions-IAM5[Resource::{}]"
 ARN = "arn:<AWS::Partition>:{service}:<AWS::Region>:<AWS::AccountId>:{rest}"
 MANAGED = "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/{}]"
+VALIDATION = "CloudFormation-Validate::{}"
+"""CDK's own check of the template, whose report leaves this out of the name."""
 ITS_LOGS = "AWS's own policy of Lambda's logs"
 ITS_INTERFACES = "Lambda makes network interfaces with the function's role, and refuses a role that names which ones"
 READS_ONLY = "AWS knows no resources for these reads; a test sees that no write is among them"
@@ -72,6 +74,10 @@ def _functions(table: str) -> Iterator[Acknowledged]:
     alarms = ARN.format(service="cloudwatch", rest="alarm:*")
     reason = "which alarms are the fleet's is told by their tags, which must be read first"
     yield Acknowledged("Functions/scaler", RESOURCE.format(alarms), reason)
+    reason = (
+        "a subscription takes an alias too: https://docs.aws.amazon.com/lambda/latest/dg/configuration-aliases.html"
+    )
+    yield Acknowledged("Functions/scaler-live/Alarms", VALIDATION.format("W3694"), reason)
     for name in ("placement", "reconciler"):
         reason = "it is a dead-letter queue, as the destination of failed invocations, which the rule doesn't know"
         yield Acknowledged(f"Functions/{name}-dlq", "AwsSolutions-SQS3", reason)

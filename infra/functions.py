@@ -17,6 +17,7 @@ from constructs import Construct
 from infra import bundle
 from infra.names import METRICS_NAMESPACE, Names
 from infra.network import FleetNetwork
+from swarmkeeper.alias import ALIAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ class FleetFunctions(Construct):
         )
         self.dead_letters = {name: dead_letter_queue(self, names, name) for name in PLANS if name != "registrar"}
         self.by_name = {name: self._function(name, plan) for name, plan in PLANS.items()}
+        self.live = {name: self._live(name, plan) for name, plan in PLANS.items()}
+        """What everything calls: the published version, which starts from its snapshot."""
 
     def _function(self, name: str, plan: Plan) -> lambda_.Function:
         log_group = logs.LogGroup(
@@ -72,7 +75,7 @@ class FleetFunctions(Construct):
             log_group_name=f"/aws/lambda/{self._names.of(name)}",
             removal_policy=RemovalPolicy.DESTROY,
         )
-        function = lambda_.Function(
+        return lambda_.Function(
             self,
             name,
             function_name=self._names.of(name),
@@ -84,14 +87,19 @@ class FleetFunctions(Construct):
             timeout=Duration.seconds(plan.timeout_s),
             memory_size=plan.memory_mb,
             environment=self._environment(name),
+            snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS,
             log_group=log_group,
             **self._place(plan),
         )
+
+    def _live(self, name: str, plan: Plan) -> lambda_.Alias:
+        """The alias of the version that this deployment publishes; another one is, whenever the function differs."""
+        alias = lambda_.Alias(self, f"{name}-live", alias_name=ALIAS, version=self.by_name[name].current_version)
         if name in self.dead_letters:
-            function.configure_async_invoke(
+            alias.configure_async_invoke(
                 retry_attempts=plan.retries, on_failure=destinations.SqsDestination(self.dead_letters[name])
             )
-        return function
+        return alias
 
     def _place(self, plan: Plan) -> dict[str, Any]:  # keyword arguments of one call
         if not plan.calls_engines:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aws_cdk import ArnFormat, Stack
 
+from swarmkeeper.alias import ALIAS
 from swarmkeeper.domain.scaling import alarm_owner
 from swarmkeeper.ports import WINDOWS_DOCUMENT
 
@@ -78,7 +79,7 @@ class Names:
             service="lambda",
             resource="function",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
-            resource_name=self.of("scaler"),
+            resource_name=f"{self.of('scaler')}:{ALIAS}",
         )
         return f"{topic},{function}"
 

@@ -21,9 +21,11 @@ from infra.projects import compose_projects
 from infra.state import FleetState
 from infra.volumes import FleetVolumes
 from infra.wiring import Wiring
+from swarmkeeper.alias import ALIAS
 from swarmkeeper.domain.model import Role
 from swarmkeeper.edge.settings import Settings
 
+LAYERS_IN_VERSIONS = "@aws-cdk/aws-lambda:recognizeLayerVersion"
 IMAGE_PATTERN = "[a-z0-9][A-Za-z0-9._:/-]{0,300}@sha256:[0-9a-f]{64}"
 
 
@@ -40,6 +42,8 @@ class FleetStack(Stack):
             f"swarmkeeper-{settings.fleet}",
             description="Swarmkeeper: keeps a fleet of Docker engines the right size and places containers on it",
         )
+        # Else a new layer alone would publish no version, and functions would go on with the old one's snapshot.
+        self.node.set_context(LAYERS_IN_VERSIONS, True)
         for key, value in {**settings.account.tags, FLEET_TAG: settings.fleet}.items():
             Tags.of(self).add(key, value)
         images = {
@@ -52,8 +56,10 @@ class FleetStack(Stack):
         functions = FleetFunctions(self, names, network)
         routers = network.routers.target_group_arn
         Grants(self, names, state, tuple(settings.pools), routers).give(functions.by_name)
+        for function in functions.by_name.values():  # its snapshot is primed with the settings, where they are there
+            function.current_version.node.add_dependency(state)
         volumes = FleetVolumes(self, settings.volumes, names, network, functions, join_image=images["join"])
-        api = FleetApi(self, names, functions.by_name["placement"])
+        api = FleetApi(self, names, functions.live["placement"])
         wiring = Wiring(self, names, functions, tuple(settings.pools), tuple(settings.pools_of(Role.WORKER)))
         alarms = FleetAlarms(self, settings, names, wiring)
         FleetDashboard(self, names, tuple(settings.pools), functions.by_name, wiring.dead_letters)
@@ -99,4 +105,4 @@ class FleetStack(Stack):
         CfnOutput(self, "OperatorsTopic", value=wiring.operators.topic_arn, description="Subscribe whom alarms call")
         CfnOutput(self, API_OUTPUT, value=api.url, description="The HTTP API; requests are signed")
         CfnOutput(self, "ApiArn", value=api.arn, description="Let callers execute-api:Invoke it, whole or by route")
-        CfnOutput(self, "PlacementFunction", value=names.of("placement"))
+        CfnOutput(self, "PlacementFunction", value=f"{names.of('placement')}:{ALIAS}")

@@ -73,11 +73,10 @@ class Wiring(Construct):
             retention_period=Duration.days(4),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters["registrar"], max_receive_count=MAX_RECEIVES),
         )
-        registrar = self._functions.by_name["registrar"]
-        registrar.add_event_source(
+        self._functions.live["registrar"].add_event_source(
             sources.SqsEventSource(queue, batch_size=1, report_batch_item_failures=True, max_concurrency=10)
         )
-        registrar.add_environment("SWARMKEEPER_QUEUE_URL", queue.queue_url)
+        self._functions.by_name["registrar"].add_environment("SWARMKEEPER_QUEUE_URL", queue.queue_url)
         return queue
 
     def _topic(self, name: str) -> sns.Topic:
@@ -94,7 +93,7 @@ class Wiring(Construct):
         return topic
 
     def _alarms_wake_the_scaler(self) -> None:
-        scaler = self._functions.by_name["scaler"]
+        scaler = self._functions.live["scaler"]
         self.alarms.add_subscription(
             subscriptions.LambdaSubscription(scaler, dead_letter_queue=self.dead_letters["scaler"])
         )
@@ -160,8 +159,9 @@ class Wiring(Construct):
             retention_period=Duration.hours(1),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters["scaler"], max_receive_count=NEED_RECEIVES),
         )
-        scaler = self._functions.by_name["scaler"]
-        scaler.add_event_source(sources.SqsEventSource(queue, batch_size=10, report_batch_item_failures=True))
+        self._functions.live["scaler"].add_event_source(
+            sources.SqsEventSource(queue, batch_size=10, report_batch_item_failures=True)
+        )
         rule = events.Rule(
             self, "capacity", rule_name=self._names.of("capacity"), event_pattern=self._own(Event.CAPACITY_NEEDED)
         )
@@ -204,4 +204,4 @@ class Wiring(Construct):
         """The registrar's events wait in its queue; the others are invoked, and a delivery that fails is kept."""
         if function == "registrar":
             return targets.SqsQueue(self.queue, dead_letter_queue=self.dead_letters[function])
-        return targets.LambdaFunction(self._functions.by_name[function], dead_letter_queue=self.dead_letters[function])
+        return targets.LambdaFunction(self._functions.live[function], dead_letter_queue=self.dead_letters[function])

@@ -16,7 +16,6 @@ from infra.compiling import PYTHON_VERSION
 from infra.host import host
 from local import engines as engine_choice
 from local.aws.alarms import Alarms
-from local.aws.arns import function_name
 from local.aws.autoscaling import AutoScaling
 from local.aws.bus import Bus
 from local.aws.capacity import limited
@@ -37,6 +36,7 @@ from local.journal import Journal
 from local.remains import FUNCTION_LOGS
 from local.starter import SOURCE_RUNTIME, Cloud, LocalCloudError, project_root
 from local.synth import synthesise
+from swarmkeeper.alias import ALIAS
 from swarmkeeper.edge.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
@@ -167,9 +167,8 @@ class LocalCloud:
 
     def _invoke_for_alarm(self, function_arn: str, alarm_arn: str, event: bytes) -> None:
         """An alarm's own call of a function. Raises NotAllowedError when the function's policy doesn't let it."""
-        name = function_name(function_arn)
-        check_may_invoke(self.server, name, ALARMS_SERVICE, alarm_arn)
-        self.journal.invoke_async(name, event)
+        check_may_invoke(self.server, function_arn, ALARMS_SERVICE, alarm_arn)
+        self.journal.invoke_async(function_arn, event)
 
     def _run(self) -> None:
         self.autoscaling.start()
@@ -227,7 +226,7 @@ class LocalCloud:
         }
 
     def _listing(self) -> dict[str, Any]:
-        outcome = self.functions.invoke(f"{self.settings.fleet}-placement", b'{"action": "list"}')
+        outcome = self.functions.invoke(f"{self.settings.fleet}-placement:{ALIAS}", b'{"action": "list"}')
         if not outcome.succeeded:
             raise RuntimeError(f"the placement function failed: {outcome.payload.decode(errors='replace')[:500]}")
         answer: dict[str, Any] = json.loads(outcome.payload)

@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.placement.http import summary
 from functions.placement.wiring import Wired, build
+from swarmkeeper.adapters.aws.snapshots import on_snapshots
 from swarmkeeper.edge.events import bus_event
 from swarmkeeper.edge.http_event import is_http
 
@@ -20,6 +21,9 @@ logger = Logger()
 @cache
 def wired() -> Wired:  # built on the first event, kept while the environment is warm
     return build(os.environ)
+
+
+on_snapshots(os.environ, prime=wired, forget=wired.cache_clear)
 
 
 @logger.inject_lambda_context(clear_state=True)

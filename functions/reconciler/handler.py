@@ -16,6 +16,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.reconciler.calls import ReconcileCall, answer_of, direct_call, nudged, summary_of
 from functions.reconciler.ticking import tick
 from functions.reconciler.wiring import Wired, build
+from swarmkeeper.adapters.aws.snapshots import on_snapshots
 
 logger = Logger()
 
@@ -26,6 +27,9 @@ REBUILD_S = 30.0
 @cache
 def wired() -> Wired:  # built on the first event, kept while the environment is warm
     return build(os.environ)
+
+
+on_snapshots(os.environ, prime=wired, forget=wired.cache_clear)
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -13,6 +13,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.registrar.messages import take
 from functions.registrar.wiring import Wired, build
+from swarmkeeper.adapters.aws.snapshots import on_snapshots
+from swarmkeeper.adapters.pki.entropy import renew_key_seed
 
 logger = Logger()
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
@@ -21,6 +23,9 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 @cache
 def wired() -> Wired:  # built on the first event, kept while the environment is warm
     return build(os.environ)
+
+
+on_snapshots(os.environ, prime=wired, forget=wired.cache_clear, renewals=(renew_key_seed,))
 
 
 def serve(record: SQSRecord) -> None:

@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.scaler.serving import serve_all
 from functions.scaler.triggers import is_batch, messages_in
 from functions.scaler.wiring import Wired, build
+from swarmkeeper.adapters.aws.snapshots import on_snapshots
 
 logger = Logger()
 
@@ -19,6 +20,9 @@ logger = Logger()
 @cache
 def wired() -> Wired:  # built on the first event, kept while the environment is warm
     return build(os.environ)
+
+
+on_snapshots(os.environ, prime=wired, forget=wired.cache_clear)
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -21,6 +21,12 @@ class Arn:
         return cls(service=parts[2], resource=parts[5])
 
 
+def qualifier(name_or_arn: str) -> str:
+    """The version or alias in a function's name, partial ARN or ARN; empty where there is none."""
+    _, _, tail = name_or_arn.rpartition("function:")
+    return tail.partition(":")[2]
+
+
 def function_name(name_or_arn: str) -> str:
     """The bare name in a function's name, partial ARN or ARN; a version or alias is left out."""
     head, _, tail = name_or_arn.rpartition("function:")

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from moto.events.exceptions import InvalidEventPatternException, ValidationException
 
 from local.aws import patterns
-from local.aws.arns import Arn, function_name
+from local.aws.arns import Arn
 from local.aws.dead_letters import send
 from local.aws.disturbance import UNDISTURBED, Dice, Disturbance
 from local.aws.permissions import NotAllowedError, check_may_invoke, check_may_send
@@ -147,9 +147,8 @@ class Bus:
             if target.service == "sqs":
                 self._send(rule_arn, target, body)
             elif target.service == "lambda":
-                name = function_name(target.arn)
-                check_may_invoke(self._server, name, SERVICE, rule_arn)
-                self._functions.invoke_async(name, body.encode())
+                check_may_invoke(self._server, target.arn, SERVICE, rule_arn)
+                self._functions.invoke_async(target.arn, body.encode())
             else:
                 logger.warning("event dropped: no target of this kind here", extra={"target": target.arn})
         except (NotAllowedError, LookupError, ClientError) as error:

@@ -14,7 +14,7 @@ from typing import Any
 
 from moto.awslambda.exceptions import LambdaClientError, UnknownFunctionException
 
-from local.aws.arns import function_name
+from local.aws.arns import function_name, qualifier
 from local.aws.asynchronous import AWS_RETRY_DELAYS_S, AsyncInvocations
 from local.aws.concurrency import Pool, ThrottledError
 from local.aws.disturbance import Disturbance
@@ -88,11 +88,11 @@ class FunctionService:
     def invoke(self, function: str, payload: bytes) -> Outcome:
         """Run a function now and wait for its outcome. Raises ThrottledError; LookupError when it doesn't exist."""
         name = function_name(function)
-        return self._run(name, Invocation(payload, self._spec(name).timeout_s), patient=False)
+        return self._run(name, Invocation(payload, self._spec(function).timeout_s), patient=False)
 
     def invoke_async(self, function: str, payload: bytes) -> str:
         """Take an event for a function and return the request's id. Raises LookupError when it doesn't exist."""
-        return self._async.take(self._spec(function_name(function)), payload)
+        return self._async.take(self._spec(function), payload)
 
     def stop(self) -> None:
         """End every environment and wait until none is left; may be called twice."""
@@ -106,19 +106,24 @@ class FunctionService:
         self._starter.stop()
         self._logs.close()
 
-    def _spec(self, name: str) -> FunctionSpec:
+    def _spec(self, function: str) -> FunctionSpec:
+        """The function; one that is called by a version or alias must have it."""
+        name, wanted = function_name(function), qualifier(function)
         with self._lock:
             if name not in self._specs:
                 raise LookupError(f"no function is named {name}")
-            return self._specs[name]
+            spec = self._specs[name]
+        if wanted not in ("", "$LATEST", *spec.published):
+            raise LookupError(f"function {name} has no version or alias {wanted}")
+        return spec
 
     def _run_patiently(self, name: str, invocation: Invocation) -> Outcome:
         return self._run(name, invocation, patient=True)
 
     def _run(self, name: str, invocation: Invocation, *, patient: bool) -> Outcome:
         with self._lock:
-            pool = self._pools[name]
-        self._logs.note(name, f"START RequestId: {invocation.id} Version: $LATEST")
+            pool, version = self._pools[name], self._specs[name].version
+        self._logs.note(name, f"START RequestId: {invocation.id} Version: {version}")
         began = time.monotonic()
         try:
             outcome = pool.run(invocation, patient=patient)
@@ -144,9 +149,9 @@ class FunctionService:
             **_import_path(spec),
             "LAMBDA_TASK_ROOT": str(spec.code_root),
             "AWS_EXECUTION_ENV": f"AWS_Lambda_python{version}",
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start" if spec.starts_from_snapshot else "on-demand",
             "AWS_LAMBDA_FUNCTION_NAME": spec.name,
-            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_VERSION": spec.version,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
             "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{spec.name}",
             "AWS_LAMBDA_LOG_STREAM_NAME": "local",
@@ -168,28 +173,28 @@ class FunctionService:
     def _answer_invoke(
         self,
         name: str,
-        qualifier: str | None,
+        wanted: str | None,
         body: str | bytes,
         headers: Mapping[str, str],
         response_headers: MutableMapping[str, Any],
     ) -> bytes:
         """Answer the API's Invoke in moto's place."""
-        del qualifier  # every version and alias runs the code that is registered
+        function = f"{function_name(name)}:{wanted}" if wanted else name
         payload = body.encode() if isinstance(body, str) else bytes(body or b"")
         kind = headers.get("X-Amz-Invocation-Type") or "RequestResponse"
         try:
-            self._spec(function_name(name))
+            version = self._spec(function).version
             _check_size(kind, payload)
             if kind != "RequestResponse":
                 if kind == "Event":
-                    self.invoke_async(name, payload)
+                    self.invoke_async(function, payload)
                 return b""
-            outcome = self.invoke(name, payload)
+            outcome = self.invoke(function, payload)
         except LookupError as error:
             raise UnknownFunctionException(name) from error
         except ThrottledError as error:
             raise _RefusedError("TooManyRequestsException", str(error), 429) from error
-        response_headers["x-amz-executed-version"] = "$LATEST"
+        response_headers["x-amz-executed-version"] = version
         if outcome.error:
             response_headers["x-amz-function-error"] = outcome.error
         return outcome.payload

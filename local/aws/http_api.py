@@ -140,7 +140,7 @@ class HttpApiFront:
         )
         event = event_of(request, match, identity, api_id=api.api_id, account=self._server.account)
         try:
-            check_may_invoke(self._server, function.rpartition(":")[2], PRINCIPAL, source)
+            check_may_invoke(self._server, function, PRINCIPAL, source)
             outcome = self._within_limit(function, json.dumps(event).encode())
         except TimeoutError:
             return HttpAnswer.message(503, "Service Unavailable")

@@ -52,8 +52,21 @@ class FunctionSpec:
     """More folders for the import path."""
     isolation: Isolation | None = None
     """None for this program's own Python with all its packages."""
+    snapshots: bool = False
+    """Whether published versions start from snapshots (SnapStart)."""
+    published: Mapping[str, str] = field(default_factory=dict)
+    """Versions and aliases, each with the version that it runs: all run the code that is registered."""
     dead_letter_arn: str = ""
     async_policy: AsyncPolicy = AsyncPolicy()
+
+    @property
+    def version(self) -> str:
+        """The last version that was published, which every call runs here; $LATEST where none was."""
+        return max(self.published.values(), key=int, default="$LATEST")
+
+    @property
+    def starts_from_snapshot(self) -> bool:
+        return self.snapshots and bool(self.published)
 
 
 @dataclass(frozen=True, slots=True)

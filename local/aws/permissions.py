@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from botocore.exceptions import ClientError
 
+from local.aws.arns import function_name, qualifier
 from local.aws.server import AwsServer
 
 Statement = Mapping[str, object]
@@ -18,12 +19,24 @@ class NotAllowedError(Exception):
 
 
 def check_may_invoke(server: AwsServer, function: str, service: str, source_arn: str) -> None:
-    """Raise NotAllowedError unless the function's policy lets `service` invoke it for `source_arn`."""
+    """Raise NotAllowedError unless the function's policy lets `service` invoke it for `source_arn`.
+
+    `function` is a name or an ARN; a version or alias in it has a policy of its own.
+    """
+    wanted = {"Qualifier": qualifier(function)} if qualifier(function) else {}
     try:
-        policy = str(server.client("lambda").get_policy(FunctionName=function)["Policy"])
+        policy = str(server.client("lambda").get_policy(FunctionName=function_name(function), **wanted)["Policy"])
+        policy = _for(policy, qualifier(function))
     except ClientError as error:
         raise NotAllowedError(f"function {function}: {error}") from error
     _check(server, policy, "lambda:InvokeFunction", service, source_arn, f"function {function}")
+
+
+def _for(policy: str, wanted: str) -> str:
+    """The policy's statements for a version or alias, or for the function itself: moto has one policy for all."""
+    document = json.loads(policy)
+    listed = [each for each in document["Statement"] if qualifier(each["Resource"]).rpartition(":")[2] == wanted]
+    return json.dumps({**document, "Statement": listed})
 
 
 def check_may_send(server: AwsServer, queue_url: str, service: str, source_arn: str) -> None:

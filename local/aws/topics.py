@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from local.aws.arns import function_name
 from local.aws.dead_letters import send
 from local.aws.permissions import NotAllowedError, check_may_invoke
 from local.aws.server import AwsServer
@@ -54,11 +53,11 @@ class TopicDelivery:
 
     def _invoke(self, subscription: Any, message_id: str, given: Mapping[str, Any]) -> None:
         """Invoke one function; what SNS couldn't deliver goes to the subscription's dead letters, with a warning."""
-        name = function_name(subscription.endpoint)
+        function = subscription.endpoint
         body = json.dumps(_event(subscription, message_id, given))
         try:
-            check_may_invoke(self._server, name, SERVICE, given["arn"])
-            self._functions.invoke_async(name, body.encode())
+            check_may_invoke(self._server, function, SERVICE, given["arn"])
+            self._functions.invoke_async(function, body.encode())
         except (NotAllowedError, LookupError) as error:
             logger.warning("message dropped: %s", error, extra={"topic": given["arn"]})
             redrive = json.loads(subscription.attributes.get("RedrivePolicy") or "{}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from swarmkeeper.alias import ALIAS
 from swarmkeeper.cli.fleet import FleetError, find_clients
 from swarmkeeper.edge.dead_letters import DeadLetter, Todo, dead_letter
 
@@ -104,7 +105,7 @@ class DeadLetters:
             url = self._url(queue)
             _asked(lambda: self.queues.send_message(QueueUrl=url, MessageBody=event))
         else:
-            function = f"{self.name}-{queue}"
+            function = f"{self.name}-{queue}:{ALIAS}"
             _asked(lambda: self.functions.invoke(FunctionName=function, InvocationType="Event", Payload=event.encode()))
 
     def _received(self, url: str, most: int) -> list[Kept]:

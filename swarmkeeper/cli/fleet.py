@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypedDict, cast
 
+from swarmkeeper.alias import ALIAS
+
 
 class ContainerView(TypedDict, total=False):
     """A container as the placement function lists it."""
@@ -147,7 +149,7 @@ class Fleet:
         return cast(Answer, self._invoke("placement", event))
 
     def _invoke(self, role: str, event: Mapping[str, object]) -> object:
-        function = f"{self.name}-{role}"
+        function = f"{self.name}-{role}:{ALIAS}"
         try:
             response = self.functions.invoke(FunctionName=function, Payload=json.dumps(event).encode())
         except Exception as error:

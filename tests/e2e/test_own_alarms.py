@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from swarmkeeper.alias import ALIAS
 from tests.e2e.conftest import MakeWorld
 from tests.e2e.test_rechecks import request, triggers
 from tests.e2e.world import SLOTS, World
@@ -46,7 +47,7 @@ def make_alarms(world: World) -> None:
     cloudwatch.put_composite_alarm(
         AlarmName="grow-in-office-hours",
         AlarmRule='ALARM("anything-waits") AND NOT ALARM("demo-workers-reserved-low")',
-        AlarmActions=[function],
+        AlarmActions=[f"{function}:{ALIAS}"],
         Tags=[{"Key": "swarmkeeper:fleet", "Value": "demo"}, {"Key": "swarmkeeper:pool", "Value": "workers"}],
     )
 

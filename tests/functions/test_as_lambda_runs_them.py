@@ -15,6 +15,7 @@ from infra.compiling import compiler, version_of
 from infra.host import host
 from local.aws.invocations import FunctionSpec
 from local.aws.unpacked import Unpacked
+from swarmkeeper.alias import ALIAS
 from swarmkeeper.cli.bench.coldstart_parts import Deployed, deployed_fleet
 from tests.functions.recorded import EVENTS, in_queue, recorded
 
@@ -67,6 +68,22 @@ def handler(event, context):
 """
 
 
+SNAPSHOT_PROBE = """
+import gc, os
+from functions.{function}.handler import wired
+from swarmkeeper.adapters.aws.clients import descriptions
+
+def handler(event, context):
+    from botocore.client import BaseClient
+    return {{
+        "type": os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"],
+        "kept": wired.cache_info().currsize,
+        "clients": sum(isinstance(each, BaseClient) for each in gc.get_objects()),
+        "descriptions": descriptions.cache_info().currsize,
+    }}
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """A fleet whose functions run as on Lambda, and the folder that they were unpacked into."""
@@ -76,16 +93,16 @@ class Fleet:
 
     def call(self, function: str, event: object) -> Any:
         """The function's answer; fails the test when it ended with an error."""
-        outcome = self.deployed.functions.invoke(f"demo-{function}", json.dumps(event).encode())
+        outcome = self.deployed.functions.invoke(f"demo-{function}:{ALIAS}", json.dumps(event).encode())
         assert outcome.succeeded, outcome.payload.decode()
         return json.loads(outcome.payload)
 
 
-def with_probe(fleet: Fleet, function: str) -> FunctionSpec:
+def with_probe(fleet: Fleet, function: str, probe: str = PROBE) -> FunctionSpec:
     """Put a probe beside the function's code, as another function's handler; the function."""
     functions = fleet.deployed.functions
     spec = next(each for each in functions.functions() if each.name == f"demo-{function}")
-    (spec.code_root / "probe.py").write_text(PROBE, encoding="utf-8")
+    (spec.code_root / "probe.py").write_text(probe, encoding="utf-8")
     functions.register(replace(spec, name="demo-probe", handler="probe.handler"))
     return spec
 
@@ -160,6 +177,13 @@ def test_the_environment_is_the_templates_and_what_lambda_adds(fleet: Fleet) -> 
         "TZ",
         "LC_CTYPE",
     }
+
+
+@pytest.mark.parametrize("name", TO)
+def test_a_snapshot_holds_what_was_loaded_and_nothing_that_ages(fleet: Fleet, name: str) -> None:
+    with_probe(fleet, name, SNAPSHOT_PROBE.format(function=name))
+    seen = fleet.call("probe", {})
+    assert seen == {"type": "snap-start", "kept": 0, "clients": 0, "descriptions": 1}
 
 
 def test_functions_run_on_lambdas_python_where_there_is_one() -> None:

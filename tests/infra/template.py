@@ -53,6 +53,12 @@ class Template:
         properties = self.one(kind, **wanted)
         return next(name for name, each in self.of_type(kind).items() if each == properties)
 
+    def called(self, reference: str) -> str:
+        """The name of the function that an alias, given as `<LogicalId>`, stands for; `:live` may follow it."""
+        alias = self.of_type("AWS::Lambda::Alias")[reference.removesuffix(":live").strip("<>")]
+        assert alias["Name"] == "live"
+        return str(self.of_type("AWS::Lambda::Function")[alias["FunctionName"].strip("<>")]["FunctionName"])
+
     def waits_for(self, name: str) -> set[str]:
         """Logical ids that must be there before the resource, however indirectly."""
         seen: set[str] = set()
@@ -130,6 +136,8 @@ def flat(value: Any) -> Any:  # a template's tree has no narrower type
         for name, known in _PSEUDO.items():
             text = text.replace(f"${{{name}}}", known)
         return text
+    if "Fn::Select" in value and "Fn::Split" in value["Fn::Select"][1]:
+        return flat(value["Fn::Select"][1]["Fn::Split"][1])  # a part of a reference stands for the whole
     if "Fn::Base64" in value:
         return flat(value["Fn::Base64"])
     return {key: flat(inner) for key, inner in value.items()}

@@ -17,6 +17,7 @@ def test_a_start_is_measured_beside_the_usual_way() -> None:
     assert name == "registrar"
     for kind in ("ours", "naive", "naive_compiled"):
         assert 0 < measured[kind]["import_cpu_ms"] < measured[kind]["cpu_ms"]
+    assert 0 <= measured["restored"]["import_cpu_ms"] < measured["restored"]["cpu_ms"] < measured["ours"]["cpu_ms"]
     assert measured["ratio"] == round(measured["ours"]["cpu_ms"] / measured["naive"]["cpu_ms"], 3)
     assert figures["layer_bytes"] > 10**6
 

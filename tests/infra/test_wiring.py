@@ -65,10 +65,10 @@ def targets_of(template: Template, happened: dict[str, Any]) -> set[str]:
 
 
 def owner(template: Template, arn: str) -> str:
-    """The function behind a target, or the queue: the registrar's stands for the registrar."""
-    name = arn.strip("<>").partition(".")[0]
-    named = template.of_type("AWS::Lambda::Function") | template.of_type("AWS::SQS::Queue")
-    return str(named[name].get("FunctionName") or named[name]["QueueName"]).removeprefix("demo-")
+    """The function behind the alias that is a target, or the queue: the registrar's stands for the registrar."""
+    queues = template.of_type("AWS::SQS::Queue")
+    name = arn.removesuffix(":live").strip("<>").partition(".")[0]
+    return str(queues[name]["QueueName"] if name in queues else template.called(arn)).removeprefix("demo-")
 
 
 @pytest.mark.parametrize("name", REACHED)
@@ -204,7 +204,7 @@ def test_the_scaler_knows_which_alarms_act_on_it(template: Template) -> None:
     variables = template.one("AWS::Lambda::Function", FunctionName="demo-scaler")["Environment"]["Variables"]
     topic, function = variables["SWARMKEEPER_ALARM_ACTIONS"].split(",")
     assert topic == "arn:aws:sns:eu-central-1:123456789012:demo-alarms"
-    assert function == "arn:aws:lambda:eu-central-1:123456789012:function:demo-scaler"
+    assert function == "arn:aws:lambda:eu-central-1:123456789012:function:demo-scaler:live"
 
 
 def test_alarms_of_this_account_may_invoke_the_scaler(template: Template) -> None:

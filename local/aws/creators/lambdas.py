@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from local.aws.arns import function_name
+from local.aws.arns import function_name, qualifier
 from local.aws.creators.context import Creator, Skipped, Stack
 from local.aws.intrinsics import Physical
 from local.aws.invocations import AsyncPolicy, FunctionSpec
@@ -46,6 +46,7 @@ def _spec(stack: Stack, name: str, parameters: Mapping[str, Any], root: Path, re
         memory_mb=int(parameters.get("MemorySize", 128)),
         reserved_concurrency=None if reserved is None else int(str(reserved)),
         layers=() if in_tree else tuple(_layer_paths(stack, parameters.get("Layers", []))),
+        snapshots=parameters.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions",
         dead_letter_arn=str(parameters.get("DeadLetterConfig", {}).get("TargetArn", "")),
     )
 
@@ -106,10 +107,13 @@ def layer_version(stack: Stack, logical_id: str, properties: Properties) -> Phys
 
 
 def permission(stack: Stack, logical_id: str, properties: Properties) -> Physical:
-    """AWS::Lambda::Permission."""
+    """AWS::Lambda::Permission: on the function, or on the version or alias that it names."""
     client = stack.client("lambda")
-    name = function_name(str(properties.take("FunctionName")))
-    parameters = properties.for_api(client, "add_permission", FunctionName=name, StatementId=logical_id)
+    function = str(properties.take("FunctionName"))
+    wanted = {"Qualifier": qualifier(function)} if qualifier(function) else {}
+    parameters = properties.for_api(
+        client, "add_permission", FunctionName=function_name(function), StatementId=logical_id, **wanted
+    )
     client.add_permission(**parameters)
     return Physical(logical_id)
 
@@ -148,8 +152,9 @@ def version(stack: Stack, logical_id: str, properties: Properties) -> Physical:
     client = stack.client("lambda")
     name = function_name(str(properties.take("FunctionName")))
     made = client.publish_version(**properties.for_api(client, "publish_version", FunctionName=name))
-    arn = str(made["FunctionArn"])
-    return Physical(arn, {"FunctionArn": arn, "Version": str(made["Version"])})
+    arn, number = str(made["FunctionArn"]), str(made["Version"])
+    _publish(stack, name, number, number)
+    return Physical(arn, {"FunctionArn": arn, "Version": number})
 
 
 def alias(stack: Stack, logical_id: str, properties: Properties) -> Physical:
@@ -157,7 +162,15 @@ def alias(stack: Stack, logical_id: str, properties: Properties) -> Physical:
     client = stack.client("lambda")
     name = function_name(str(properties.take("FunctionName")))
     made = client.create_alias(**properties.for_api(client, "create_alias", FunctionName=name))
+    _publish(stack, name, str(made["Name"]), str(made["FunctionVersion"]))
     return Physical(str(made["AliasArn"]), {"AliasArn": made["AliasArn"]})
+
+
+def _publish(stack: Stack, name: str, called: str, number: str) -> None:
+    """Let the function be called by a version or alias."""
+    for spec in stack.functions.functions():
+        if spec.name == name:
+            stack.functions.register(replace(spec, published={**spec.published, called: number}))
 
 
 def _no_code() -> bytes:

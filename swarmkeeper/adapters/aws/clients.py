@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, cast
 
 from botocore.client import BaseClient
 from botocore.config import Config
+from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
 from swarmkeeper import __version__
@@ -38,6 +39,19 @@ def config() -> Config:
     )
 
 
+@cache
+def descriptions() -> Loader:
+    """The services' descriptions as they were read, for every client of this process: they never change."""
+    return create_loader()
+
+
+def new_session() -> Session:
+    """A session with credentials of its own; its clients' descriptions are read once for all sessions."""
+    session = Session()
+    session.register_component("data_loader", descriptions())
+    return session
+
+
 class AwsClients:
     """One client a service, made when it is first asked for: each has a description to read, EC2's of 4 MB.
 
@@ -46,7 +60,7 @@ class AwsClients:
     """
 
     def __init__(self, session: Session | None = None) -> None:
-        self._session = session or Session()
+        self._session = session or new_session()
         self._config = config()
 
     @cached_property

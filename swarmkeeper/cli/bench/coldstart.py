@@ -16,7 +16,8 @@ import typer
 
 from infra import bundle
 from infra.compiling import compiler, version_of
-from swarmkeeper.cli.bench.coldstart_parts import FUNCTIONS, NAIVE, OURS, Deployed, deployed_fleet
+from infra.host import host
+from swarmkeeper.cli.bench.coldstart_parts import FUNCTIONS, NAIVE, OURS, RESTORED, Deployed, deployed_fleet
 from swarmkeeper.cli.bench.figures import machine, tell
 
 NAIVE_COMPILED = "naive_compiled"
@@ -28,6 +29,7 @@ class Trees:
     """Third-party packages as each kind of function has them."""
 
     ours: Path
+    runtime: Path
     naive: Path
     naive_compiled: Path
 
@@ -45,7 +47,9 @@ def coldstart(
     `import_…` is until the handler can be called, the rest until its first answer, from an emulated AWS. The naive
     function imports boto3, the Docker SDK, pydantic and Powertools with parser and batch, makes the same clients,
     parses an event and reads the settings; it has no byte code, since what is installed for another machine has none,
-    and `naive_compiled` is the same with byte code. Medians of the rounds; `ratio` is of `cpu_ms` to the naive one's.
+    and `naive_compiled` is the same with byte code. `restored` is ours from after the snapshot on, without the
+    restoring itself, which only Lambda does; its `import_…` is the hooks after the restore. Medians of the rounds;
+    `ratio` is of `cpu_ms` to the naive one's.
     """
     chosen = tuple(FUNCTIONS) if not function else tuple(function)
     for unknown in set(chosen) - FUNCTIONS.keys():
@@ -59,6 +63,7 @@ def coldstart(
                 code = str(bundle.function_code(name))
                 for kind, script, paths in (
                     ("ours", OURS, [code, str(trees.ours)]),
+                    ("restored", RESTORED, [code, str(trees.ours), str(trees.runtime)]),
                     ("naive", NAIVE, [str(trees.naive)]),
                     (NAIVE_COMPILED, NAIVE, [str(trees.naive_compiled)]),
                 ):
@@ -75,7 +80,7 @@ def coldstart(
 
 
 def _trees(folder: Path, python: str) -> Trees:
-    trees = Trees(folder / "ours", folder / "naive", folder / "naive-compiled")
+    trees = Trees(folder / "ours", host().runtime, folder / "naive", folder / "naive-compiled")
     bundle.host_tree(trees.ours, Path(python))
     for tree in (trees.naive, trees.naive_compiled):
         bundle.host_tree(tree, Path(python), slim=False)

@@ -58,6 +58,18 @@ handler = import_module(f"functions.{{ready['name']}}.handler").handler
 loaded = took()
 handler(ready["event"], Context())
 {_TELL}"""
+RESTORED = f"""{_COMMON}
+from importlib import import_module
+os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"] = "snap-start"
+handler = import_module(f"functions.{{ready['name']}}.handler").handler
+from awslambdaric import lambda_runtime_hooks_runner as hooks
+hooks.run_before_snapshot()
+cpu, wall = time.process_time(), time.perf_counter()
+hooks.run_after_restore()
+loaded = took()
+handler(ready["event"], Context())
+{_TELL}"""
+"""The same process stands for the one that is restored: what Lambda needs to restore it isn't in the figures."""
 NAIVE = f"""{_COMMON}
 import boto3
 import docker

@@ -84,7 +84,7 @@ def test_an_event_goes_to_its_function_again_and_then_from_the_queue(account: Ac
     account.keep("placement-dlq", {"requestPayload": an_event(), "responsePayload": {"errorMessage": "timed out"}})
     result = account.run("placement")
     assert result.exit_code == 0
-    assert account.functions.taken == [("demo-placement", "Event", an_event())]
+    assert account.functions.taken == [("demo-placement:live", "Event", an_event())]
     assert account.visible("placement-dlq") == []
     assert ("timed out" in result.stdout, "sent again" in result.stdout) == (True, True)
 

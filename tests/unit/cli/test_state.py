@@ -48,8 +48,8 @@ def test_shards_are_asked_for_until_none_follows(monkeypatch: pytest.MonkeyPatch
     result = ran(monkeypatch, functions, "--json")
     assert result.exit_code == 0
     assert functions.asked == [
-        ("demo-reconciler", {"rebuild": True, "after": ""}),
-        ("demo-reconciler", {"rebuild": True, "after": "worker/i-0a"}),
+        ("demo-reconciler:live", {"rebuild": True, "after": ""}),
+        ("demo-reconciler:live", {"rebuild": True, "after": "worker/i-0a"}),
     ]
     told = json.loads(result.stdout)
     assert [node["id"] for node in told["nodes"]] == ["i-0a", "i-0b"]

@@ -73,9 +73,10 @@ def _needed(document: dict[str, Any]) -> dict[str, Any]:
     whole = Template(document)
     kinds = ("AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Stage", "AWS::DynamoDB::Table", "AWS::SSM::Parameter")
     wanted = {name for kind in kinds for name in whole.of_type(kind)}
-    function = f"<{whole.name_of('AWS::Lambda::Function', FunctionName='demo-placement')}.Arn>"
+    function = whole.name_of("AWS::Lambda::Function", FunctionName="demo-placement")
+    alias = f"<{whole.name_of('AWS::Lambda::Alias', FunctionName=f'<{function}>')}>"
     permissions = whole.of_type("AWS::Lambda::Permission").items()
-    wanted |= {name for name, each in permissions if each["FunctionName"] == function and "execute-api" in str(each)}
+    wanted |= {name for name, each in permissions if each["FunctionName"] == alias and "execute-api" in str(each)}
     needed = wanted.union(*map(whole.waits_for, wanted))
     resources: dict[str, Any] = document["Resources"]
     return {name: body for name, body in resources.items() if name in needed}
@@ -169,5 +170,5 @@ def test_the_document_is_served(api: Api) -> None:
 def test_direct_invocation_stays(product: Product, api: Api) -> None:
     client = product.server.client("lambda")
     api.create(REQUEST)
-    answer = client.invoke(FunctionName="demo-placement", Payload=json.dumps({"action": "list"}))["Payload"].read()
+    answer = client.invoke(FunctionName="demo-placement:live", Payload=json.dumps({"action": "list"}))["Payload"].read()
     assert [each["name"] for each in json.loads(answer)["containers"]] == ["web-1"]
