@@ -1,6 +1,6 @@
 # The commands of this project; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint bench synth docs openapi reference lock clean
+.PHONY: help setup demo test check lint bench synth docs openapi reference sbom audit lock clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +21,13 @@ lint: setup  ## Format, lint, types and the layers' rules
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-check: lint test  ## What CI runs: lint, then test
+check: lint test sbom  ## What CI runs: lint, then test, then the bill of materials
+
+sbom: setup  ## Write what third-party code is deployed, as CycloneDX, to build/sbom.json
+	.venv/bin/python -m infra.sbom build/sbom.json
+
+audit: setup  ## Ask PyPI for known weaknesses of all that is locked; needs PyPI itself, so check leaves it out
+	.venv/bin/python -m uv tool run pip-audit==2.10.1 --strict --disable-pip --require-hashes -r requirements/dev.txt
 
 bench: setup  ## Measure what docs/performance.md states, as JSON in build/bench; ARGS=--quick: placement only
 	@scripts/bench.sh $(ARGS)
