@@ -22,7 +22,7 @@ from swarmkeeper.adapters.engine import EngineClients
 from swarmkeeper.cli.bench.figures import Figures, machine, percentile, tell
 from swarmkeeper.cli.bench.ground import Ground, as_node, local_fleet
 from swarmkeeper.cli.bench.router_load import Load, compose_folder, press
-from swarmkeeper.cli.bench.router_watch import Watch
+from swarmkeeper.cli.bench.router_watch import PERIOD_S, Watch
 from swarmkeeper.cli.output import notice
 from swarmkeeper.composition import NETWORK
 from swarmkeeper.domain.model import Node
@@ -231,7 +231,10 @@ def _median(values: Sequence[float]) -> float:
 
 
 def _watched(bench: Bench, lives: int) -> Figures:
-    """Milliseconds from a container's start to its first answer, and from its removal to the first refusal."""
+    """Milliseconds from a container's start to its first answer, and from its removal to the first refusal.
+
+    The longest answer is that of a question asked at any time between, while the container came up or went down, say.
+    """
     took: defaultdict[str, list[float]] = defaultdict(list)
     files = {"nginx.conf": SERVER.format(port=TARGET_PORT, body="here")}
     for number in range(lives):
@@ -252,6 +255,7 @@ def _watched(bench: Bench, lives: int) -> Figures:
             took[f"longest_answer_{place}"].append(max(each.answered_at - each.asked_at for each in watch.seen))
     return {
         "lives": lives,
+        "asked_every_ms": PERIOD_S * 1000,
         **{
             f"{name}_{which}_ms": percentile(sorted(values), percent) * 1000
             for name, values in took.items()
