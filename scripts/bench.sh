@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures what docs/performance.md states and leaves the figures as JSON in build/bench/.
 #
-#   scripts/bench.sh            everything; on real engines too where those can run (some 30 minutes)
+#   scripts/bench.sh            everything; on real engines too where those can run (some 40 minutes)
 #   scripts/bench.sh --quick    placement and scaling only (some 12 minutes)
 set -euo pipefail
 cd "$(dirname "$0")/.."
