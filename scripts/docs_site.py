@@ -20,6 +20,7 @@ DOCS = "docs/"
 FIRST = "README.md"
 OUTSIDE = (FIRST, "CONTRIBUTING.md", "CHANGELOG.md")
 DECISIONS = "docs/adr"
+STYLE = ROOT / "scripts" / "docs_site.css"
 LINK = re.compile(r"(\]\(|src=\")([^)\s\"#]*)(#[^)\s\"]*)?(?=[)\"])")
 """A link's or a picture's target, without and with its part."""
 ITEM = re.compile(r"(?:[-*+]|\d+\.) ")
@@ -34,6 +35,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add what stands outside docs/."""
+    files.append(File.generated(config, STYLE.name, abs_src_path=str(STYLE)))
     for folder in sorted({DECISIONS, *linked_folders()}):
         files.append(File.generated(config, f"{site_path(folder)}/index.md", content=listing(folder)))
     for path in sorted({*OUTSIDE, *linked_outside()}):
