@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
@@ -67,6 +67,10 @@ class Obstacles:
         self._app = app
         self._standing: tuple[Obstacle, ...] = ()
         self._lock = threading.Lock()
+
+    def watch(self, wrapped: Callable[[WSGIApplication], WSGIApplication]) -> None:
+        """Have all requests that are carried out pass what is made of the application, from now on."""
+        self._app = wrapped(self._app)
 
     def put_up(self, obstacle: Obstacle) -> None:
         with self._lock:

@@ -1,0 +1,1 @@
+"""What the control plane costs a month: counted on the local cloud, priced by a table."""
