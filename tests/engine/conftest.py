@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network
@@ -35,10 +36,21 @@ def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def registry_port() -> int:
-    """A port of the host that nothing listens on."""
+    """A port of the host that nothing listens on, nor on the next one.
+
+    Below those that the kernel gives to connections, of which one could have it until it is listened on.
+    """
+    begin = random.randrange(20_000, 30_000, 2)
+    return next(port for port in range(begin, 32_000, 2) if _is_free(port) and _is_free(port + 1))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("0.0.0.0", port))
+        except OSError:
+            return False
+        return True
 
 
 @pytest.fixture(scope="module")
