@@ -20,6 +20,8 @@ class Kind(StrEnum):
     """kill -9 of the engine; its instance runs on, and so do the containers' processes."""
     ENGINE_STOPPED = "engine-stopped"
     """The engine is stopped, with all that runs on it, and started again."""
+    MANAGER_KILLED = "manager-killed"
+    """kill -9 of a manager's engine, the leader's too; its instance runs on."""
     PARTED = "parted"
     """The node hears nobody and nobody hears it; it heals."""
     PARTED_FROM_FUNCTIONS = "parted-from-functions"

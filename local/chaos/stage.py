@@ -14,6 +14,9 @@ LOOP = ("placement", "reconciler", "registrar", "scaler")
 HEARD_AT_LEAST = 1
 """Workers that are left alone: where everybody is silent the fleet rightly does nothing."""
 
+QUORUM_BEARS_ONE = 3
+"""Managers of which one may be lost."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -39,6 +42,15 @@ def workers(seen: Snapshot, hit: Collection[str]) -> list[str]:
     ready = [node.id for node in seen.nodes.values() if node.role == Role.WORKER and node.state == "ready"]
     fit = [node for node in ready if node in seen.engines and node not in hit]
     return fit if len(fit) > HEARD_AT_LEAST else []
+
+
+def managers(seen: Snapshot, hit: Collection[str]) -> list[str]:
+    """All managers, while as many as there must be serve and none is hit: another's loss would be the quorum's."""
+    ready = [node.id for node in seen.nodes.values() if node.role == Role.MANAGER and node.state == "ready"]
+    pools = {seen.nodes[node].pool for node in ready}
+    least = sum(group.least for group in seen.groups if group.pool in pools)
+    whole = len(ready) == least and all(seen.swarm.get(node, False) and node not in hit for node in ready)
+    return ready if whole and least >= QUORUM_BEARS_ONE else []
 
 
 def joining(seen: Snapshot, hit: Collection[str]) -> list[str]:

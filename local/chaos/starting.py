@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from local import engines as engine_choice
 from local import remains
@@ -25,7 +26,7 @@ from local.cloud import LocalCloud, Options
 from local.lock import AlreadyRunning, MachineLock, default_lock_path
 from local.starter import LocalCloudError, project_root
 from swarmkeeper.cli.fleet import Fleet, Invoker
-from swarmkeeper.domain.model import Role
+from swarmkeeper.edge.yaml_lines import read_yaml
 
 PROFILE = "swarmkeeper.chaos.yaml"
 SIZES = {"simulated": 24, "real": 12}
@@ -44,13 +45,14 @@ class Wanted:
     engines: str = "auto"
     mean_gap_s: float = 8.0
     deadline_s: float = 600.0
+    managers: int = 1
     logs: Path | None = None
     """Where the functions' logs are copied when it is over."""
 
 
 def run(wanted: Wanted, tell: Tell) -> Report:
     """Raises LocalCloudError when the cloud can't be started, TimeoutError when it doesn't get to serve."""
-    with cloud_of_its_own(wanted.engines, tell, wanted.logs) as cloud:
+    with cloud_of_its_own(wanted.engines, tell, wanted.logs, managers=wanted.managers) as cloud:
         kind = cloud.engines.kind
         hands, ledger = hands_of(cloud), Ledger()
         fleet = Fleet(cloud.settings.fleet, cast(Invoker, cloud.server.client("lambda")))
@@ -65,13 +67,14 @@ def run(wanted: Wanted, tell: Tell) -> Report:
             deadline_s=wanted.deadline_s,
             is_atomic=kind == "simulated",
         )
-        plan = draw(wanted.seed, wanted.faults, mean_gap_s=wanted.mean_gap_s, kinds=kinds_for(kind))
+        plan = draw(wanted.seed, wanted.faults, mean_gap_s=wanted.mean_gap_s, kinds=kinds_for(kind, wanted.managers))
         outcome = course.go(plan, warm=lambda seen: _is_warm(cloud, seen, size))
-        return report_of(outcome, seed=wanted.seed, engines=kind, mean_gap_s=wanted.mean_gap_s, left_out=left_out(kind))
+        left = left_out(kind, wanted.managers)
+        return report_of(outcome, seed=wanted.seed, engines=kind, mean_gap_s=wanted.mean_gap_s, left_out=left)
 
 
 @contextmanager
-def cloud_of_its_own(engines: str, tell: Tell, logs: Path | None) -> Iterator[LocalCloud]:
+def cloud_of_its_own(engines: str, tell: Tell, logs: Path | None, *, managers: int = 1) -> Iterator[LocalCloud]:
     """A cloud of the shipped profile in a folder of its own; real engines are this machine's only ones meanwhile."""
     kind = engine_choice.choose(engines, tell)
     with ExitStack() as ends:
@@ -86,16 +89,29 @@ def cloud_of_its_own(engines: str, tell: Tell, logs: Path | None) -> Iterator[Lo
             ends.callback(remains.clean, state_dir, tell)
         if logs is not None:
             ends.callback(remains.copy_logs, state_dir, logs)
-        options = Options(project_root() / PROFILE, state_dir, kind, AGENT_DELAY_S)
+        options = Options(profile_with(managers, state_dir), state_dir, kind, AGENT_DELAY_S)
         cloud = LocalCloud(options, tell)
         ends.callback(cloud.close)
         cloud.start()
         yield cloud
 
 
+def profile_with(managers: int, folder: Path) -> Path:
+    """The shipped profile, or one like it in the folder that has more managers."""
+    shipped = project_root() / PROFILE
+    if managers == 1:
+        return shipped
+    profile = cast(dict[str, Any], read_yaml(shipped.read_text()).data)
+    pools = profile["pools"]
+    pools["managers"] |= {"min": managers, "max": managers, "failure_grace": pools["workers"]["failure_grace"]}
+    made = folder / PROFILE
+    made.write_text(json.dumps(profile))  # which is YAML too
+    return made
+
+
 def _is_warm(cloud: LocalCloud, seen: Snapshot, size: int) -> bool:
-    """As many workers as there must be, and half of the load running."""
-    least = sum(cloud.settings.pools[pool].min for pool in cloud.settings.pools_of(Role.WORKER))
-    ready = [node for node in seen.nodes.values() if node.role == Role.WORKER and node.state == "ready"]
+    """As many nodes as there must be, and half of the load running."""
+    least = sum(pool.min for pool in cloud.settings.pools.values())
+    ready = [node for node in seen.nodes.values() if node.state == "ready"]
     running = [one for one in seen.containers.values() if one.state == "running"]
     return len(ready) >= least and len(running) * 2 >= size

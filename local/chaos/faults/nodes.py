@@ -12,7 +12,7 @@ from local.chaos.hands import Side
 from local.chaos.healing import NodeHealed, WorkDone
 from local.chaos.plan import Kind, Planned
 from local.chaos.snapshot import Snapshot
-from local.chaos.stage import Stage, joining, workers
+from local.chaos.stage import Stage, joining, managers, workers
 
 
 def _hit(
@@ -34,8 +34,16 @@ def _hit(
 
 
 def _on_a_worker(begin: Callable[[Stage, str], None], end: Callable[[Stage, str], None] | None = None) -> Injector:
+    return _on_one(workers, begin, end)
+
+
+def _on_one(
+    those: Callable[[Snapshot, Collection[str]], list[str]],
+    begin: Callable[[Stage, str], None],
+    end: Callable[[Stage, str], None] | None = None,
+) -> Injector:
     def inject(stage: Stage, planned: Planned, seen: Snapshot, hit: Collection[str]) -> Injected | None:
-        if not (fit := workers(seen, hit)):
+        if not (fit := those(seen, hit)):
             return None
         made = _hit(begin, end, stage, planned.choice(fit), seen)
         return made if end is None else _lasting(made, planned.lasts_s)
@@ -92,6 +100,7 @@ INJECTORS: Mapping[Kind, Injector] = {
     Kind.ENGINE_STOPPED: _on_a_worker(
         lambda stage, node: stage.hands.stop(node), lambda stage, node: stage.hands.mend(node)
     ),
+    Kind.MANAGER_KILLED: _on_one(managers, lambda stage, node: stage.hands.kill(node)),
     Kind.PARTED: _on_a_worker(
         lambda stage, node: stage.hands.part(node, Side.EVERYBODY), lambda stage, node: stage.hands.mend(node)
     ),

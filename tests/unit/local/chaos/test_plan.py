@@ -41,7 +41,9 @@ def test_a_target_is_chosen_by_its_place_in_order_whatever_order_is_given() -> N
 
 
 def test_each_kind_can_be_injected_and_what_is_not_has_its_reason() -> None:
-    assert set(INJECTORS) == set(Kind) == set(kinds_for("simulated"))
-    assert set(Kind) - set(kinds_for("real")) == set(SIMULATED_ONLY)
-    assert left_out("simulated") == LEFT_OUT
-    assert set(left_out("real")) == {*LEFT_OUT, *map(str, SIMULATED_ONLY)}
+    assert set(INJECTORS) == set(Kind) == set(kinds_for("simulated", managers=3))
+    assert set(Kind) - set(kinds_for("real", managers=3)) == set(SIMULATED_ONLY)
+    assert set(Kind) - set(kinds_for("simulated", managers=1)) == {Kind.MANAGER_KILLED}
+    assert left_out("simulated", managers=3) == LEFT_OUT
+    assert set(left_out("real", managers=3)) == {*LEFT_OUT, *map(str, SIMULATED_ONLY)}
+    assert set(left_out("simulated", managers=1)) == {*LEFT_OUT, "manager-killed"}
