@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,10 @@ READS_HISTORY = ("placement", "scaler")
 class FleetFunctions(Construct):
     """The functions by name, and the dead-letter queues of those that are invoked asynchronously."""
 
-    def __init__(self, scope: Construct, names: Names, network: FleetNetwork) -> None:
+    def __init__(self, scope: Construct, names: Names, network: FleetNetwork, *, settings: str) -> None:
+        """`settings`: the parameter's value, which decides with all else whether a version is the same."""
         super().__init__(scope, "Functions")
+        self._settings_digest = hashlib.sha256(settings.encode()).hexdigest()[:16]
         self._names = names
         self._network = network
         self._layer = lambda_.LayerVersion(
@@ -123,6 +126,8 @@ class FleetFunctions(Construct):
             "SWARMKEEPER_FLEET": self._names.fleet,
             "SWARMKEEPER_TABLE": self._names.of("state"),
             "SWARMKEEPER_SETTINGS_PARAMETER": self._names.settings_parameter,
+            # Nobody reads it: it makes other settings another version, or what is warm would go on with the old ones.
+            "SWARMKEEPER_SETTINGS_DIGEST": self._settings_digest,
             "POWERTOOLS_SERVICE_NAME": name,
             "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
         }

@@ -53,7 +53,7 @@ class FleetStack(Stack):
         network = FleetNetwork(self, settings.network, names)
         self.state = state = FleetState(self, settings, names)
         documents = NodeDocuments(self, settings, names, projects=compose_projects(), images=images)
-        functions = FleetFunctions(self, names, network)
+        functions = FleetFunctions(self, names, network, settings=settings.to_json())
         routers = network.routers.target_group_arn
         Grants(self, names, state, tuple(settings.pools), routers).give(functions.by_name)
         for function in functions.by_name.values():  # its snapshot is primed with the settings, where they are there

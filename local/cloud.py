@@ -33,6 +33,7 @@ from local.aws.topics import TopicDelivery
 from local.aws.unpacked import Unpacked
 from local.control import Answer, Handler
 from local.journal import Journal
+from local.machines import MachineError
 from local.remains import FUNCTION_LOGS
 from local.starter import SOURCE_RUNTIME, Cloud, LocalCloudError, project_root
 from local.synth import synthesise
@@ -261,7 +262,7 @@ class LocalCloud:
         }
 
     def swarm(self) -> Answer:
-        """`docker node ls` on the first manager that lives."""
+        """`docker node ls` on the first manager that lives and answers. Raises LocalCloudError when none does."""
         groups = [
             f"{self.settings.fleet}-{name}" for name, pool in self.settings.pools.items() if pool.role == "manager"
         ]
@@ -270,7 +271,12 @@ class LocalCloud:
         living = [one for one in ids if one in self.engines.machines.running()]
         if not living:
             return {"nodes": []}
-        return {"nodes": self.engines.swarm_nodes(living[0])}
+        for manager in living[:-1]:
+            try:
+                return {"nodes": self.engines.swarm_nodes(manager)}
+            except (LocalCloudError, MachineError) as error:
+                log.info("%s does not list the Swarm's nodes: %s", manager, error)
+        return {"nodes": self.engines.swarm_nodes(living[-1])}
 
 
 def template_of(assembly: Path) -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from local.aws import fork_parent
 from local.starter import LOG_FILE, LocalCloudError, project_root
 
 FUNCTION_LOGS = "functions"
@@ -95,14 +96,24 @@ def lasting_leftovers(state_dir: Path, endpoint_url: str) -> list[str]:
 
 
 def _processes(state_dir: Path, endpoint_url: str) -> list[tuple[int, str]]:
-    """Processes whose command names the folder, or whose environment names the endpoint."""
+    """Processes whose command names the folder, or whose environment names the endpoint, and orphans of any cloud."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
-        command = " ".join(_strings(process / "cmdline"))
-        ours = str(state_dir) in command or f"AWS_ENDPOINT_URL={endpoint_url}" in _strings(process / "environ")
+        arguments = _strings(process / "cmdline")
+        command = " ".join(arguments)
+        named = str(state_dir) in command or f"AWS_ENDPOINT_URL={endpoint_url}" in _strings(process / "environ")
+        ours = named or _is_orphan(arguments)
         if ours and int(process.name) != os.getpid():
             found.append((int(process.name), command[:120]))
     return found
+
+
+def _is_orphan(arguments: list[str]) -> bool:
+    """Whether it was forked for functions, and the program whose functions they were has ended."""
+    if fork_parent.__file__ not in arguments:
+        return False
+    owner = arguments[arguments.index(fork_parent.__file__) + 1]
+    return not Path("/proc", owner).exists()
 
 
 def _strings(path: Path) -> list[str]:

@@ -13,15 +13,13 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.reconciler.calls import ReconcileCall, answer_of, direct_call, nudged, summary_of
+from functions.reconciler.answering import answered
+from functions.reconciler.calls import direct_call
 from functions.reconciler.ticking import tick
 from functions.reconciler.wiring import Wired, build
 from swarmkeeper.adapters.aws.snapshots import on_snapshots
 
 logger = Logger()
-
-REBUILD_S = 30.0
-"""No node is begun later than this in a call; one may take as long as its engine, and the function has 55 s."""
 
 
 @cache
@@ -39,8 +37,4 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any] | 
     if call is None:
         tick(wired())
         return None
-    if isinstance(call, ReconcileCall):
-        return nudged(tick(wired(), every_engine=True))
-    rebuilt = wired().rebuild.run(after=call.after, until=wired().clock.now() + REBUILD_S)
-    logger.info("table rebuilt", extra={"after": call.after, **summary_of(rebuilt)})
-    return answer_of(rebuilt)
+    return answered(call, wired())

@@ -6,6 +6,7 @@ It is told what to do over one socket, message by message; docs/local-cloud.md s
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -67,7 +68,8 @@ class Parent:
         if pid == 0:
             self._leave(parent)
             return True
-        os.setpgid(pid, pid)  # before anybody hears of it and may signal its group
+        with contextlib.suppress(PermissionError):  # it has done so itself, and is another program already
+            os.setpgid(pid, pid)  # before anybody hears of it and may signal its group
         self._children.add(pid)
         for fd in fds:
             os.close(fd)

@@ -102,8 +102,8 @@ class FunctionService:
             pools = list(self._pools.values())
         for pool in pools:
             pool.stop()
+        self._starter.stop()  # first: a call that waits for a process to be started waits no longer
         self._async.join()
-        self._starter.stop()
         self._logs.close()
 
     def _spec(self, function: str) -> FunctionSpec:

@@ -18,7 +18,7 @@ from swarmkeeper.services.health import HEALTHY
 BUDGET = 250
 """Of each difference so many places are looked at again by one tick, others by the next ones."""
 LONG_S = 600.0
-"""What has waited longer than this for a node waits for more than a node's launch."""
+"""What waits and was asked for longer ago than this waits for more than a node's launch, or waits again."""
 WAITING = frozenset({"Pending:Wait", "Terminating:Wait"})
 
 

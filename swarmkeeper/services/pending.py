@@ -57,13 +57,18 @@ def _burst_by_burst(queue: Sequence[Container]) -> Iterator[Container]:
 
 
 def _hardest_first(burst: Sequence[Container]) -> list[Container]:
-    """Those with constraints before those without, larger before smaller; equal ones stay as they are."""
+    """Those with constraints before those without, larger before smaller; equal ones stay as they are.
+
+    Those that others decide on come last: what they wait for may be of the same burst.
+    """
     sizes = [container.request.reservation for container in burst]
     scale = Resources(max(size.nano_cpus for size in sizes), max(size.memory_bytes for size in sizes))
 
-    def key(container: Container) -> tuple[bool, tuple[int, int, int]]:
-        request = container.request
-        return not request.rules.constraints, largest_first(request.reservation, scale)
+    def key(container: Container) -> tuple[bool, bool, tuple[int, int, int]]:
+        rules = container.request.rules
+        if _looks_at_others(rules):
+            return True, False, (0, 0, 0)
+        return False, not rules.constraints, largest_first(container.request.reservation, scale)
 
     return sorted(burst, key=key)
 

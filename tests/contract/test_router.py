@@ -40,6 +40,9 @@ class Container(BaseHTTPRequestHandler):
             self._events()
         elif kind == "/large-head":
             self._answer(200, b"", **{"Set-Cookie": "c" * 12_000})
+        elif kind == "/accelerated":
+            wanted = {"X-Accel-Redirect": "/healthz", "X-Accel-Buffering": "yes"}
+            self._answer(200, b"the container's own", **wanted)
         elif kind == "/broken":
             self.close_connection = True
         else:
@@ -114,6 +117,18 @@ def test_nobody_else_is_believed_whose_request_it_is(router: Router, alice: str)
     answer = router.ask(alice, source=STRANGER, X_Forwarded_For="203.0.113.7", X_Forwarded_Proto="https")
     told = json.loads(answer.body)
     assert (told["X-Forwarded-For"], told["X-Real-IP"], told["X-Forwarded-Proto"]) == (STRANGER, STRANGER, "http")
+
+
+def test_what_the_load_balancer_does_not_set_no_client_sets(router: Router, alice: str) -> None:
+    answer = router.ask(alice, X_Forwarded_Host="bank.example", X_Forwarded_Port="1", Forwarded="host=bank.example")
+    told = json.loads(answer.body)
+    assert told["X-Forwarded-Host"] == f"{alice}.{DOMAIN}"
+    assert told.keys().isdisjoint({"X-Forwarded-Port", "Forwarded"})
+
+
+def test_a_container_can_not_have_its_answer_gathered_or_replaced(router: Router, alice: str) -> None:
+    answer = router.ask(alice, "/accelerated")
+    assert (answer.status, answer.body) == (200, "the container's own")
 
 
 @pytest.mark.parametrize(

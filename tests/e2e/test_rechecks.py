@@ -54,7 +54,7 @@ def test_an_alarm_that_stays_in_alarm_drives_two_scale_outs_and_two_scale_ins(ma
     request(world, "second", SLOTS)
     world.wait("another recheck's action", lambda: world.group()["DesiredCapacity"] == 3, limit_s=150)
     assert became(world, PENDING, "ALARM") == 1
-    assert triggers(world, "out") == ["recheck", "recheck"]
+    world.wait("that both are told", lambda: triggers(world, "out") == ["recheck", "recheck"], limit_s=10)
     world.wait("that all run", lambda: set(world.states().values()) == {"running"}, limit_s=120)
 
     before = became(world, LOW, "ALARM")
@@ -66,4 +66,4 @@ def test_an_alarm_that_stays_in_alarm_drives_two_scale_outs_and_two_scale_ins(ma
     world.wait("that only the minimum is left", lambda: len(world.nodes()) == 1, limit_s=300)
     world.wait("that the group has followed", lambda: world.group()["DesiredCapacity"] == 1, limit_s=30)
     assert became(world, LOW, "ALARM") == before + 1
-    assert triggers(world, "in") == ["recheck", "recheck"]
+    world.wait("that both are told", lambda: triggers(world, "in") == ["recheck", "recheck"], limit_s=10)

@@ -75,9 +75,11 @@ class World:
         groups = [f"{self.cloud.settings.fleet}-{pool}" for pool in pools or ("workers",)]
         for group in groups:
             client.suspend_processes(AutoScalingGroupName=group, ScalingProcesses=[process])
-        yield
-        for group in groups:
-            client.resume_processes(AutoScalingGroupName=group, ScalingProcesses=[process])
+        try:
+            yield
+        finally:
+            for group in groups:
+                client.resume_processes(AutoScalingGroupName=group, ScalingProcesses=[process])
 
     def tell(self, kind: str, **detail: str) -> None:
         """Put an event of the fleet's own on its bus, as its functions do."""

@@ -258,8 +258,14 @@ def test_a_container_that_was_removed_is_refused_and_each_request_is_a_line_in_t
     _await(lambda: _ask("dave.fleet.example")[0] == 200)
     fleet.shell(WORKER.id, "docker rm --force --volumes dave")
     _await(lambda: _ask("dave.fleet.example", "/gone?token=s3cr3t")[0] == 404)
-    _await(lambda: "/gone" in fleet.shell(WORKER.id, "docker logs node-router-1 2>/dev/null"))
-    logged = [json.loads(line) for line in fleet.shell(WORKER.id, "docker logs node-router-1 2>/dev/null").splitlines()]
+
+    def logged_lines() -> list[dict[str, object]]:
+        return [
+            json.loads(line) for line in fleet.shell(WORKER.id, "docker logs node-router-1 2>/dev/null").splitlines()
+        ]
+
+    _await(lambda: any((line["path"], line["status"]) == ("/gone", 404) for line in logged_lines()))
+    logged = logged_lines()
     last = [line for line in logged if line["name"] == "dave"][-1]
     assert (last["path"], last["status"], last["port"]) == ("/gone", 404, 80)
     assert last["client"] == fleet.machines.router

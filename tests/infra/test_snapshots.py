@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,13 @@ def test_a_functions_published_versions_start_from_a_snapshot(template: Template
     assert function.get("EphemeralStorage", {"Size": SNAPSHOT_STORAGE_MB})["Size"] <= SNAPSHOT_STORAGE_MB
     assert "FileSystemConfigs" not in function
     assert function.get("TracingConfig", {"Mode": "PassThrough"})["Mode"] == "PassThrough"
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_other_settings_are_another_version(template: Template, name: str) -> None:
+    settings = template.one("AWS::SSM::Parameter", Name="/demo/settings")["Value"]
+    variables = template.one("AWS::Lambda::Function", FunctionName=f"demo-{name}")["Environment"]["Variables"]
+    assert variables["SWARMKEEPER_SETTINGS_DIGEST"] == hashlib.sha256(settings.encode()).hexdigest()[:16]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

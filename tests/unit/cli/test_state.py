@@ -89,7 +89,7 @@ def test_a_look_now_tells_what_differs_and_who_looks_again(monkeypatch: pytest.M
     functions = Functions([answer, answer])
     result = ran(monkeypatch, functions, command="reconcile")
     assert result.exit_code == 0
-    assert functions.asked == [("demo-reconciler", {"reconcile": True})]
+    assert functions.asked == [("demo-reconciler:live", {"reconcile": True})]
     assert [line.split() for line in result.stdout.splitlines()] == [
         ["DIFFERENCE", "WHERE"],
         ["ghost-node", "i-0a", "i-0b"],

@@ -7,7 +7,7 @@ import json
 import threading
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,7 @@ class Account:
         handler: str = "tiny.handler",
         policy: AsyncPolicy | None = None,
         dead_letter_arn: str = "",
+        published: Mapping[str, str] | None = None,
     ) -> str:
         """Make a function through the API and register it; returns its ARN."""
         environment = {"CALLS": str(self.folder / f"{name}.calls")}
@@ -104,6 +105,7 @@ class Account:
             reserved_concurrency=reserved,
             async_policy=policy or AsyncPolicy(),
             dead_letter_arn=dead_letter_arn,
+            published=published or {},
         )
         self.functions.register(spec)
         return str(made["FunctionArn"])

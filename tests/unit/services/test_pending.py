@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from swarmkeeper.domain.model import Container, ContainerName, ContainerState
+from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Rules
 from swarmkeeper.errors import Declined, InvalidInput, Unavailable
 from swarmkeeper.ports import Event
 from swarmkeeper.services.one_pass import PASS_S, OnePass
@@ -45,6 +45,17 @@ def test_of_one_burst_the_hardest_to_place_go_first_and_equal_ones_by_age() -> N
     later = Container(a_request("later", cpus=4), ContainerState.PENDING, 1.0 + BURST_S + 0.1)
     names = [each.name for each in in_turn([later, *burst])]
     assert names == ["picky", "large", "much-memory", "small-b", "small-a", "later"]
+
+
+def test_of_one_burst_those_that_lean_on_others_go_last_oldest_first() -> None:
+    base, web, shell = (a_request(name, cpus=cpus) for name, cpus in (("base", 0.1), ("web", 1), ("shell", 2)))
+    burst = [
+        Container(base, ContainerState.PENDING, 1.0),
+        Container(replace(web, rules=Rules(links=("base",))), ContainerState.PENDING, 2.0),
+        Container(replace(shell, rules=Rules(affinities=("container==web",))), ContainerState.PENDING, 3.0),
+        Container(a_request("large", cpus=1.5), ContainerState.PENDING, 4.0),
+    ]
+    assert [each.name for each in in_turn(burst)] == ["large", "base", "web", "shell"]
 
 
 def test_what_is_bought_for_some_is_not_filled_by_others_of_their_burst(world: World) -> None:
