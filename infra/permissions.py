@@ -20,13 +20,14 @@ TABLE_ACTIONS = (
     "dynamodb:Scan",
     "dynamodb:UpdateItem",
 )
+TYPES_LOOK = ("ec2:DescribeInstanceTypes",)
+"""What a new node of a pool could hold. Reading that AWS can't narrow to single resources; so are those below."""
 FLEET_LOOK = (
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeAutoScalingInstances",
-    "ec2:DescribeInstanceTypes",
     "ec2:DescribeInstances",
+    *TYPES_LOOK,
 )
-"""Reading that AWS can't narrow to single resources; so are the two below."""
 COMMAND_LOOK = ("ssm:GetCommandInvocation",)
 SCALING_LOOK = (
     "autoscaling:DescribeInstanceRefreshes",
@@ -70,6 +71,7 @@ class Grants:
         )
 
     def _placement(self, function: lambda_.Function) -> None:
+        allow(function, TYPES_LOOK, ["*"])
         allow(function, ["dynamodb:GetItem", "dynamodb:Query"], [self._state.history.table_arn])
         self._send_commands(function, ["node-pull"])
 

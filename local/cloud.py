@@ -16,6 +16,7 @@ from infra.compiling import PYTHON_VERSION
 from infra.host import host
 from local import engines as engine_choice
 from local.aws.alarms import Alarms
+from local.aws.asked import Grants
 from local.aws.autoscaling import AutoScaling
 from local.aws.bus import Bus
 from local.aws.capacity import limited
@@ -119,6 +120,8 @@ class LocalCloud:
             disturbance=disturbance,
         )
         self._parts.callback(self.functions.stop)
+        self.grants = Grants(self.server)
+        self.server.obstacles.watch(self.grants.before)
         self.journal = Journal(self.functions)
         access_log = self._options.state_dir / FUNCTION_LOGS / ACCESS_LOG
         self.api = HttpApiFront(self.server, self.journal, access_log=access_log)

@@ -10,8 +10,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 
+from local.aws.asked import operation_of
 from local.aws.obstacles import call_of
 
 if TYPE_CHECKING:
@@ -59,13 +59,6 @@ class Meter:
     def _note(self, more: Counts) -> None:
         with self._lock:
             self._counts.update(more)
-
-
-def operation_of(target: str, asked: bytes) -> str:
-    """The operation that a request names: in its target's header, or in its form's `Action`."""
-    if target:
-        return target.rpartition(".")[2]
-    return parse_qs(asked.decode(errors="replace")).get("Action", ["?"])[0]
 
 
 def counted(service: str, operation: str, asked: bytes, answered: bytes) -> Counts:

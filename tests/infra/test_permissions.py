@@ -123,6 +123,11 @@ def test_the_reconciler_looks_at_groups_and_instances_to_make_the_table_anew(tem
     assert template.may(template.role_of_function("demo-reconciler"), action, "*")
 
 
+def test_every_function_of_the_loop_may_look_up_what_a_new_node_could_hold(template: Template) -> None:
+    roles = (template.role_of_function(f"demo-{name}") for name in FUNCTIONS)
+    assert all(template.may(role, "ec2:DescribeInstanceTypes", "*") for role in roles)
+
+
 @pytest.mark.parametrize("action", ["DeregisterTargets", "RegisterTargets"])
 def test_the_registrar_alone_changes_where_the_balancer_sends_requests(template: Template, action: str) -> None:
     group = f"<{template.name_of('AWS::ElasticLoadBalancingV2::TargetGroup')}>"

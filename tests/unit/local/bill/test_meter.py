@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from local.bill.meter import Meter, counted, operation_of, read_units, write_units
+from local.aws.asked import operation_of
+from local.bill.meter import Meter, counted, read_units, write_units
 
 KB = "x" * 1000
 
