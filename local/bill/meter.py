@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +22,6 @@ INDEX_WRITES = 2
 """A record that changes leaves its old place in an index and takes a new one. Reckoned so for every write."""
 BY_ENDPOINT = frozenset({"dynamodb", "s3"})
 """What the VPC reaches through gateway endpoints, so that no gateway's GB are paid for it."""
-FUNCTION = re.compile(r"^(?P<name>.+?)(?:-[0-9a-f]+|\.\d+)*$")
 
 Counts = Counter[str]
 
