@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,12 +10,15 @@ from moto.autoscaling.exceptions import ValidationError
 from moto.autoscaling.models import ASG_NAME_TAG, FakeAutoScalingGroup, InstanceState
 from moto.ec2.models.instances import Instance as Ec2Instance
 from moto.ec2.models.launch_templates import LaunchTemplateVersion
+from moto.elbv2.exceptions import TargetNotRunning
 
 from local.aws.autoscaling_state import GroupNotes, Member, State
 from local.aws.events import Event, seconds_iso
 from local.aws.group_rules import Place, back_off_s, place_for_launch
 from local.aws.instances import Ec2State, Launch, LaunchRefusedError, NoCapacityError
 from local.aws.lifecycle import Action, Transition
+
+logger = logging.getLogger(__name__)
 
 
 def places_of(group: FakeAutoScalingGroup) -> list[Place]:
@@ -170,7 +174,10 @@ class Launcher:
         balancers = self.state.backend.elbv2_backend
         for arn in group.target_group_arns:
             (target_group,) = balancers.describe_target_groups(None, [arn], None)
-            balancers.register_targets(arn, [{"Id": member.id, "Port": target_group.port}])
+            try:
+                balancers.register_targets(arn, [{"Id": member.id, "Port": target_group.port}])
+            except TargetNotRunning:  # it has been ended while its hooks ran: the next health check replaces it
+                logger.info("%s doesn't run, so it is no target of %s", member.id, target_group.name)
 
     def _failed(self, member: Member, message: str) -> None:
         state, now = self.state, self.state.clock()

@@ -33,6 +33,7 @@ def at_rest(seen: Snapshot, asked: Sequence[Entry]) -> list[Violation]:
     """What must hold once everything has come to rest: all of them."""
     return [
         *always(seen),
+        *_unanswered(asked),
         *_lost_requests(seen, asked),
         *_not_removed(seen, asked),
         *_unready_in_service(seen),
@@ -107,6 +108,12 @@ def _doubled(seen: Snapshot) -> Iterator[Violation]:
 
 
 # I3
+
+
+def _unanswered(asked: Sequence[Entry]) -> Iterator[Violation]:
+    for entry in asked:
+        if entry.fate in (Fate.ASKED, Fate.REMOVING):
+            yield Violation("I3", entry.name, f"is {entry.fate}, and nothing certain was said to that")
 
 
 def _lost_requests(seen: Snapshot, asked: Sequence[Entry]) -> Iterator[Violation]:

@@ -18,7 +18,8 @@ def report_of(outcome: Outcome, *, seed: int, engines: str, mean_gap_s: float, l
     """JSON's values; times in seconds from the beginning of the faults."""
     asked, last = outcome.ledger.entries(), outcome.last
     faults = [_fault(course, outcome.began_at) for course in outcome.courses]
-    at_rest = judge.at_rest(last, asked)
+    unsure = outcome.ledger.of(Fate.ASKED, Fate.REMOVING)
+    lost = {one.subject for one in judge.at_rest(last, asked) if one.invariant in ("I3", "I5")}
     return {
         "seed": seed,
         "engines": engines,
@@ -27,11 +28,11 @@ def report_of(outcome: Outcome, *, seed: int, engines: str, mean_gap_s: float, l
         "not_injected": [{"kind": str(one.kind), "number": one.number} for one in outcome.skipped],
         "left_out": dict(left_out),
         "violations": [{"at_s": _rounded(at_s), **asdict(violation)} for at_s, violation in outcome.violations],
-        "containers_lost": sorted({one.subject for one in at_rest if one.invariant in ("I3", "I5")}),
+        "containers_lost": sorted(lost - set(unsure)),
         "leaked_reservations": [one.what for one in judge.leaked(last)],
         "ghosts": [f"{one.subject} {one.what}" for one in judge.ghosts(last)],
         "requests": outcome.ledger.counts(),
-        "unsure": outcome.ledger.of(Fate.ASKED, Fate.REMOVING),
+        "unsure": unsure,
         "containers_at_the_end": len(last.containers),
         "quiet_after_s": _rounded(outcome.quiet_after_s),
         "kinds": kinds(faults),

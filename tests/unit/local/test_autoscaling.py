@@ -413,6 +413,23 @@ def test_an_abandoned_launch_is_terminated_and_replaced(cloud: Cloud) -> None:
     assert len(cloud.bus.details("EC2 Instance Launch Unsuccessful")) == 1
 
 
+def test_an_instance_that_ended_while_its_hook_ran_is_no_target_and_is_replaced(cloud: Cloud) -> None:
+    balancers = cloud.server.client("elbv2")
+    vpc = cloud.server.client("ec2").describe_subnets(SubnetIds=cloud.subnets[:1])["Subnets"][0]["VpcId"]
+    made = balancers.create_target_group(Name="routers", Protocol="HTTP", Port=8080, VpcId=vpc)
+    target_group = made["TargetGroups"][0]["TargetGroupArn"]
+    cloud.make_group(DesiredCapacity=2, LifecycleHookSpecificationList=[JOIN], TargetGroupARNs=[target_group])
+    ended, other = cloud.ids()
+    cloud.server.client("ec2").terminate_instances(InstanceIds=[ended])
+    for instance_id in (ended, other):
+        cloud.complete(instance_id)
+    told = balancers.describe_target_health(TargetGroupArn=target_group)["TargetHealthDescriptions"]
+    assert [each["Target"]["Id"] for each in told] == [other]
+    cloud.pass_time(10)
+    assert ended not in cloud.ids()
+    assert sorted(cloud.states()) == ["InService", "Pending:Wait"]
+
+
 def test_a_launch_whose_heartbeat_runs_out_is_abandoned_by_default(cloud: Cloud) -> None:
     cloud.make_group(DesiredCapacity=1, LifecycleHookSpecificationList=[JOIN])
     first = cloud.ids()[0]

@@ -105,9 +105,13 @@ def test_a_removal_that_did_not_know_the_name_breaks_i3() -> None:
     assert found(at_rest(), [*accepted(), Entry("e", True, Fate.MISSED)]) == {("I3", "e")}
 
 
-@pytest.mark.parametrize("fate", [Fate.ASKED, Fate.REMOVING, Fate.REFUSED])
-def test_what_was_never_promised_may_be_nowhere(fate: Fate) -> None:
-    assert found(at_rest(), [*accepted(), Entry("e", True, fate)]) == set()
+def test_what_was_refused_may_be_nowhere() -> None:
+    assert found(at_rest(), [*accepted(), Entry("e", True, Fate.REFUSED)]) == set()
+
+
+@pytest.mark.parametrize("fate", [Fate.ASKED, Fate.REMOVING])
+def test_a_request_to_which_nothing_certain_was_said_breaks_i3(fate: Fate) -> None:
+    assert found(at_rest(), [*accepted(), Entry("e", True, fate)]) == {("I3", "e")}
 
 
 # I4

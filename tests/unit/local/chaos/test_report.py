@@ -63,3 +63,10 @@ def test_a_run_is_not_good_with_a_violation_a_fault_that_stays_or_without_quiet(
 def test_containers_that_are_lost_at_the_end_are_named() -> None:
     outcome = replace(an_outcome(), last=without_container(at_rest(), "d"))
     assert reported(outcome)["containers_lost"] == ["d"]
+
+
+def test_one_to_whose_removal_nothing_certain_was_said_is_unsure_and_not_lost() -> None:
+    outcome = an_outcome()
+    outcome.ledger.note("d", Fate.REMOVING)
+    report = reported(replace(outcome, last=without_container(at_rest(), "d")))
+    assert (report["unsure"], report["containers_lost"]) == (["d"], [])
