@@ -65,7 +65,7 @@ def test_an_operator_sees_the_fleet_live_asks_why_and_drains_a_node(world: World
         world.request(f"web-{number}")
     pending = page.locator(".waiting-here")
     expect(pending).to_contain_text("containerslots", timeout=SOON_MS)
-    expect(pending).to_contain_text("Nothing waits.", timeout=90_000)
+    expect(pending).to_contain_text("Nothing waits.", timeout=180_000)
     expect(page.locator("#events")).to_contain_text("pending", timeout=SOON_MS)
     expect(page.locator(".node .box.running")).to_have_count(SLOTS + 1, timeout=SOON_MS)
 

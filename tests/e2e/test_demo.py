@@ -14,7 +14,7 @@ from local import lock
 from local.starter import project_root
 
 COMMAND = [sys.executable, "-c", "from swarmkeeper.cli.main import app; app(prog_name='swarmkeeper')"]
-LIMIT_S = 420
+LIMIT_S = 600
 STRETCHES = {"alarm_to_decision", "decision_to_instance", "instance_to_node_ready", "node_ready_to_first_placed"}
 LINKS = {"alarm", "sns", "decision", "hook", "join", "ready"}
 

@@ -49,7 +49,7 @@ class Processes:
         self._looking.join(10)
 
     def _look(self) -> None:
-        while not self._stop.wait(0.02):
+        while not self._stop.wait(0.05):
             for place in ("cmdline", "environ"):
                 self.seen |= {
                     f"{place}: {text[:80]}" for text in _texts(Path("/proc").glob(f"[0-9]*/{place}")) if TOKEN in text

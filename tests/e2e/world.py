@@ -81,6 +81,20 @@ class World:
             for group in groups:
                 client.resume_processes(AutoScalingGroupName=group, ScalingProcesses=[process])
 
+    @contextmanager
+    def unscheduled(self) -> Iterator[None]:
+        """While no schedule fires: what happens comes from requests, alarms and events alone."""
+        client = self.client("events")
+        rules = [rule["Name"] for rule in client.list_rules()["Rules"] if rule.get("ScheduleExpression")]
+        assert rules
+        for rule in rules:
+            client.disable_rule(Name=rule)
+        try:
+            yield
+        finally:
+            for rule in rules:
+                client.enable_rule(Name=rule)
+
     def tell(self, kind: str, **detail: str) -> None:
         """Put an event of the fleet's own on its bus, as its functions do."""
         fleet = self.cloud.settings.fleet
