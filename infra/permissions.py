@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
@@ -135,7 +135,7 @@ def allow(
     grantee: iam.IGrantable,
     actions: Sequence[str],
     resources: Sequence[str],
-    conditions: dict[str, dict[str, str]] | None = None,
+    conditions: Mapping[str, Mapping[str, str | list[str]]] | None = None,
 ) -> None:
     """Add one statement to the grantee's policy."""
     grantee.grant_principal.add_to_principal_policy(

@@ -12,6 +12,7 @@ from infra.api import FleetApi
 from infra.budgets import FleetBudget
 from infra.dashboard import FleetDashboard
 from infra.documents import NodeDocuments
+from infra.encryption import FleetKey
 from infra.functions import FleetFunctions
 from infra.names import API_OUTPUT, FLEET_TAG, Names
 from infra.network import FleetNetwork
@@ -80,6 +81,9 @@ class FleetStack(Stack):
         if settings.account.budget is not None:
             FleetBudget(self, settings.account.budget, names)
         self._keep_logs(settings.account.log_retention_days)
+        if settings.account.key is not None:
+            nodes = {role: [one.role for one in pools if settings.pools[one.pool].role is role] for role in Role}
+            FleetKey(self, names, settings.account.key).protect(functions.by_name, nodes)
         self._outputs(names, network, wiring, api)
         if acknowledging:
             acknowledge(self, acknowledged(names, settings, logical_id(self, state.table)))

@@ -158,7 +158,9 @@ def _admitter(parts: EngineComposition, settings: RegistrarSettings) -> Admitter
 
 
 def _token_keeper(parts: EngineComposition) -> TokenKeeper:
-    return TokenKeeper(swarm=parts.swarm, tokens=TokenParameters(parts.clients.ssm, parts.fleet_name))
+    # Without a key of the customer's the variable is missing.
+    tokens = TokenParameters(parts.clients.ssm, parts.fleet_name, key=parts.environ.get("SWARMKEEPER_KEY", ""))
+    return TokenKeeper(swarm=parts.swarm, tokens=tokens)
 
 
 def _rotation(parts: EngineComposition) -> TokenRotation:

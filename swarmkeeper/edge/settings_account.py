@@ -20,6 +20,13 @@ Days = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 10
 """What CloudWatch takes."""
 
 
+MADE = "made"
+Key = Annotated[
+    str, Field(pattern=r"^(made|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f-]{36}))$")
+]
+"""A key of KMS by its ARN; an alias is none, since log groups take none."""
+
+
 class CostBudget(Strict):
     """Who is told when the fleet's month gets dear. Billing must have the tag `swarmkeeper:fleet` activated."""
 
@@ -37,6 +44,8 @@ class AccountSettings(Strict):
     log_retention_days: Days = 30
     """How long logs of functions, of the API and of refused traffic are kept."""
     budget: CostBudget | None = None
+    key: Key | None = None
+    """A KMS key for all that the fleet keeps: `made` for one of its own, or yours by its ARN; docs/security.md."""
 
     @model_validator(mode="after")
     def _tags_are_theirs(self) -> Self:

@@ -21,10 +21,12 @@ Finding = tuple[str, str]
 """A construct's path within the stack, and what the rule calls its finding."""
 
 
-def checked(profile: str, folder: Path, *, acknowledging: bool, entry: str = "") -> tuple[FleetStack, set[Finding]]:
+def checked(
+    profile: str, folder: Path, *, acknowledging: bool, entry: str = "", account: str = ""
+) -> tuple[FleetStack, set[Finding]]:
     """The profile's stack, and what is found in it."""
     app = App(outdir=str(folder), analytics_reporting=False)
-    stack = FleetStack(app, settings_of(profile, folder, entry), acknowledging=acknowledging)
+    stack = FleetStack(app, settings_of(profile, folder, entry, account), acknowledging=acknowledging)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     try:
         app.synth()
@@ -39,21 +41,29 @@ def checked(profile: str, folder: Path, *, acknowledging: bool, entry: str = "")
     }
 
 
-def settings_of(profile: str, folder: Path, entry: str) -> Settings:
-    """The profile, with another entry."""
-    if not entry:
-        return load_settings(ROOT / profile)
+def settings_of(profile: str, folder: Path, entry: str, account: str) -> Settings:
+    """The profile, with another entry or with wishes of the account's owners."""
+    text = (ROOT / profile).read_text()
+    if entry:
+        text = text.replace("  domain:", f"  entry: {{{entry}}}\n  domain:", 1)
+    if account:
+        text += f"\naccount: {{{account}}}\n"
     file = folder / profile
-    file.write_text((ROOT / profile).read_text().replace("  domain:", f"  entry: {{{entry}}}\n  domain:", 1))
+    file.write_text(text)
     return load_settings(file)
 
 
 @pytest.mark.parametrize(
-    ("profile", "entry"),
-    [(DEMO, ""), (WHOLE, ""), (DEMO, "hosted_zone: {id: Z0123456789ABC, name: fleet.example}, public: true")],
+    ("profile", "entry", "account"),
+    [
+        (DEMO, "", ""),
+        (WHOLE, "", ""),
+        (DEMO, "hosted_zone: {id: Z0123456789ABC, name: fleet.example}, public: true", ""),
+        (DEMO, "", "key: made"),
+    ],
 )
-def test_nothing_is_found_that_is_not_acknowledged(profile: str, entry: str, tmp_path: Path) -> None:
-    assert checked(profile, tmp_path, acknowledging=True, entry=entry)[1] == set()
+def test_nothing_is_found_that_is_not_acknowledged(profile: str, entry: str, account: str, tmp_path: Path) -> None:
+    assert checked(profile, tmp_path, acknowledging=True, entry=entry, account=account)[1] == set()
 
 
 @pytest.fixture(scope="module")

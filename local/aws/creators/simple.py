@@ -39,14 +39,12 @@ class Simple:
         given: dict[str, object] = {name: properties.take_json(name) for name in self.json if name in properties}
         if self.name:
             given[self.name] = stack.physical_name(logical_id, properties.take(self.name), self.name_limit)
-        tags = properties.take("Tags") if self.service in {"ec2", "kms"} else None
-        if tags and self.service == "kms":
-            given["Tags"] = [{"TagKey": one["Key"], "TagValue": one["Value"]} for one in tags]
+        tags = properties.take("Tags") if self.service == "ec2" else None
         parameters = properties.for_api(client, self.operation, **given)
         known = {"in": parameters, "out": getattr(client, self.operation)(**parameters)}
         ref = str(jmespath.search(self.ref, known))
         self._set(client, ref, properties)
-        if tags and self.service == "ec2":
+        if tags:
             client.create_tags(Resources=[ref], Tags=tags)
         return Physical(
             ref=ref,
@@ -137,12 +135,6 @@ _SIMPLE: Mapping[str, Simple] = {
     ),
     "AWS::ElasticLoadBalancingV2::ListenerRule": Simple(
         "elbv2", "create_rule", "out.Rules[0].RuleArn", {"RuleArn": "out.Rules[0].RuleArn"}
-    ),
-    "AWS::KMS::Key": Simple(
-        "kms",
-        "create_key",
-        "out.KeyMetadata.KeyId",
-        {"Arn": "out.KeyMetadata.Arn", "KeyId": "out.KeyMetadata.KeyId"},
     ),
     "AWS::KMS::Alias": Simple("kms", "create_alias", "in.AliasName"),
     "AWS::SecretsManager::ResourcePolicy": Simple(

@@ -1,4 +1,4 @@
-"""Tables, buckets and log groups."""
+"""Tables, buckets, log groups, and the keys that encrypt them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def _renamed(properties: Properties) -> dict[str, object]:
     given: dict[str, object] = {}
     encryption = properties.take("SSESpecification")
     if encryption:
-        given["SSESpecification"] = {"Enabled": str(encryption.get("SSEEnabled")).lower() == "true"}
+        names = {"SSEEnabled": "Enabled", "SSEType": "SSEType", "KMSMasterKeyId": "KMSMasterKeyId"}
+        told = {names[name]: value for name, value in encryption.items()}
+        given["SSESpecification"] = told | {"Enabled": str(told.get("Enabled")).lower() == "true"}
     stream = properties.take("StreamSpecification")
     if stream:
         given["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": stream["StreamViewType"]}
@@ -82,11 +84,23 @@ def log_group(stack: Stack, logical_id: str, properties: Properties) -> Physical
     logs = stack.client("logs")
     name = stack.physical_name(logical_id, properties.take("LogGroupName"), 512)
     tags = tag_map(properties.take("Tags", []))
-    logs.create_log_group(logGroupName=name, **({"tags": tags} if tags else {}))
+    key = properties.take("KmsKeyId")
+    logs.create_log_group(logGroupName=name, **({"tags": tags} if tags else {}), **({"kmsKeyId": key} if key else {}))
     days = properties.take("RetentionInDays")
     if days:
         logs.put_retention_policy(logGroupName=name, retentionInDays=int(days))
     return Physical(name, {"Arn": stack.arn("logs", f"log-group:{name}:*")})
+
+
+def key(stack: Stack, logical_id: str, properties: Properties) -> Physical:
+    """AWS::KMS::Key. Its policy is kept; nothing is refused for it here."""
+    kms = stack.client("kms")
+    tags = [{"TagKey": one["Key"], "TagValue": one["Value"]} for one in properties.take("Tags", [])]
+    given = {"Policy": properties.take_json("KeyPolicy"), "Tags": tags}
+    made = kms.create_key(**properties.for_api(kms, "create_key", **given))["KeyMetadata"]
+    if str(properties.take("EnableKeyRotation")).lower() == "true":
+        kms.enable_key_rotation(KeyId=made["KeyId"])
+    return Physical(made["KeyId"], {"Arn": made["Arn"], "KeyId": made["KeyId"]})
 
 
 STORAGE: Mapping[str, Creator] = {
@@ -95,4 +109,5 @@ STORAGE: Mapping[str, Creator] = {
     "AWS::S3::Bucket": bucket,
     "AWS::S3::BucketPolicy": bucket_policy,
     "AWS::Logs::LogGroup": log_group,
+    "AWS::KMS::Key": key,
 }

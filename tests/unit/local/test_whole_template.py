@@ -16,8 +16,12 @@ NOT_HONOURED = {("AWS::EFS::FileSystem", "BackupPolicy"), ("AWS::EFS::FileSystem
 
 
 def test_every_resource_is_made_and_what_is_not_honoured_is_told(tmp_path: Path) -> None:
+    settings = tmp_path / "swarmkeeper.yaml"
+    example = (project_root() / "swarmkeeper.example.yaml").read_text(encoding="utf-8")
+    assert "  key: null " in example
+    settings.write_text(example.replace("  key: null ", "  key: made "), encoding="utf-8")
     app = App(outdir=str(tmp_path / "cdk"), analytics_reporting=False)
-    stack = FleetStack(app, load_settings(project_root() / "swarmkeeper.example.yaml"))
+    stack = FleetStack(app, load_settings(settings))
     app.synth()
     path = tmp_path / "cdk" / stack.template_file
     with standing_alone(path, tmp_path) as alone:

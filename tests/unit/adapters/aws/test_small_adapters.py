@@ -49,6 +49,12 @@ def test_no_details_publish_nothing(session: boto3.session.Session) -> None:
     EventBus(session.client("events"), "demo").publish(Event.PENDING_RETRY, [])
 
 
+def test_tokens_are_encrypted_with_a_key_of_the_customers_where_one_is_named(session: boto3.session.Session) -> None:
+    ssm, key = session.client("ssm"), session.client("kms").create_key()["KeyMetadata"]["Arn"]
+    TokenParameters(ssm, "demo", key=key).publish({Role.WORKER: "SWMTKN-1"})
+    assert [each["KeyId"] for each in ssm.describe_parameters()["Parameters"]] == [key]
+
+
 def test_tokens_are_kept_encrypted_one_a_role_and_can_be_renewed(session: boto3.session.Session) -> None:
     ssm = session.client("ssm")
     tokens = TokenParameters(ssm, "demo")
