@@ -13,21 +13,20 @@ from infra.state import FleetState
 
 TABLE_ACTIONS = (
     "dynamodb:BatchGetItem",
-    "dynamodb:DeleteItem",
     "dynamodb:GetItem",
     "dynamodb:PutItem",
     "dynamodb:Query",
-    "dynamodb:Scan",
     "dynamodb:UpdateItem",
 )
+"""What each function does with the fleet's table."""
+FORGETTING = ("dynamodb:DeleteItem",)
+"""Of those that end containers, and what is kept beside them."""
+LISTING = ("dynamodb:Scan",)
+"""Page by page, for users' lists of all containers."""
 TYPES_LOOK = ("ec2:DescribeInstanceTypes",)
 """What a new node of a pool could hold. Reading that AWS can't narrow to single resources; so are those below."""
-FLEET_LOOK = (
-    "autoscaling:DescribeAutoScalingGroups",
-    "autoscaling:DescribeAutoScalingInstances",
-    "ec2:DescribeInstances",
-    *TYPES_LOOK,
-)
+GROUPS_LOOK = ("autoscaling:DescribeAutoScalingGroups", *TYPES_LOOK)
+NODES_LOOK = (*GROUPS_LOOK, "ec2:DescribeInstances")
 COMMAND_LOOK = ("ssm:GetCommandInvocation",)
 SCALING_LOOK = (
     "autoscaling:DescribeInstanceRefreshes",
@@ -60,7 +59,8 @@ class Grants:
 
     def _everyone(self, function: lambda_.Function) -> None:
         table = self._state.table.table_arn
-        allow(function, TABLE_ACTIONS, [table, f"{table}/index/*"])
+        allow(function, TABLE_ACTIONS, [table])
+        allow(function, ["dynamodb:Query"], [f"{table}/index/*"])
         allow(function, ["ssm:GetParameter"], [self._parameter(self._names.settings_parameter)])
         # Anyone who may put events on the default bus could pretend to be another; the source is ours alone.
         allow(
@@ -72,19 +72,21 @@ class Grants:
 
     def _placement(self, function: lambda_.Function) -> None:
         allow(function, TYPES_LOOK, ["*"])
+        allow(function, [*FORGETTING, *LISTING], [self._state.table.table_arn])
         allow(function, ["dynamodb:GetItem", "dynamodb:Query"], [self._state.history.table_arn])
         self._send_commands(function, ["node-pull"])
 
     def _reconciler(self, function: lambda_.Function) -> None:
-        allow(function, FLEET_LOOK, ["*"])
+        allow(function, NODES_LOOK, ["*"])
+        allow(function, FORGETTING, [self._state.table.table_arn])
 
     def _scaler(self, function: lambda_.Function) -> None:
-        allow(function, [*FLEET_LOOK, *SCALING_LOOK], ["*"])
+        allow(function, [*GROUPS_LOOK, *SCALING_LOOK], ["*"])
         alarms = self._stack.format_arn(
             service="cloudwatch", resource="alarm", arn_format=ArnFormat.COLON_RESOURCE_NAME, resource_name="*"
         )
         allow(function, ["cloudwatch:ListTagsForResource"], [alarms])
-        allow(function, ["dynamodb:PutItem", "dynamodb:Query"], [self._state.history.table_arn])
+        allow(function, ["dynamodb:PutItem"], [self._state.history.table_arn])
         allow(function, ["autoscaling:SetDesiredCapacity"], self._groups)
 
     def _registrar(self, function: lambda_.Function) -> None:
@@ -93,7 +95,8 @@ class Grants:
             "autoscaling:RecordLifecycleActionHeartbeat",
             "autoscaling:TerminateInstanceInAutoScalingGroup",
         ]
-        allow(function, FLEET_LOOK, ["*"])
+        allow(function, [*NODES_LOOK, "autoscaling:DescribeAutoScalingInstances"], ["*"])
+        allow(function, FORGETTING, [self._state.table.table_arn])
         allow(function, lifecycle, self._groups)
         routes = ["elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:RegisterTargets"]
         allow(function, routes, [self._routers])

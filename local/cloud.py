@@ -27,6 +27,7 @@ from local.aws.functions import FunctionService
 from local.aws.http_api import HttpApiFront
 from local.aws.permissions import check_may_invoke
 from local.aws.queues import QueuePollers
+from local.aws.recording import record
 from local.aws.schedules import Schedules
 from local.aws.server import CREDENTIALS, AwsServer
 from local.aws.template import Template
@@ -122,6 +123,7 @@ class LocalCloud:
         self._parts.callback(self.functions.stop)
         self.grants = Grants(self.server)
         self.server.obstacles.watch(self.grants.before)
+        self._parts.callback(lambda: record(self.grants.asked(), self.settings.fleet))
         self.journal = Journal(self.functions)
         access_log = self._options.state_dir / FUNCTION_LOGS / ACCESS_LOG
         self.api = HttpApiFront(self.server, self.journal, access_log=access_log)

@@ -24,6 +24,8 @@ if [ -x .venv313/bin/python ]; then
 fi
 echo "== real engines; beside them the whole loop on simulated ones, whose results follow"
 mkdir -p build
+rm -f build/calls.json
+export SWARMKEEPER_RECORD_CALLS="$PWD/build/calls.json"    # what functions ask of AWS, for tests/infra/test_called.py
 (run .venv/bin/python -m "loop and not alone" "$@") >build/test-loop.log 2>&1 &
 loop=$!
 trap 'kill $loop 2>/dev/null || :' EXIT
@@ -34,4 +36,8 @@ wait $loop || simulated=$?
 trap - EXIT
 echo "== the whole loop on simulated engines"
 cat build/test-loop.log
+if [ -f build/calls.json ] && [ $# -eq 0 ]; then
+  echo "== what functions asked of AWS, beside tests/data/calls.json"
+  .venv/bin/python -m local.aws.recording build/calls.json tests/data/calls.json
+fi
 [ "$real" -eq 0 ] && [ "$simulated" -eq 0 ]

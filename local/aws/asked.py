@@ -8,7 +8,7 @@ import json
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from local.aws.obstacles import Call, Refused, call_of
@@ -31,9 +31,14 @@ TRANSACTIONS = {
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
 """
 _NUMBERED = re.compile(r"-\d+$")
+INSTANCE = "instance"
+_NAMED_BY = {"secretsmanager": "SecretId", "sqs": "QueueUrl", "ssm": "Name"}
+"""Which field of a request names what a policy grants the action on; DynamoDB's stand deeper."""
 
 Asked = Mapping[str, frozenset[str]]
-"""By the function's name: actions, such as `dynamodb:GetItem`."""
+"""By the function's name: actions, each with the name of what it was asked of where the request tells it, such as
+`dynamodb:GetItem demo-state`, `dynamodb:Query demo-state/index/by_kind` or `ec2:DescribeInstances`.
+"""
 
 
 class Grants:
@@ -59,8 +64,8 @@ class Grants:
             environ["wsgi.input"] = io.BytesIO(body)
             function = _NUMBERED.sub("", call.caller)
             operation = operation_of(environ.get("HTTP_X_AMZ_TARGET", ""), body)
-            for action in actions_of(call.service, operation, body):
-                if not self._grants(function, action):
+            for action, thing in asked_for(call.service, operation, body):
+                if not self._grants(function, action, thing):
                     return _refusal(function, action, call).answer(call, start_response)
             return app(environ, start_response)
 
@@ -71,12 +76,9 @@ class Grants:
         with self._lock:
             return {function: frozenset(actions) for function, actions in self._asked.items()}
 
-    def _grants(self, function: str, action: str) -> bool:
+    def _grants(self, function: str, action: str, thing: str) -> bool:
         with self._lock:
-            asked = self._asked.setdefault(function, set())
-            if action in asked and self._may(function, action):
-                return True
-            asked.add(action)
+            self._asked.setdefault(function, set()).add(f"{action} {thing}".strip())
             if not self._may(function, action):  # a policy may have come since
                 self._granted[function] = tuple(self._read(function))
             return self._may(function, action)
@@ -107,11 +109,28 @@ def operation_of(target: str, body: bytes) -> str:
     return parse_qs(body.decode(errors="replace")).get("Action", ["?"])[0]
 
 
-def actions_of(service: str, operation: str, body: bytes) -> Iterator[str]:
-    """What a policy must grant for one request."""
+def asked_for(service: str, operation: str, body: bytes) -> Iterator[tuple[str, str]]:
+    """What a policy must grant for one request: actions, each with the name of its resource or ""."""
     prefix = PREFIXES.get(service, service)
-    if not (prefix == "dynamodb" and operation.startswith("Transact")):
-        yield f"{prefix}:{operation}"
+    if prefix == "dynamodb":
+        yield from ((f"{prefix}:{action}", thing) for action, thing in _of_tables(operation, json.loads(body)))
         return
-    for item in json.loads(body)["TransactItems"]:
-        yield from (f"{prefix}:{TRANSACTIONS[kind]}" for kind in item)
+    named = json.loads(body) if prefix in _NAMED_BY else {}
+    if "DocumentName" in named:  # granted on the document, and on the instances that it runs on
+        yield f"{prefix}:{operation}", str(named["DocumentName"])
+        yield f"{prefix}:{operation}", INSTANCE
+        return
+    thing = str(named.get(_NAMED_BY.get(prefix, ""), ""))
+    yield f"{prefix}:{operation}", thing.rpartition("/")[2] if prefix == "sqs" else thing
+
+
+def _of_tables(operation: str, asked: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if operation.startswith("Transact"):
+        for item in asked["TransactItems"]:
+            yield from ((TRANSACTIONS[kind], str(part["TableName"])) for kind, part in item.items())
+        return
+    if operation.startswith("Batch"):
+        yield from ((operation, table) for table in asked["RequestItems"])
+        return
+    index = f"/index/{asked['IndexName']}" if "IndexName" in asked else ""
+    yield operation, f"{asked.get('TableName', '')}{index}"

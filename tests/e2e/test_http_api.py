@@ -64,11 +64,15 @@ def test_a_user_runs_looks_reads_and_removes(world: World) -> None:
     assert typed("rm", "web-1").exit_code == 1
     assert typed("ps", "-q").stdout == ""
 
+    limited = ("--label", "swarmkeeper.ttl=1s", "--memory", "64MiB", "--wait", "120")
+    assert typed("run", "brief", image, *limited).exit_code == 0
+
     url = world.cloud.api.url
     assert {unsigned(url, route.key) for route in ROUTES} == {403}
     assert world.cloud.deployed.outputs["ApiUrl"] == url
     document = URLLib3Session(timeout=30).send(_signed(world, f"{url}/openapi.json").prepare())
     assert document.text == openapi_text()
+    world.wait("the end of what lives for a second", lambda: typed("ps", "-q").stdout == "", limit_s=120)
 
 
 def _signed(world: World, url: str) -> AWSRequest:

@@ -83,7 +83,7 @@ def test_a_group_is_changed_by_one_function_only(template: Template, action: str
     ("action", "holders"),
     [
         ("dynamodb:PutItem", {"scaler"}),
-        ("dynamodb:Query", {"placement", "scaler"}),
+        ("dynamodb:Query", {"placement"}),
         ("dynamodb:GetItem", {"placement"}),
         ("dynamodb:DeleteItem", set()),
     ],
@@ -92,6 +92,24 @@ def test_decisions_are_kept_by_the_scaler_and_told_by_placement(
     template: Template, action: str, holders: set[str]
 ) -> None:
     table = f"<{template.name_of('AWS::DynamoDB::Table', TableName='demo-history')}.Arn>"
+    roles = {name: template.role_of_function(f"demo-{name}") for name in FUNCTIONS}
+    assert {name for name, role in roles.items() if template.may(role, action, table)} == holders
+
+
+@pytest.mark.parametrize(
+    ("action", "holders"),
+    [
+        ("dynamodb:Scan", {"placement"}),
+        ("dynamodb:DeleteItem", {"placement", "registrar", "reconciler"}),
+        ("dynamodb:UpdateItem", set(FUNCTIONS)),
+        ("dynamodb:BatchWriteItem", set()),
+        ("dynamodb:DeleteTable", set()),
+    ],
+)
+def test_the_fleets_table_is_listed_by_placement_and_deleted_from_by_what_ends_containers(
+    template: Template, action: str, holders: set[str]
+) -> None:
+    table = f"<{template.name_of('AWS::DynamoDB::Table', TableName='demo-state')}.Arn>"
     roles = {name: template.role_of_function(f"demo-{name}") for name in FUNCTIONS}
     assert {name for name, role in roles.items() if template.may(role, action, table)} == holders
 

@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.session import get_session
 
-from local.aws.asked import Grants, actions_of, operation_of
+from local.aws.asked import Grants, asked_for, operation_of
 from local.aws.server import AwsServer
 from tests.unit.local.wiring import Account
 
@@ -65,7 +65,10 @@ def test_what_is_not_granted_is_refused_as_the_service_words_it(account: Account
     with pytest.raises(ClientError) as error:
         function_client(account.server, "autoscaling").describe_auto_scaling_groups()  # type: ignore[attr-defined]
     assert refusal(error)[0] == "AccessDenied"
-    assert grants.asked()["demo-scaler"] == {"dynamodb:Query", "autoscaling:DescribeAutoScalingGroups"}
+    assert grants.asked()["demo-scaler"] == {
+        "dynamodb:Query t",
+        "autoscaling:DescribeAutoScalingGroups",
+    }
 
 
 def test_a_policy_that_comes_later_counts(account: Account, grants: Grants) -> None:
@@ -83,13 +86,33 @@ def test_others_than_functions_are_not_looked_at(account: Account, grants: Grant
 
 
 def test_a_transaction_is_granted_by_what_it_does_to_items() -> None:
-    body = json.dumps({"TransactItems": [{"Put": {"Item": ITEM}}, {"ConditionCheck": {"Key": ITEM}}]}).encode()
-    asked = list(actions_of("dynamodb", operation_of("DynamoDB_20120810.TransactWriteItems", body), body))
-    assert asked == ["dynamodb:PutItem", "dynamodb:ConditionCheckItem"]
+    parts = [{"Put": {"TableName": "t", "Item": ITEM}}, {"ConditionCheck": {"TableName": "t", "Key": ITEM}}]
+    body = json.dumps({"TransactItems": parts}).encode()
+    asked = list(asked_for("dynamodb", operation_of("DynamoDB_20120810.TransactWriteItems", body), body))
+    assert asked == [("dynamodb:PutItem", "t"), ("dynamodb:ConditionCheckItem", "t")]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "body", "things"),
+    [
+        pytest.param("dynamodb", "Query", {"TableName": "t", "IndexName": "i"}, ["t/index/i"], id="index"),
+        pytest.param("dynamodb", "BatchGetItem", {"RequestItems": {"t": {}, "u": {}}}, ["t", "u"], id="tables"),
+        pytest.param("secretsmanager", "GetSecretValue", {"SecretId": "demo/ca"}, ["demo/ca"], id="secret"),
+        pytest.param("ssm", "SendCommand", {"DocumentName": "d"}, ["d", "instance"], id="document and instances"),
+        pytest.param("ssm", "GetParameter", {"Name": "/demo/settings"}, ["/demo/settings"], id="parameter"),
+        pytest.param("sqs", "ChangeMessageVisibility", {"QueueUrl": "http://h/1/q"}, ["q"], id="queue"),
+        pytest.param("events", "PutEvents", {"Entries": []}, [""], id="not told"),
+    ],
+)
+def test_what_an_action_is_asked_of_is_told(
+    service: str, operation: str, body: dict[str, object], things: list[str]
+) -> None:
+    asked = asked_for(service, operation, json.dumps(body).encode())
+    assert list(asked) == [(f"{service}:{operation}", thing) for thing in things]
 
 
 def test_an_operation_stands_in_the_header_or_in_the_form() -> None:
-    assert list(actions_of("monitoring", operation_of("GraniteServiceVersion20100801.DescribeAlarms", b""), b"")) == [
-        "cloudwatch:DescribeAlarms"
+    assert list(asked_for("monitoring", operation_of("GraniteServiceVersion20100801.DescribeAlarms", b""), b"")) == [
+        ("cloudwatch:DescribeAlarms", "")
     ]
     assert operation_of("", b"Action=DescribeInstances&Version=2016-11-15") == "DescribeInstances"
