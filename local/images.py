@@ -85,6 +85,18 @@ def web_image() -> Image:
     return Image(layer, command=("/usr/local/bin/web",), ports=(80, 8080))
 
 
+def registry_image() -> Image:
+    """Debian's registry under the official image's name of the program, for compose/registry."""
+    layer = Layer()
+    program = layer.add_program("docker-registry")
+    layer.add_busybox()
+    layer.entries["/bin/registry"] = Entry(target=program)
+    authorities = Path("/etc/ssl/certs/ca-certificates.crt")
+    if authorities.exists():
+        layer.entries[str(authorities)] = Entry(authorities.read_bytes())
+    return Image(layer, entrypoint=("/bin/registry",))
+
+
 def terminal_image() -> Image:
     """A shell on a terminal of its own for each WebSocket at port 80, for tests."""
     layer = Layer()
@@ -95,7 +107,7 @@ def terminal_image() -> Image:
 
 
 def push_images(registry_address: str, *names: str, join_script: Path | None = None) -> Mapping[str, str]:
-    """Make the named images (join, router and web when none is named; also terminal) and put them into the registry.
+    """Make the named images (join, router and web when none is named) and put them into the registry.
 
     Gives name -> "host:port/repository@sha256:..."; the same content has the same digest each time.
     Raises MachineError when a name is unknown, a program isn't installed, or the registry refuses.
@@ -104,6 +116,7 @@ def push_images(registry_address: str, *names: str, join_script: Path | None = N
         "join": lambda: join_image(join_script),
         "router": router_image,
         "web": web_image,
+        "registry": registry_image,
         "terminal": terminal_image,
     }
     if unknown := set(names) - set(recipes):

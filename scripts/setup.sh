@@ -17,7 +17,7 @@ say() { printf 'setup: %s\n' "$*"; }
 readonly NEEDED=(
   dockerd:docker.io docker:docker.io containerd:containerd runc:runc iptables:iptables ip:iproute2
   nsenter:util-linux tini:tini busybox:busybox-static nginx:nginx-light docker-registry:docker-registry
-  openssl:openssl node:nodejs
+  openssl:openssl node:nodejs htpasswd:apache2-utils mmdebstrap:mmdebstrap
 )
 
 main() {
@@ -25,7 +25,7 @@ main() {
   virtual_environment .venv find_python
   functions_layer
   case "${1:-}" in
-    --test) second_environment && test_programs && test_browser ;;
+    --test) second_environment && test_programs && test_browser && base_images ;;
     --node) cdk_command ;;
   esac
 }
@@ -51,6 +51,13 @@ test_browser() {
   ! has_program chromium || return 0
   if grep -qs '^ID=debian' /etc/os-release && install_packages chromium; then return 0; fi
   say "chromium is missing: the console's test in a browser is left out"
+}
+
+# What stands in for the official images that users' images are built from. Made here, so that tests need no network.
+base_images() {
+  [ "$(id -u)" -eq 0 ] && has_program mmdebstrap || return 0
+  say "making the base images' stand-ins from Debian's packages, unless they are there (minutes the first time)"
+  .venv/bin/python -m local.bases build/bases || say "they could not be made: the images' tests on real engines will say so"
 }
 
 # Fetched here, so that synthesis works offline from now on.

@@ -20,6 +20,7 @@ from swarmkeeper.cli import (
     tokens,
 )
 from swarmkeeper.cli.console import command as console_command
+from swarmkeeper.cli.images import command as images_command
 
 app = typer.Typer(
     name="swarmkeeper",
@@ -34,6 +35,7 @@ app.add_typer(nodes.app, name="nodes")
 app.add_typer(scaling.app, name="scaling")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(state.app, name="state")
+app.add_typer(images_command.app, name="images")
 app.command("demo")(demo_command.demo)
 app.command("chaos")(chaos.chaos)
 app.command("run")(containers.run)
