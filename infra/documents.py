@@ -115,6 +115,8 @@ class NodeDocuments(Construct):
             "VPC_CIDR": str(settings.network.vpc_cidr),
             "BODY_LIMIT": str(settings.network.body_limit),
             "ACCESS_LOG": "yes" if settings.network.access_log else "no",
+            "REGISTRY": settings.images.registry or "",
+            "REGISTRY_PARAMETERS": names.registry_parameters,
             "OVERLAY_POOL": str(settings.network.overlay_pool),
             "FLEET": names.fleet,
             "SHARED_VOLUMES": "yes" if settings.volumes.shared else "",

@@ -52,6 +52,11 @@ class Names:
         return f"/{self.fleet}/join-token/{role}"
 
     @property
+    def registry_parameters(self) -> str:
+        """Below it: what nodes log in with to the fleet's registry, and whom they trust as its authority."""
+        return f"/{self.fleet}/registry"
+
+    @property
     def event_source(self) -> str:
         return f"swarmkeeper.{self.fleet}"
 

@@ -27,11 +27,11 @@ AGENT_CHANNELS = (
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
 
-def node_role(scope: Construct, names: Names, role: Role, projects_arn: str) -> iam.Role:
+def node_role(scope: Construct, names: Names, role: Role, projects_arn: str, *, logs_in: bool) -> iam.Role:
     """The role of a pool's instances.
 
     AWS's AmazonSSMManagedInstanceCore is not used: it lets a node read every parameter of the account, the
-    managers' join token among them.
+    managers' join token among them. `logs_in`: whether the fleet has a registry of its own.
     """
     stack = Stack.of(scope)
     grantee = iam.Role(scope, "Role", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
@@ -40,6 +40,9 @@ def node_role(scope: Construct, names: Names, role: Role, projects_arn: str) -> 
     allow(grantee, ["ssm:UpdateInstanceInformation"], [instances])
     allow(grantee, ["ssm:GetParameter"], [names.parameter_arn(stack, names.join_token(role.value))])
     allow(grantee, ["s3:GetObject"], [projects_arn])
+    if logs_in:
+        registry = names.parameter_arn(stack, f"{names.registry_parameters}/*")
+        allow(grantee, ["ssm:GetParameters"], [registry])
     _tell_what_ended(grantee, names, stack)
     allow(grantee, ["ecr:GetAuthorizationToken"], ["*"])
     allow(grantee, PULL, [stack.format_arn(service="ecr", resource="repository", resource_name="*")])

@@ -48,6 +48,7 @@ class NodePool(Construct):
         *,
         projects_arn: str,
         scaling: PoolScaling,
+        logs_in: bool,
     ) -> None:
         super().__init__(scope, f"Pool-{pool}")
         self.pool = pool
@@ -56,7 +57,7 @@ class NodePool(Construct):
         self._detailed_monitoring = settings.role is Role.WORKER and scaling.tracks_cpu_each_minute
         self._names = names
         self._network = network
-        self.role = node_role(self, names, settings.role, projects_arn)
+        self.role = node_role(self, names, settings.role, projects_arn, logs_in=logs_in)
         template = self._launch_template(self._image())
         self.group = self._group(template)
 

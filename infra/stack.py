@@ -73,6 +73,7 @@ class FleetStack(Stack):
                 network,
                 projects_arn=documents.projects_arn,
                 scaling=settings.scaling_of(name),
+                logs_in=settings.images.registry is not None,
             )
             for name, pool in settings.pools.items()
         ]

@@ -1,9 +1,10 @@
-# Shared by the documents: log in to the account's registry, when an image comes from it.
+# Shared by the documents: log in to the account's registry or to the fleet's own, when an image comes from it.
 # The credentials stay in memory and go when the script ends.
 log_in_for() {
-    local registry=${1%%/*}
+    local registry=${1%%/*} log_in
     case $registry in
-        *.dkr.ecr.*.amazonaws.com | *.dkr.ecr.*.amazonaws.com.cn) ;;
+        *.dkr.ecr.*.amazonaws.com | *.dkr.ecr.*.amazonaws.com.cn) log_in=log_in_to_ecr ;;
+        "${REGISTRY:-}") log_in=log_in_to_own ;;
         *) return 0 ;;
     esac
     if [ -z "${DOCKER_CONFIG:-}" ]; then
@@ -11,5 +12,27 @@ log_in_for() {
         DOCKER_CONFIG=$(mktemp -d /run/swarmkeeper/docker.XXXXXX)
         export DOCKER_CONFIG
     fi
-    aws ecr get-login-password | docker login --username AWS --password-stdin "$registry" >/dev/null 2>&1
+    "$log_in" "$registry"
+}
+
+log_in_to_ecr() { aws ecr get-login-password | docker login --username AWS --password-stdin "$1" >/dev/null 2>&1; }
+
+# The parameters `pull` (user:password) and, unless the certificate is from a public authority, `ca`.
+log_in_to_own() {
+    local authority trust=/etc/docker/certs.d/$1 login
+    authority=$(registry_parameter ca)
+    if [ -n "$authority" ]; then
+        install -d -m 0755 "$trust"    # the engine looks there at each pull
+        printf '%s\n' "$authority" >"$trust/ca.crt.$$"
+        mv "$trust/ca.crt.$$" "$trust/ca.crt"
+    fi
+    login=$(registry_parameter pull)
+    # Standard input, from the shell itself: no other process sees the password.
+    printf '%s' "${login#*:}" | docker login --username "${login%%:*}" --password-stdin "$1" >/dev/null ||
+        { echo "the registry $1 refuses the log-in of $REGISTRY_PARAMETERS/pull" >&2; return 1; }
+}
+
+# Nothing where there is no such parameter; a failure where Systems Manager fails.
+registry_parameter() {
+    aws ssm get-parameters --with-decryption --names "$REGISTRY_PARAMETERS/$1" --query 'Parameters[].Value' --output text
 }

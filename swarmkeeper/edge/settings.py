@@ -30,6 +30,7 @@ from swarmkeeper.edge.settings_fields import (
     Number,
     OverlayPool,
     OverlaySubnet,
+    RegistryAddress,
     Strict,
     VpcRange,
     broken,
@@ -59,6 +60,7 @@ HOOK_HEARTBEATS = 100
 OF_THE_TEMPLATE: Mapping[str, Mapping[str, bool] | bool] = {
     "account": True,
     "network": {"entry": True, "egress": True, "access_log": True, "body_limit": True},
+    "images": {"registry": True},
 }
 """The parts that no function reads; a parameter of Systems Manager holds 8 KB."""
 
@@ -185,6 +187,8 @@ class ImageSettings(Strict):
 
     join: ImageReference | None = None
     router: ImageReference | None = None
+    registry: RegistryAddress | None = None
+    """The fleet's own registry, `host:port`, which nodes trust and log in to; null: they log in to ECR alone."""
 
 
 class Settings(Strict):

@@ -83,6 +83,8 @@ Isolation = Annotated[str, Field(pattern="^(fleet|tenant)$"), AfterValidator(_sh
 AlarmPeriod = Annotated[Seconds, AfterValidator(_alarm_period)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
 ImageReference = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._:/-]{0,200}@sha256:[0-9a-f]{64}$")]
+RegistryAddress = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)+(:[0-9]{1,5})?$", max_length=200)]
+"""As references begin with it; without a dot the engine would take it for a repository of Docker Hub."""
 InstanceType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$")]
 NodeImage = Annotated[str, Field(pattern=r"^(ami-[0-9a-f]{8,17}|/[A-Za-z0-9_./-]{1,500})$")]
 LabelKey = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]+$"), AfterValidator(_own_label)]
