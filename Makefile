@@ -1,9 +1,9 @@
 # The commands of this project; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint bench synth docs openapi reference sbom audit lock clean
+.PHONY: help setup demo test check lint bench synth docs openapi reference dashboards sbom audit lock clean
 
 help:  ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:  ## Install what is missing: system packages for real engines, .venv from the locks
 	@scripts/setup.sh
@@ -45,6 +45,9 @@ openapi: setup  ## Write the HTTP API's description to docs/openapi.json
 
 reference: setup  ## Write the reference of swarmkeeper.yaml to docs/configuration.md
 	.venv/bin/python -m swarmkeeper.edge.settings_reference docs/configuration.md
+
+dashboards: setup  ## Write Grafana's dashboards and alert rules into compose/monitoring
+	@.venv/bin/python -m infra.grafana.files
 
 lock:  ## Lock pyproject.toml's requirements again; ARGS=--upgrade takes newer releases
 	@scripts/setup.sh

@@ -36,6 +36,8 @@ from local.aws.unpacked import Unpacked
 from local.control import Answer, Handler
 from local.journal import Journal
 from local.machines import MachineError
+from local.monitoring import parts as monitoring
+from local.monitoring.parts import Monitoring
 from local.remains import FUNCTION_LOGS
 from local.starter import SOURCE_RUNTIME, Cloud, LocalCloudError, project_root
 from local.synth import synthesise
@@ -63,6 +65,7 @@ class Options:
     agent_delay_s: float = 20.0
     disturbance: Disturbance = field(default_factory=Disturbance)
     runtime: str = SOURCE_RUNTIME
+    monitoring: bool = False
 
 
 class LocalCloud:
@@ -82,6 +85,7 @@ class LocalCloud:
         self._wire()
         self._deploy(assembly)
         self._run()
+        self.monitoring = self._monitored() if self._options.monitoring else None
 
     def close(self) -> None:
         """End everything in the opposite order; safe to repeat, also after a start that failed."""
@@ -180,6 +184,14 @@ class LocalCloud:
         self.autoscaling.start()
         self.alarms.start()
 
+    def _monitored(self) -> Monitoring:
+        self._progress("starting InfluxDB, and a stand-in for Telegraf")
+        if self.engines.kind != "real":
+            self._progress("simulated nodes have no cAdvisor: only the control plane is measured")
+        groups = {pool: f"{self.settings.fleet}-{pool}" for pool in self.settings.pools}
+        machines, fleet = self.engines.machines, self.settings.fleet
+        return monitoring.start(self._parts, self.server, machines, fleet, groups, self._options.state_dir)
+
     # What the daemon answers.
 
     def describe(self, pid: int, now: float) -> Cloud:
@@ -197,6 +209,7 @@ class LocalCloud:
             started_at=now,
             access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
             secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            influxdb_url=self.monitoring.influx.url if self.monitoring else "",
         )
 
     def handlers(self) -> dict[str, Handler]:
@@ -229,6 +242,7 @@ class LocalCloud:
             "machines": list(self.engines.machines.running()),
             "proxy": self.engines.environment.get("HTTPS_PROXY", ""),
             "web_image": self.engines.images[engine_choice.WEB_IMAGE],
+            "influxdb_url": self.monitoring.influx.url if self.monitoring else "",
         }
 
     def _listing(self) -> dict[str, Any]:

@@ -107,6 +107,7 @@ def _options(chosen: argparse.Namespace) -> Options:
         agent_delay_s=chosen.agent_delay,
         disturbance=Disturbance(seed=chosen.seed),
         runtime=chosen.runtime,
+        monitoring=chosen.monitoring,
     )
 
 
@@ -129,6 +130,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--agent-delay", type=float, default=20.0)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--runtime", choices=RUNTIMES, default=SOURCE_RUNTIME)
+    parser.add_argument("--monitoring", action="store_true")
     parser.add_argument("--lock", type=Path, required=True)
     parser.add_argument("--state-dir", type=Path, required=True)
     parser.add_argument("--report-fd", type=int, required=True)

@@ -39,6 +39,10 @@ def clean(state_dir: Path, progress: Callable[[str], None]) -> bool:
         from local.machines import cleanup
 
         cleanup.clean_up(state_dir)
+    elif sys.platform == "linux":
+        from local.machines import cleanup
+
+        cleanup.end_recorded(state_dir)
     if marked:
         progress(f"removing what is left in {state_dir}")
         shutil.rmtree(state_dir)

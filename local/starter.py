@@ -73,6 +73,8 @@ class Cloud:
     access_key_id: str
     secret_access_key: str
     runtime: str = SOURCE_RUNTIME
+    influxdb_url: str = ""
+    """Empty without monitoring."""
 
     def client(self, service: str) -> Any:
         """A boto3 client for its emulated AWS, whatever this program's own AWS environment says."""
@@ -134,6 +136,7 @@ class Wanted:
     agent_delay_s: float = 20.0
     seed: int | None = None
     runtime: str = SOURCE_RUNTIME
+    monitoring: bool = False
 
 
 def up(wanted: Wanted, progress: Progress, places: Places | None = None) -> tuple[Cloud, bool]:
@@ -163,6 +166,8 @@ def _refuse_another(cloud: Cloud, wanted: Wanted) -> None:
         raise LocalCloudError(f"a local cloud with {cloud.engines} engines is running (process {cloud.pid})")
     if wanted.runtime != cloud.runtime:
         raise LocalCloudError(f"a local cloud with the runtime {cloud.runtime} is running (process {cloud.pid})")
+    if wanted.monitoring and not cloud.influxdb_url:
+        raise LocalCloudError(f"a local cloud without monitoring is running (process {cloud.pid})")
 
 
 def _start(wanted: Wanted, where: Places, progress: Progress) -> None:
@@ -172,6 +177,8 @@ def _start(wanted: Wanted, where: Places, progress: Progress) -> None:
     command += ["--engines", wanted.engines, "--agent-delay", str(wanted.agent_delay_s)]
     command += ["--runtime", wanted.runtime]
     command += ["--lock", str(where.lock), "--state-dir", str(where.state_dir), "--report-fd", str(writer)]
+    if wanted.monitoring:
+        command.append("--monitoring")
     if wanted.seed is not None:
         command += ["--seed", str(wanted.seed)]
     process = subprocess.Popen(

@@ -2,7 +2,8 @@
 # Makes this checkout ready: the system's packages for real engines, and .venv from the locked requirements.
 #
 #   scripts/setup.sh            everything that `make demo` and `make test` need
-#   scripts/setup.sh --test     that, and .venv313 where a second Python is found to test on
+#   scripts/setup.sh --test     that, what --monitoring brings, and .venv313 where a second Python is found to test on
+#   scripts/setup.sh --monitoring  that, InfluxDB, and cAdvisor built from the distribution's source
 #   scripts/setup.sh --node     that, and the CDK command line
 #
 # Safe to repeat: what is there already is left alone, and a second run takes under a second.
@@ -10,6 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/setup/python.sh
 . scripts/setup/system.sh
+. scripts/setup/cadvisor.sh
 
 say() { printf 'setup: %s\n' "$*"; }
 
@@ -25,7 +27,8 @@ main() {
   virtual_environment .venv find_python
   functions_layer
   case "${1:-}" in
-    --test) second_environment && test_programs && test_browser && base_images ;;
+    --test) second_environment && test_programs && test_browser && base_images && monitoring_programs ;;
+    --monitoring) monitoring_programs ;;
     --node) cdk_command ;;
   esac
 }
@@ -58,6 +61,12 @@ base_images() {
   [ "$(id -u)" -eq 0 ] && has_program mmdebstrap || return 0
   say "making the base images' stand-ins from Debian's packages, unless they are there (minutes the first time)"
   .venv/bin/python -m local.bases build/bases || say "they could not be made: the images' tests on real engines will say so"
+}
+
+# What `swarmkeeper local up --monitoring` runs. Grafana and Telegraf are no packages of the distribution.
+monitoring_programs() {
+  has_program influxd || install_packages influxdb
+  build_cadvisor || say "cAdvisor could not be built: monitoring shows no containers"
 }
 
 # Fetched here, so that synthesis works offline from now on.

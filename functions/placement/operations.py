@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
 
 from functions.placement.needs import Needs
@@ -39,6 +40,7 @@ class Operations:
         tenants: TenantSettings,
         needs: Needs,
         tell_pending: Callable[[int], None],
+        tell_placement: Callable[[float], None],
     ) -> None:
         self._placer = placer
         self._acceptance = acceptance
@@ -50,16 +52,19 @@ class Operations:
         self._tenants = tenants
         self._needs = needs
         self._tell_pending = tell_pending
+        self._tell_placement = tell_placement
 
     def scope_of(self, caller_arn: str) -> Scope:
         return scope_of(caller_arn, self._tenants)
 
     def create(self, body: object, *, scope: Scope = EVERYONE, token: str = "") -> Container:
-        """Place and start; tells the metric and the scaler when it has to wait. Raises SwarmkeeperError."""
+        """Place and start; tells how long it took, and the scaler when it has to wait. Raises SwarmkeeperError."""
         request = self._admission.admit(body, scope=scope, request_id=token)
         self._acceptance.check(request, meaning_of(body) if token else "")
         with self._writers.claimed(request):
+            begun = time.perf_counter()
             container = self._placer.create(request)
+            self._tell_placement(time.perf_counter() - begun)
         if container.state is ContainerState.PENDING:
             self._tell_pending(self._placer.pending_count())
         self._needs.after(container.state)

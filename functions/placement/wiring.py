@@ -12,7 +12,7 @@ from functions.placement.fleet_operations import FleetOperations
 from functions.placement.http import HttpApi
 from functions.placement.needs import Needs, telling_states
 from functions.placement.operations import Operations
-from swarmkeeper.adapters.aws.metrics import emit_pending
+from swarmkeeper.adapters.aws.metrics import emit_pending, emit_placement
 from swarmkeeper.composition import NETWORK, pause
 from swarmkeeper.composition_engines import EngineComposition
 from swarmkeeper.edge.pools import admission_of
@@ -101,6 +101,7 @@ def _operations(parts: EngineComposition, placer: Placer, needs: Needs) -> Opera
         tenants=settings.tenants,
         needs=needs,
         tell_pending=partial(emit_pending, parts.fleet_name),
+        tell_placement=partial(emit_placement, parts.fleet_name),
     )
 
 

@@ -8,7 +8,8 @@ from aws_lambda_powertools import Logger
 
 from functions.scaler.triggers import Heard, Todo, Trigger
 from functions.scaler.wiring import Wired
-from swarmkeeper.domain.scaling.decision import ScalingDecision
+from swarmkeeper.adapters.aws.metrics import emit_decision
+from swarmkeeper.domain.scaling.decision import Direction, ScalingDecision
 
 logger = Logger()
 Failure = tuple[Heard, Exception]
@@ -35,6 +36,12 @@ def _serve(wired: Wired, trigger: Trigger, cause: str) -> None:
         return
     for decision in _decided(wired, trigger):
         logger.info("scaling decided", extra={"decision": decision.to_log(), "cause": cause})
+        _tell(wired.fleet, decision)
+
+
+def _tell(fleet: str, decision: ScalingDecision) -> None:
+    if decision.direction is not Direction.NONE:
+        emit_decision(fleet, pool=decision.pool, direction=decision.direction.value, desired=decision.desired)
 
 
 def _decided(wired: Wired, trigger: Trigger) -> Sequence[ScalingDecision]:

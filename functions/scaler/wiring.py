@@ -18,10 +18,11 @@ from swarmkeeper.services.scaler import Scaler
 
 @dataclass(frozen=True, slots=True)
 class Wired:
-    """The scaler, and what tells it whose a message is."""
+    """The scaler, what tells it whose a message is, and the fleet's name."""
 
     scaler: Scaler
     rules: TriggerRules
+    fleet: str
 
 
 def build(environ: Mapping[str, str]) -> Wired:
@@ -43,4 +44,4 @@ def build(environ: Mapping[str, str]) -> Wired:
         drifting=drift_pools(parts.settings),
     )
     workers = {pool.group: pool.name for pool in parts.pools if pool.role is Role.WORKER}
-    return Wired(scaler, TriggerRules(parts.fleet_name, alarms.owner, workers))
+    return Wired(scaler, TriggerRules(parts.fleet_name, alarms.owner, workers), parts.fleet_name)

@@ -21,10 +21,7 @@ def clean_up(state_dir: Path) -> None:
     stay. Raises MachineError when something refuses to go.
     """
     state_dir = state_dir.resolve()
-    for pid_file in _pid_files(state_dir):
-        if process := Process.from_file(pid_file):
-            process.end()
-        pid_file.unlink(missing_ok=True)
+    end_recorded(state_dir)
     for name in cgroups.names():
         # Ending process 1 of a node ends the others; what is listed after it may have gone already.
         for process in cgroups.processes(name):
@@ -32,6 +29,14 @@ def clean_up(state_dir: Path) -> None:
         cgroups.remove(name)
     remove_host_link()
     _remove_nodes(state_dir / "nodes")
+
+
+def end_recorded(state_dir: Path) -> None:
+    """End the processes that the folder's pid files record; needs no privileges for those of this user."""
+    for pid_file in _pid_files(state_dir):
+        if process := Process.from_file(pid_file):
+            process.end()
+        pid_file.unlink(missing_ok=True)
 
 
 def _pid_files(state_dir: Path) -> list[Path]:

@@ -76,7 +76,7 @@ disable_services() {
     sed -n 's#^\(/usr\)\?/lib/systemd/system/\([^@/]*\.\(service\|socket\)\)$#\2#p' | sort -u)
   for unit in "${units[@]}"; do
     case $unit in
-      docker.* | containerd.service | nginx.service | docker-registry.service)
+      docker.* | containerd.service | nginx.service | docker-registry.service | influxdb.service)
         $as_root systemctl disable --now --quiet "$unit" >/dev/null 2>&1 ||
           $as_root systemctl disable --quiet "$unit" >/dev/null 2>&1 ||
           say "could not disable $unit: check it with 'systemctl status $unit'"

@@ -86,6 +86,10 @@ def up(
         float, typer.Option(min=0.1, help="Seconds until an instance's agent registers with Systems Manager.")
     ] = 20.0,
     runtime: RuntimeOption = "source",
+    monitoring: Annotated[
+        bool,
+        typer.Option("--monitoring", help="Also InfluxDB and cAdvisors, filled as in production (docs/monitoring.md)."),
+    ] = False,
 ) -> None:
     """Start the local cloud in the background; harmless when it is up."""
     from local import starter
@@ -97,11 +101,16 @@ def up(
     path = settings_file(settings)
     emulated_settings(path)  # a mistake in it is told before anything is started
     try:
-        cloud, started = starter.up(Wanted(path, engines, agent_delay, runtime=runtime), output.notice)
+        cloud, started = starter.up(
+            Wanted(path, engines, agent_delay, runtime=runtime, monitoring=monitoring), output.notice
+        )
     except LocalCloudError as error:
         output.fail(str(error))
     word = "is up" if started else "was up already"
-    typer.echo(f"the local cloud {word}: fleet {cloud.fleet}, {cloud.engines} engines, AWS at {cloud.endpoint_url}")
+    measured = f", InfluxDB at {cloud.influxdb_url}" if cloud.influxdb_url else ""
+    typer.echo(
+        f"the local cloud {word}: fleet {cloud.fleet}, {cloud.engines} engines, AWS at {cloud.endpoint_url}{measured}"
+    )
 
 
 @app.command()

@@ -29,6 +29,7 @@ def make_world(tmp_path: Path) -> Iterator[MakeWorld]:
             agent_delay_s: float = 1.0,
             disturbance: Disturbance | None = None,
             settings: Path | None = None,
+            monitoring: bool = False,
         ) -> World:
             if engines == "real":
                 ends.callback(MachineLock.acquire(default_lock_path(), tmp_path).release)
@@ -40,6 +41,7 @@ def make_world(tmp_path: Path) -> Iterator[MakeWorld]:
                 engines=engines,
                 agent_delay_s=agent_delay_s,
                 disturbance=disturbance or Disturbance(),
+                monitoring=monitoring,
             )
             said: list[str] = []
             cloud = LocalCloud(options, said.append)

@@ -13,7 +13,7 @@ from functions.placement.http import HttpApi
 from functions.placement.needs import Needs
 from functions.placement.operations import Operations
 from functions.placement.wiring import Wired
-from swarmkeeper.adapters.aws.metrics import emit_pending
+from swarmkeeper.adapters.aws.metrics import emit_pending, emit_placement
 from swarmkeeper.domain.model import ContainerState
 from swarmkeeper.edge.requests import Admission
 from swarmkeeper.edge.settings_admission import AdmissionSettings, TenantSettings
@@ -42,6 +42,7 @@ def wired_over(
         tenants=tenant_settings,
         needs=needs,
         tell_pending=tell_pending,
+        tell_placement=partial(emit_placement, FLEET),
     )
     events = PlacementEvents(
         fleet=FLEET,

@@ -56,7 +56,9 @@ def test_create_without_room_answers_202_with_the_reason_and_emits_the_pending_m
     answer = create()
     assert (answer["status"], answer["container"]["state"]) == (202, "pending")
     assert answer["container"]["reason"]
-    (metric,) = metric_lines(capsys.readouterr().out)
+    taken, metric = metric_lines(capsys.readouterr().out)
+    assert taken["Fleet"] == "demo"
+    assert 0 < taken["PlacementTime"][0] < 60
     assert (metric["Fleet"], metric["PendingContainers"]) == ("demo", [1.0])
     (directive,) = metric["_aws"]["CloudWatchMetrics"]
     assert directive["Dimensions"] == [["Fleet"]]

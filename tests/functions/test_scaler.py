@@ -175,7 +175,7 @@ class FakeScaler(Fallible):
 @pytest.fixture
 def scaler(monkeypatch: pytest.MonkeyPatch) -> FakeScaler:
     fake = FakeScaler()
-    wired = Wired(fake, rules())  # type: ignore[arg-type]  # as much of it as is used
+    wired = Wired(fake, rules(), "demo")  # type: ignore[arg-type]  # as much of it as is used
     monkeypatch.setattr(scaler_function, "wired", lambda: wired)
     return fake
 

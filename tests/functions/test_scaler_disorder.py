@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 from typing import Any
 
@@ -60,7 +61,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     )
     groups = {"demo-workers": PoolName("workers"), "demo-spare": PoolName("spare")}
     rules = TriggerRules(FLEET, lambda arn: AlarmOwner(FLEET, PoolName("workers")), groups)
-    monkeypatch.setattr(scaler_function, "wired", lambda: Wired(scaler, rules))
+    monkeypatch.setattr(scaler_function, "wired", lambda: Wired(scaler, rules, FLEET))
     for number in range(6):
         world.placer.create(a_request(f"web-{number}"))
     return world
@@ -83,6 +84,16 @@ def bought_at_once(world: World) -> tuple[int, int]:
 def test_each_kind_of_message_alone_buys_what_is_needed(world: World) -> None:
     wanted = bought_at_once(world)
     assert sum(wanted) > 1
+
+
+def test_each_decision_that_changes_a_pool_is_a_metric_of_its_own(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = dict(zip(("workers", "spare"), bought_at_once(world), strict=True))
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"DecidedNodes"' in line]
+    assert {(one["Fleet"], one["Pool"], one["Direction"]): one["DecidedNodes"] for one in told} == {
+        (FLEET, pool, "out"): [size] for pool, size in wanted.items()
+    }
 
 
 @pytest.mark.parametrize("seed", range(SHUFFLES))

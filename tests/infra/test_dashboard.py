@@ -56,6 +56,8 @@ def published(capsys: pytest.CaptureFixture[str]) -> set[Metric]:
     metrics.emit_figures(FleetFigures(pending=1, oldest_pending_s=1.0, pools=(pool,)), "demo")
     metrics.emit_loss_refused("demo")
     metrics.emit_engine_call("demo", "create", 0.1)
+    metrics.emit_placement("demo", 0.2)
+    metrics.emit_decision("demo", pool="workers", direction="out", desired=2)
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     return {
         (directive["Namespace"], metric["Name"], frozenset(dimensions))

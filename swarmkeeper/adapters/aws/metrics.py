@@ -32,6 +32,20 @@ def emit_pending(fleet: str, pending: int) -> None:
     _fleet_metric(fleet, "PendingContainers", pending)
 
 
+def emit_placement(fleet: str, seconds: float) -> None:
+    """How long one request took from its admission until its container was started or had to wait."""
+    _fleet_metric(fleet, "PlacementTime", seconds, MetricUnit.Seconds)
+
+
+def emit_decision(fleet: str, *, pool: str, direction: str, desired: int) -> None:
+    """To how many nodes a pool shall come, by a decision that changes it."""
+    with single_metric("DecidedNodes", MetricUnit.Count, desired, MetricResolution.High, namespace=NAMESPACE) as metric:
+        metric.service = NO_SERVICE
+        metric.add_dimension("Fleet", fleet)
+        metric.add_dimension("Pool", pool)
+        metric.add_dimension("Direction", direction)
+
+
 def emit_loss_refused(fleet: str) -> None:
     """A silent node was not declared lost, lest too many be."""
     _fleet_metric(fleet, "LossesRefused", 1)

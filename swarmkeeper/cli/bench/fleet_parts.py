@@ -176,6 +176,7 @@ def _function(store: MemoryStateStore, clock: MovedClock, identity: ClientIdenti
         tenants=TenantSettings(),
         needs=Needs(lambda: False, frozenset()),
         tell_pending=lambda _: None,  # standard output is the figures' own
+        tell_placement=lambda _: None,
     )
     departures = Departures(fleet_name=FLEET, store=store, events=NoEvents(), clock=clock)
     fleet = FleetOperations(store=store, history=MemoryDecisions(), departures=departures)

@@ -1,0 +1,1 @@
+"""Monitoring in the local cloud: a real InfluxDB, real cAdvisors on the nodes, and a stand-in for Telegraf."""

@@ -1,0 +1,40 @@
+"""What a fleet does is seen: every query of the dashboards and alert rules finds data in a real InfluxDB."""
+
+from __future__ import annotations
+
+import pytest
+
+from local.monitoring.influxdb import Influx
+from tests.e2e import panels
+from tests.e2e.conftest import MakeWorld
+from tests.e2e.world import SLOTS, World
+
+
+def influx_of(world: World) -> Influx:
+    assert world.cloud.monitoring is not None
+    return world.cloud.monitoring.influx
+
+
+def outgrow_one_node(world: World) -> None:
+    """More containers than one node holds: one waits, the scaler decides, a second node comes."""
+    world.first_worker()
+    for number in range(SLOTS + 1):
+        world.request(f"web-{number}")
+    world.wait("a second node", lambda: len(world.nodes("ready")) > 1, limit_s=150)
+    world.wait("all running", lambda: set(world.states().values()) == {"running"}, limit_s=60)
+
+
+@pytest.mark.loop
+def test_what_the_control_plane_does_is_seen_on_its_dashboard(make_world: MakeWorld) -> None:
+    world = make_world("simulated", monitoring=True)
+    outgrow_one_node(world)
+    influx = influx_of(world)
+    nodes = ("Share in use: memory of nodes",)  # simulated ones have no memory to measure
+
+    def empty() -> list[str]:
+        return [
+            one for one in panels.without_data(influx, {"control-plane": {}}) if not any(each in one for each in nodes)
+        ]
+
+    world.wait("data in every panel", lambda: not empty(), limit_s=120)
+    assert any("only the control plane is measured" in line for line in world.said)

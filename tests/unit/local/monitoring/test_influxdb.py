@@ -1,0 +1,49 @@
+"""A real InfluxDB as a process of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.machines import cleanup
+from local.machines.processes import Process
+from local.monitoring.influxdb import PID_FILE, InfluxDB, InfluxError
+from local.monitoring.points import Point
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[InfluxDB]:
+    made = InfluxDB(tmp_path)
+    made.start()
+    yield made
+    made.stop()
+
+
+def test_points_that_are_written_are_answered_and_it_says_what_it_refuses(database: InfluxDB) -> None:
+    influx = database.client
+    assert (
+        influx.write(
+            [Point("mem", {"host": "a b"}, {"used": 3}, 10**18), Point("mem", {"host": "c"}, {"used": 5}, 10**18)]
+        )
+        == 2
+    )
+    assert influx.write([]) == 0
+    (series,) = influx.query('SELECT "used" FROM "mem" WHERE "host" = \'a b\'')
+    assert (series.name, series.values()) == ("mem", [3])
+    assert influx.query('SELECT "used" FROM "other"') == ()
+    (tags,) = influx.query('SHOW TAG VALUES FROM "mem" WITH KEY = "host"')
+    assert [row[1] for row in tags.rows] == ["a b", "c"]
+    with pytest.raises(InfluxError, match="SELEKT"):
+        influx.query("SELEKT")
+    with pytest.raises(InfluxError, match="refuses points"):
+        influx.write([Point("", {}, {"used": 1}, 1)])
+
+
+def test_one_whose_cloud_was_killed_is_ended_with_what_is_left(database: InfluxDB, tmp_path: Path) -> None:
+    process = Process.from_file(tmp_path / PID_FILE)
+    assert process is not None and process.alive()
+    cleanup.end_recorded(tmp_path)
+    assert not process.alive()
+    assert not (tmp_path / PID_FILE).exists()
