@@ -135,6 +135,16 @@ class Ec2Machines:
         self._pool.submit(self._boot, instance)
         return instance
 
+    def boot(self, instance: Ec2Instance) -> None:
+        """Start the machine of an instance that no group has made; it is pending until then."""
+        with self._lock:
+            self._show(instance, Ec2State.PENDING)
+        self.submit(lambda: self._boot(instance))
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Have work done where machines are started and stopped."""
+        self._pool.submit(work)
+
     def booted_at(self, instance_id: str) -> float | None:
         """When the machine of a running instance started; None when it has none (any more)."""
         return self._booted.get(instance_id)
@@ -236,6 +246,7 @@ class Ec2Machines:
             role_name=self._role(instance),
             availability_zone=instance.placement.zone or "",
             hop_limit=instance.metadata_options.http_put_response_hop_limit,
+            image_id=instance.image_id or "",
         )
 
     def _terminate(

@@ -20,6 +20,8 @@ class Instance:
     """The IAM role of its instance profile; what the instance metadata service answers."""
     availability_zone: str = ""
     hop_limit: int = 1
+    image_id: str = ""
+    """Its AMI: one that `capture` has made is laid over what every machine begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,9 @@ class Machines(Protocol):
 
     def run(self, instance_id: str, command: NodeCommand) -> CommandOutput:
         """Run a command as root on the instance, as the SSM agent would. Raises MachineError when it is gone."""
+
+    def capture(self, instance_id: str, image_id: str) -> None:
+        """Keep what stands on the instance's disk as that image. Raises MachineError with the reason."""
 
     def running(self) -> tuple[str, ...]:
         """Ids of the instances that have a live machine."""

@@ -37,6 +37,19 @@ _MASKS = (
     ("0755", "/etc/docker"),
     ("0755", "/var/lib/cloud"),
 )
+CAPTURED = "image.tar"
+IMAGES_DIR = "images"
+CAPTURE = f"""set -eu
+systemctl stop docker 2>/dev/null || :
+cd /
+held=
+for path in etc/docker etc/modules-load.d etc/security/limits.d etc/swarmkeeper etc/sysctl.d etc/systemd/system \\
+    var/lib/docker var/lib/swarmkeeper; do
+    [ ! -e "$path" ] || held="$held $path"
+done
+tar --create --sparse --xattrs --xattrs-include='*' --file /run/swarmkeeper/commands/{CAPTURED} $held
+"""
+"""Keeps in a tar archive where a node's settings, marks and images lie. The rest of its disk is this machine's own."""
 _FIT_FOR_LAYERS = frozenset({"ext4", "ext2/ext3", "xfs", "btrfs", "tmpfs"})
 
 
@@ -77,6 +90,11 @@ def compose_binary() -> Path:
 def aws_cli() -> Path:
     """The AWS CLI beside our interpreter."""
     return Path(sys.executable).parent / "aws"
+
+
+def captured_image(state_dir: Path, image_id: str) -> Path:
+    """Where an image that was captured lies, if it was."""
+    return state_dir / IMAGES_DIR / f"{image_id}.tar"
 
 
 def lay_out(folder: Path, instance: Instance, image: NodeImage, cgroup_parent: str) -> None:

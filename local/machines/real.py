@@ -94,6 +94,18 @@ class RealMachines:
             raise MachineError(f"{instance_id} is not running")
         return node.run(command)
 
+    def capture(self, instance_id: str, image_id: str) -> None:
+        """Stop the engine and keep what the instance's disk has of a node's own, as CreateImage does that reboots."""
+        node = self._nodes.get(instance_id)
+        if node is None or not node.alive():
+            raise MachineError(f"{instance_id} is not running")
+        captured = filesystem.captured_image(self._state_dir, image_id)
+        captured.parent.mkdir(exist_ok=True)
+        done = node.run(NodeCommand(image_id, "capture", filesystem.CAPTURE, timeout_s=300.0))
+        if done.exit_code:
+            raise MachineError(f"{instance_id} can't be captured: {done.stderr.strip()[-500:]}")
+        shutil.move(self._folder(instance_id) / "commands" / filesystem.CAPTURED, captured)
+
     def running(self) -> tuple[str, ...]:
         """Ids of the instances whose first process lives."""
         return tuple(name for name, node in list(self._nodes.items()) if node.alive())
@@ -106,7 +118,8 @@ class RealMachines:
         """End every machine and remove everything of ours; safe to repeat."""
         self._closed = True
         with contextlib.ExitStack() as all_of_it:  # in reverse order, each even when another fails
-            all_of_it.callback(shutil.rmtree, self._state_dir / NODES_DIR, ignore_errors=True)  # gone the second time
+            for own in (NODES_DIR, filesystem.IMAGES_DIR):
+                all_of_it.callback(shutil.rmtree, self._state_dir / own, ignore_errors=True)  # gone the second time
             all_of_it.callback(self._network.close)
             all_of_it.callback(self._metadata.close)
             all_of_it.callback(self._resolver.close)
@@ -137,12 +150,14 @@ class RealMachines:
         folder = self._folder(instance.id)
         filesystem.lay_out(folder, instance, self._image, f"/{name}")
         filesystem.write_resolver(folder, self._network.resolver)
+        image = filesystem.captured_image(self._state_dir, instance.image_id)
         environment = {
             "SWK_DIR": str(folder),
             "SWK_NAME": instance.id,
             "SWK_STORE": self._store,
             "SWK_CGROUP": str(cgroups.make_home(name)),
             "SWK_ADDRESS": f"{instance.private_ip}/{self._network.cidr.prefixlen}",
+            "SWK_IMAGE": str(image) if image.exists() else "",
             "SWK_TINI": str(shutil.which("tini", path=SYSTEM_PATH)),
         }
         self._metadata.add(instance)

@@ -52,6 +52,7 @@ class SimulatedMachines:
         self._clock = clock
         self._capacity_of = capacity_of
         self._baked_images = frozenset(full_reference(image) for image in baked_images)
+        self._captured: dict[str, frozenset[str]] = {}
         self._lock = RLock()
         self._nodes: dict[str, SimulatedNode] = {}
         self._endpoints: dict[str, EngineEndpoint] = {}
@@ -75,7 +76,8 @@ class SimulatedMachines:
     def start(self, instance: Instance) -> None:
         """Make the machine; there is no user data to wait for. Raises MachineError when the id or address is taken."""
         capacity = self._capacity_of(instance.instance_type)
-        engine = SimulatedEngine(instance.id, instance.private_ip, capacity, self._clock, set(self._baked_images))
+        baked = self._baked_images | self._captured.get(instance.image_id, frozenset())
+        engine = SimulatedEngine(instance.id, instance.private_ip, capacity, self._clock, set(baked))
         with self._lock:
             if instance.id in self._nodes or instance.private_ip in self._by_address:
                 raise MachineError(f"{instance.id} or its address {instance.private_ip} is in use")
@@ -102,6 +104,12 @@ class SimulatedMachines:
         if node.engine.gone:
             raise MachineError(f"{instance_id} ended while it ran {command.document}")
         return output
+
+    def capture(self, instance_id: str, image_id: str) -> None:
+        """A simulated machine's disk holds its engine's images and nothing else."""
+        engine = self.engine(instance_id)
+        with self._lock:
+            self._captured[image_id] = frozenset(engine.images)
 
     def running(self) -> tuple[str, ...]:
         with self._lock:

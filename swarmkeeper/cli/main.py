@@ -11,6 +11,7 @@ from swarmkeeper.cli import (
     containers,
     demo_command,
     local_cloud,
+    node_image,
     nodes,
     place,
     redrive,
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.add_typer(local_cloud.app, name="local")
 app.add_typer(bench.app, name="bench")
 app.add_typer(nodes.app, name="nodes")
+app.add_typer(node_image.app, name="node-image")
 app.add_typer(scaling.app, name="scaling")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(state.app, name="state")

@@ -34,6 +34,7 @@ while read -r options source path; do
 done <"$SWK_DIR/binds"
 mkdir -p "$root/var/lib/docker"
 mount --bind "$layers/docker" "$root/var/lib/docker"
+[ -z "$SWK_IMAGE" ] || tar --extract --xattrs --xattrs-include='*' --file "$SWK_IMAGE" --directory "$root"
 cp -a --remove-destination "$SWK_DIR/seed/." "$root/"
 
 mount --rbind /dev "$root/dev"

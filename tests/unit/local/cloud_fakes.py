@@ -70,6 +70,7 @@ class FakeMachines:
         self.commands: list[tuple[str, NodeCommand]] = []
         self.refuse: str | None = None
         self.answer: Callable[[str, NodeCommand], CommandOutput] = lambda i, c: CommandOutput(0, "", "")
+        self.captured: dict[str, str] = {}
         self._alive: dict[str, Instance] = {}
         self._lock = threading.Lock()
 
@@ -95,6 +96,12 @@ class FakeMachines:
                 raise MachineError(f"{instance_id} is gone")
             self.commands.append((instance_id, command))
         return self.answer(instance_id, command)
+
+    def capture(self, instance_id: str, image_id: str) -> None:
+        with self._lock:
+            if instance_id not in self._alive:
+                raise MachineError(f"{instance_id} is gone")
+            self.captured[image_id] = instance_id
 
     def running(self) -> tuple[str, ...]:
         with self._lock:

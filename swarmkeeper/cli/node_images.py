@@ -1,0 +1,296 @@
+"""A pool's machine image, made and rolled out: a builder, its image, a template version that names it, a refresh."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from swarmkeeper.cli.fleet import FleetError, find_clients
+
+BUILDER_TAG = "swarmkeeper:builds"
+"""On a builder and on its image: the pool's group that it is for."""
+IMAGE_DATA_TYPE = "aws:ec2:image"
+RUN_SCRIPT = "AWS-RunShellScript"
+PAUSE_S = 2.0
+RUNNING = frozenset({"Pending", "InProgress", "Baking", "Cancelling", "RollbackInProgress"})
+SUCCESSFUL = "Successful"
+COMMAND_RUNS = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateInUse:
+    """The launch template version that a group launches from; `policy` is its mixed instances policy, if it has one."""
+
+    id: str
+    version: str
+    data: Mapping[str, Any]
+    policy: Mapping[str, Any] | None
+    subnets: tuple[str, ...]
+
+    def configuration(self, version: str) -> dict[str, Any]:
+        """The desired configuration of a refresh to another version, and nothing else changed."""
+        named = {"LaunchTemplateId": self.id, "Version": version}
+        if self.policy is None:
+            return {"LaunchTemplate": named}
+        template = {**self.policy["LaunchTemplate"], "LaunchTemplateSpecification": named}
+        return {"MixedInstancesPolicy": {**self.policy, "LaunchTemplate": template}}
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a refresh goes on."""
+
+    max_healthy: int = 110
+    checkpoints: tuple[int, ...] = ()
+    checkpoint_delay_s: int = 600
+    alarms: tuple[str, ...] = ()
+
+    def preferences(self) -> dict[str, Any]:
+        """Replacements serve first, protected instances go too, what matches already stays, failures roll back."""
+        wanted: dict[str, Any] = {
+            "MinHealthyPercentage": 100,
+            "MaxHealthyPercentage": self.max_healthy,
+            "ScaleInProtectedInstances": "Refresh",
+            "SkipMatching": True,
+            "AutoRollback": True,
+        }
+        if self.checkpoints:
+            wanted |= {"CheckpointPercentages": list(self.checkpoints), "CheckpointDelay": self.checkpoint_delay_s}
+        if self.alarms:
+            wanted["AlarmSpecification"] = {"Alarms": list(self.alarms)}
+        return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class NodeImages:
+    """The machine images of a pool's group. Every method raises FleetError when AWS refuses or is not reached."""
+
+    group: str
+    ec2: Any
+    autoscaling: Any
+    ssm: Any
+    sleep: Callable[[float], None] = field(default=time.sleep)
+    clock: Callable[[], float] = field(default=time.monotonic)
+
+    # The builder.
+
+    def start_builder(self, name: str, base: str | None = None, profile: str | None = None) -> str:
+        """An instance like the pool's, outside of its group and without user data; the same name is the same one."""
+        used = self.template()
+        own = used.data.get("IamInstanceProfile") or {}
+        wanted: dict[str, Any] = {
+            "ImageId": base or used.data["ImageId"],
+            "InstanceType": used.data["InstanceType"],
+            "MinCount": 1,
+            "MaxCount": 1,
+            "SubnetId": used.subnets[0],
+            "SecurityGroupIds": list(used.data.get("SecurityGroupIds") or ()),
+            "IamInstanceProfile": {"Name": profile} if profile else dict(own),
+            "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled"},
+            "ClientToken": name,
+            "TagSpecifications": [
+                {
+                    "ResourceType": "instance",
+                    "Tags": [{"Key": "Name", "Value": name}, {"Key": BUILDER_TAG, "Value": self.group}],
+                }
+            ],
+        }
+        made = _asked(lambda: self.ec2.run_instances(**wanted))
+        return str(made["Instances"][0]["InstanceId"])
+
+    def end_builder(self, instance_id: str) -> None:
+        """Terminate a builder. Raises FleetError for an instance that is none: a node ends through its group."""
+        self._require_builder(instance_id)
+        _asked(lambda: self.ec2.terminate_instances(InstanceIds=[instance_id]))
+
+    def run_on(self, instance_id: str, script: str, limit_s: float) -> str:
+        """What a script printed that root ran on a builder; waits for the agent. Raises FleetError when it fails."""
+        self._require_builder(instance_id)
+        deadline = self.clock() + limit_s
+        self._until("its agent to register", lambda: self._is_managed(instance_id), deadline)
+        sent = _asked(
+            lambda: self.ssm.send_command(
+                DocumentName=RUN_SCRIPT,
+                InstanceIds=[instance_id],
+                Parameters={"commands": [script], "executionTimeout": [str(int(limit_s))]},
+            )
+        )["Command"]["CommandId"]
+        ended = self._until("the script to end", lambda: self._ended(sent, instance_id), deadline)
+        printed = str(ended["StandardOutputContent"])
+        if ended["Status"] != "Success":
+            said = f"{printed[-2000:]}{str(ended.get('StandardErrorContent', ''))[-2000:]}".strip()
+            raise FleetError(f"the script on {instance_id} ended as {ended['Status']}: {said}")
+        return printed
+
+    # Its image.
+
+    def image_named(self, name: str) -> str | None:
+        """The id of the account's image of that name."""
+        wanted = [{"Name": "name", "Values": [name]}]
+        found = _asked(lambda: self.ec2.describe_images(Owners=["self"], Filters=wanted))["Images"]
+        return str(found[0]["ImageId"]) if found else None
+
+    def bake(self, instance_id: str, name: str, limit_s: float) -> tuple[str, bool]:
+        """An image of that name, once it can be used, and whether it was made now; an older one of the name is kept."""
+        found = self.image_named(name)
+        image = found or self._create_image(instance_id, name)
+        self._until(f"image {image} to be available", lambda: self._is_available(image), self.clock() + limit_s)
+        return image, found is None
+
+    def release(self, image: str) -> tuple[str, bool]:
+        """The template's version that differs from the one in use by that image only, and whether it was made now."""
+        used = self.template()
+        if used.data.get("ImageId") == image:
+            return used.version, False
+        note = f"image {image} on version {used.version}"
+        for one in self._versions(used.id):
+            if one.get("VersionDescription") == note:
+                return str(one["VersionNumber"]), False
+        made = _asked(
+            lambda: self.ec2.create_launch_template_version(
+                LaunchTemplateId=used.id,
+                SourceVersion=used.version,
+                VersionDescription=note,
+                LaunchTemplateData={"ImageId": image},
+            )
+        )
+        return str(made["LaunchTemplateVersion"]["VersionNumber"]), True
+
+    def publish(self, parameter: str, image: str) -> bool:
+        """Make the image the parameter's value, from which the next deployment takes it; whether that was new."""
+        if self._published(parameter) == image:
+            return False
+        _asked(
+            lambda: self.ssm.put_parameter(
+                Name=parameter, Value=image, Type="String", DataType=IMAGE_DATA_TYPE, Overwrite=True
+            )
+        )
+        return True
+
+    # The refresh.
+
+    def refresh(self, version: str, pace: Pace) -> tuple[str, bool]:
+        """The id of a refresh to that version, and whether it was begun now; one that runs to it is gone on with."""
+        used = self.template()
+        for one in self._refreshes():
+            if one["Status"] in RUNNING and _version_of(one) == version:
+                return str(one["InstanceRefreshId"]), False
+        begun = _asked(
+            lambda: self.autoscaling.start_instance_refresh(
+                AutoScalingGroupName=self.group,
+                DesiredConfiguration=used.configuration(version),
+                Preferences=pace.preferences(),
+            )
+        )
+        return str(begun["InstanceRefreshId"]), True
+
+    def follow(self, refresh_id: str, limit_s: float) -> Iterator[Mapping[str, Any]]:
+        """The refresh whenever it has changed, until it has ended. Raises FleetError when the limit passes first."""
+        deadline, before = self.clock() + limit_s, None
+        while True:
+            (one,) = self._refreshes(refresh_id)
+            shown = (one["Status"], one.get("PercentageComplete"), one.get("StatusReason"))
+            if shown != before:
+                yield one
+            if one["Status"] not in RUNNING:
+                return
+            if self.clock() >= deadline:
+                raise FleetError(f"the refresh has not ended within {limit_s:g} s; it goes on")
+            before = shown
+            self.sleep(PAUSE_S)
+
+    def template(self) -> TemplateInUse:
+        """What the group launches from."""
+        answer = _asked(lambda: self.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[self.group]))
+        groups = answer["AutoScalingGroups"]
+        if not groups:
+            raise FleetError(f"there is no group {self.group}")
+        policy = groups[0].get("MixedInstancesPolicy")
+        named = groups[0].get("LaunchTemplate") or policy["LaunchTemplate"]["LaunchTemplateSpecification"]
+        wanted = str(named["Version"])
+        (version,) = self._versions(named["LaunchTemplateId"], wanted)
+        subnets = tuple(str(groups[0]["VPCZoneIdentifier"]).split(","))
+        return TemplateInUse(str(named["LaunchTemplateId"]), wanted, version["LaunchTemplateData"], policy, subnets)
+
+    # What is asked of AWS.
+
+    def _require_builder(self, instance_id: str) -> None:
+        found = _asked(lambda: self.ec2.describe_instances(InstanceIds=[instance_id]))
+        instance = found["Reservations"][0]["Instances"][0]
+        tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", [])}
+        if tags.get(BUILDER_TAG) != self.group:
+            raise FleetError(f"{instance_id} is no builder for {self.group}")
+
+    def _is_managed(self, instance_id: str) -> bool:
+        wanted = [{"Key": "InstanceIds", "Values": [instance_id]}]
+        found = _asked(lambda: self.ssm.describe_instance_information(Filters=wanted))
+        return bool(found["InstanceInformationList"])
+
+    def _ended(self, command_id: str, instance_id: str) -> Mapping[str, Any] | None:
+        listed = _asked(lambda: self.ssm.list_command_invocations(CommandId=command_id, InstanceId=instance_id))
+        if not listed["CommandInvocations"] or listed["CommandInvocations"][0]["Status"] in COMMAND_RUNS:
+            return None
+        return dict(_asked(lambda: self.ssm.get_command_invocation(CommandId=command_id, InstanceId=instance_id)))
+
+    def _create_image(self, instance_id: str, name: str) -> str:
+        self._require_builder(instance_id)
+        tags = [{"Key": "Name", "Value": name}, {"Key": BUILDER_TAG, "Value": self.group}]
+        made = _asked(
+            lambda: self.ec2.create_image(
+                InstanceId=instance_id, Name=name, TagSpecifications=[{"ResourceType": "image", "Tags": tags}]
+            )
+        )
+        return str(made["ImageId"])
+
+    def _is_available(self, image: str) -> bool:
+        (found,) = _asked(lambda: self.ec2.describe_images(ImageIds=[image]))["Images"]
+        if found["State"] in ("failed", "error", "invalid"):
+            raise FleetError(f"image {image} could not be made: its state is {found['State']}")
+        return bool(found["State"] == "available")
+
+    def _versions(self, template: str, version: str | None = None) -> list[Mapping[str, Any]]:
+        wanted: dict[str, Any] = {} if version is None else {"Versions": [version]}
+        answer = _asked(lambda: self.ec2.describe_launch_template_versions(LaunchTemplateId=template, **wanted))
+        return list(answer["LaunchTemplateVersions"])
+
+    def _published(self, parameter: str) -> str | None:
+        found = _asked(lambda: self.ssm.get_parameters(Names=[parameter]))["Parameters"]
+        return str(found[0]["Value"]) if found else None
+
+    def _refreshes(self, refresh_id: str | None = None) -> list[Mapping[str, Any]]:
+        wanted: dict[str, Any] = {} if refresh_id is None else {"InstanceRefreshIds": [refresh_id]}
+        answer = _asked(lambda: self.autoscaling.describe_instance_refreshes(AutoScalingGroupName=self.group, **wanted))
+        return list(answer["InstanceRefreshes"])
+
+    def _until(self, what: str, happened: Callable[[], Result | None], deadline: float) -> Result:
+        while not (found := happened()):
+            if self.clock() >= deadline:
+                raise FleetError(f"waited too long for {what}")
+            self.sleep(PAUSE_S)
+        return found
+
+
+def find_node_images(fleet: str | None, pool: str) -> NodeImages:
+    """Those of a pool of the fleet that `find_clients` finds. Raises FleetError."""
+    name, client = find_clients(fleet)
+    return NodeImages(f"{name}-{pool}", client("ec2"), client("autoscaling"), client("ssm"))
+
+
+def _version_of(refresh: Mapping[str, Any]) -> str:
+    """The template version that a refresh goes to; empty when it has no desired configuration."""
+    wanted = refresh.get("DesiredConfiguration") or {}
+    policy = wanted.get("MixedInstancesPolicy")
+    named = policy["LaunchTemplate"]["LaunchTemplateSpecification"] if policy else wanted.get("LaunchTemplate") or {}
+    return str(named.get("Version", ""))
+
+
+def _asked(call: Callable[[], Any]) -> Any:
+    from botocore.exceptions import BotoCoreError, ClientError  # here, so that help doesn't wait for it
+
+    try:
+        return call()
+    except (BotoCoreError, ClientError) as error:
+        raise FleetError(str(error)) from error
