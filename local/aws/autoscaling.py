@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 
+from moto import backends
 from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, FakeScalingPolicy
 from moto.ec2.models import EC2Backend
 
@@ -21,6 +22,7 @@ from local.aws.lifecycle_api import LifecycleApi
 from local.aws.members_api import MembersApi
 from local.aws.patching import Gate, Patches
 from local.aws.refreshes import Refreshes
+from local.aws.refreshing import Refreshing
 from local.aws.scaling_pass import ScalingPass
 from local.aws.terminating import Terminator
 from local.machines import Machines
@@ -51,7 +53,8 @@ class AutoScaling:
         self.state = State(backend, self.instances, timing or Timing(), clock)
         launcher = Launcher(self.state)
         self._terminator = Terminator(self.state, launcher)
-        self._pass = ScalingPass(self.state, launcher, self._terminator)
+        self._refreshing = Refreshing(self.state, self._terminator, self._in_alarm)
+        self._pass = ScalingPass(self.state, launcher, self._terminator, self._refreshing)
         self._bus = bus
         self._lock = threading.RLock()
         self._emitting = threading.Lock()
@@ -72,7 +75,7 @@ class AutoScaling:
         AutoScalingApi(self.state, gate).install(self._patches)
         MembersApi(self.state, self._terminator, gate).install(self._patches)
         LifecycleApi(self.state, self._terminator, gate).install(self._patches)
-        Refreshes(self.state, gate).install(self._patches)
+        Refreshes(self.state, gate, self._refreshing).install(self._patches)
 
     def uninstall(self) -> None:
         """Stop, and restore moto as it was. Machines are left to whoever owns them."""
@@ -125,6 +128,12 @@ class AutoScaling:
                 policy.execute()
         self.poke()
         return refusal
+
+    def _in_alarm(self, name: str) -> bool:
+        """As CloudWatch of the same account and region has it; an alarm that isn't there is in no state."""
+        own = self.state.backend
+        alarm = backends.get_backend("cloudwatch")[own.account_id][own.region_name].alarms.get(name)
+        return alarm is not None and alarm.state_value == "ALARM"
 
     def _policy_refusal(self, policy: FakeScalingPolicy) -> str | None:
         if policy.policy_type != "SimpleScaling":

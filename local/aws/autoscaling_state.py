@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from moto.autoscaling.exceptions import ValidationError
 from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, InstanceState
 from moto.ec2.models.instances import Instance as Ec2Instance
+from moto.ec2.models.launch_templates import LaunchTemplateVersion
 
 from local.aws.activities import Activity, ActivityLog
 from local.aws.events import Event, seconds_iso
@@ -87,6 +88,10 @@ class GroupNotes:
     retry_at: float = 0.0
     cooldown_until: float = 0.0
     rebalancing: bool = False
+    refresh_version: LaunchTemplateVersion | None = None
+    """What new instances use while a refresh to another version runs."""
+    surplus: int = 0
+    """How many instances more than desired a refresh wants now."""
 
 
 @dataclass(frozen=True, slots=True)

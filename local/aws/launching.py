@@ -115,7 +115,8 @@ class Launcher:
         self, group: FakeAutoScalingGroup, place: Place, other_zones: tuple[str, ...]
     ) -> tuple[Ec2Instance, LaunchTemplateVersion]:
         """An instance of the first type that EC2 has; LaunchRefusedError when it has none of them."""
-        template, mixture = template_of(group), mixture_of(group)
+        template = self.state.notes[group.name].refresh_version or template_of(group)
+        mixture = mixture_of(group)
         tags = {**group.get_propagated_tags(), ASG_NAME_TAG: group.name}
         wanted = Launch(template, place.subnet_id, place.zone, tags, "", group.name, other_zones, mixture.is_spot)
         for number, instance_type in enumerate(mixture.types, 1):

@@ -11,6 +11,7 @@ from local.aws.autoscaling_state import Member, State
 from local.aws.group_rules import Place, rebalance_place, scale_in_choice
 from local.aws.instances import Ec2State
 from local.aws.launching import Launcher, places_of
+from local.aws.refreshing import Refreshing
 from local.aws.terminating import Terminator
 
 
@@ -21,6 +22,7 @@ class ScalingPass:
     state: State
     launcher: Launcher
     terminator: Terminator
+    refreshing: Refreshing
     next_health_check: float = 0.0
 
     def run(self) -> None:
@@ -34,7 +36,8 @@ class ScalingPass:
         now = self.state.clock()
         retries = [notes.retry_at for notes in self.state.notes.values() if notes.retry_at > now]
         planned = [start for plan in self.state.backend.scheduled_actions.values() if (start := starts(plan))]
-        return min([self.next_health_check, *self.state.actions.deadlines(), *retries, *planned])
+        due = [*self.state.actions.deadlines(), *retries, *planned, *self.refreshing.deadlines()]
+        return min([self.next_health_check, *due])
 
     def _moved(self) -> bool:
         self.state.changed = False
@@ -46,6 +49,7 @@ class ScalingPass:
             self.launcher.advance(member)
             self.terminator.advance(member)
         for group in self.state.groups():
+            self.refreshing.advance(group)
             self._reconcile(group)
         return self.state.changed
 
@@ -81,7 +85,8 @@ class ScalingPass:
         self.state.set_desired(group, within, f"a scheduled action {plan.scheduled_action_name} ran,")
 
     def _reconcile(self, group: FakeAutoScalingGroup) -> None:
-        missing = (group.desired_capacity or 0) - len(self.state.counted(group.name))
+        wanted = (group.desired_capacity or 0) + self.state.notes[group.name].surplus
+        missing = wanted - len(self.state.counted(group.name))
         if missing > 0:
             self._scale_out(group, missing)
         elif missing < 0:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -21,134 +19,38 @@ from local.aws.autoscaling import AutoScaling, Timing
 from local.aws.capacity import Shortage
 from local.aws.server import AwsServer
 from local.machines import Instance
-from swarmkeeper.adapters.aws.fleet import AutoScalingFleet
 from tests.unit.local.cloud_fakes import FakeMachines, InlineExecutor, ManualClock, RecordingBus, eventually
-
-GROUP = "demo-web"
-LAUNCH, TERMINATE = "autoscaling:EC2_INSTANCE_LAUNCHING", "autoscaling:EC2_INSTANCE_TERMINATING"
-JOIN = {"LifecycleHookName": "join", "LifecycleTransition": LAUNCH, "HeartbeatTimeout": 300}
-LEAVE = {"LifecycleHookName": "leave", "LifecycleTransition": TERMINATE, "HeartbeatTimeout": 60}
-
-
-@dataclass
-class Cloud:
-    """One emulated account, stepped by hand."""
-
-    server: AwsServer
-    scaling: AutoScaling
-    machines: FakeMachines
-    bus: RecordingBus
-    clock: ManualClock
-    subnets: list[str]
-
-    @property
-    def api(self) -> Any:
-        return self.server.client("autoscaling")
-
-    def make_group(self, name: str = GROUP, **settings: Any) -> None:
-        defaults: dict[str, Any] = {
-            "MinSize": 0,
-            "MaxSize": 6,
-            "LaunchTemplate": {"LaunchTemplateName": "node", "Version": "$Latest"},
-            "VPCZoneIdentifier": ",".join(self.subnets),
-        }
-        self.api.create_auto_scaling_group(AutoScalingGroupName=name, **(defaults | settings))
-        self.scaling.step()
-
-    def group(self, name: str = GROUP) -> Any:
-        return self.api.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0]
-
-    def states(self, name: str = GROUP) -> list[str]:
-        return [instance["LifecycleState"] for instance in self.group(name)["Instances"]]
-
-    def ids(self, name: str = GROUP) -> list[str]:
-        return [instance["InstanceId"] for instance in self.group(name)["Instances"]]
-
-    def desire(self, desired: int, **more: Any) -> None:
-        self.api.set_desired_capacity(AutoScalingGroupName=GROUP, DesiredCapacity=desired, **more)
-        self.scaling.step()
-
-    def complete(self, instance_id: str, hook: str = "join", result: str = "CONTINUE", **more: Any) -> None:
-        self.api.complete_lifecycle_action(
-            AutoScalingGroupName=GROUP,
-            LifecycleHookName=hook,
-            InstanceId=instance_id,
-            LifecycleActionResult=result,
-            **more,
-        )
-        self.scaling.step()
-
-    def pass_time(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-        self.scaling.step()
-
-    def activities(self) -> list[Any]:
-        return list(self.api.describe_scaling_activities(AutoScalingGroupName=GROUP)["Activities"])
-
-    def ec2_instance(self, instance_id: str) -> Any:
-        answer = self.server.client("ec2").describe_instances(InstanceIds=[instance_id])
-        return answer["Reservations"][0]["Instances"][0]
-
-
-def prepare_account(server: AwsServer) -> list[str]:
-    """A VPC with two subnets in two zones, and a launch template named `node`."""
-    ec2 = server.client("ec2")
-    vpc = ec2.create_vpc(CidrBlock="10.90.0.0/16")["Vpc"]["VpcId"]
-    subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.90.{n}.0/24", AvailabilityZone=f"{server.region}{zone}")["Subnet"]
-        for n, zone in enumerate("ab")
-    ]
-    ec2.create_launch_template(
-        LaunchTemplateName="node",
-        LaunchTemplateData={
-            "ImageId": "ami-12345678",
-            "InstanceType": "m6g.large",
-            "UserData": base64.b64encode(b"#!/bin/sh\necho hello\n").decode(),
-            "IamInstanceProfile": {"Name": "node-profile"},
-            "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1},
-            "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "kind", "Value": "node"}]}],
-        },
-    )
-    return [subnet["SubnetId"] for subnet in subnets]
+from tests.unit.local.group_cloud import (
+    GROUP,
+    JOIN,
+    LAUNCH,
+    LEAVE,
+    TERMINATE,
+    Cloud,
+    empty,
+    fresh_cloud,
+    node_account,
+    prepare_account,
+)
 
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[AwsServer]:
-    """One server for all tests: an account's managed policies take seconds to load."""
-    with AwsServer() as running:
-        iam = running.client("iam")
-        iam.create_role(RoleName="node-role", AssumeRolePolicyDocument="{}")
-        iam.create_instance_profile(InstanceProfileName="node-profile")
-        iam.add_role_to_instance_profile(InstanceProfileName="node-profile", RoleName="node-role")
+    with node_account() as running:
         yield running
 
 
 @pytest.fixture
 def server(account: AwsServer) -> AwsServer:
     """The account without instances, networks or groups of an earlier test."""
-    for service in ("ec2", "autoscaling"):
-        account.backend(service).reset()
+    empty(account)
     return account
 
 
 @pytest.fixture
-def cloud(server: AwsServer) -> Iterator[Cloud]:
-    machines, bus, clock = FakeMachines(), RecordingBus(), ManualClock()
-    scaling = AutoScaling(
-        server.backend("autoscaling"),
-        server.backend("ec2"),
-        machines,
-        bus,
-        timing=Timing(health_check_s=10, back_off_s=15, longest_back_off_s=60),
-        clock=clock,
-        executor=InlineExecutor(),
-    )
-    subnets = prepare_account(server)
-    scaling.install()
-    try:
-        yield Cloud(server, scaling, machines, bus, clock, subnets)
-    finally:
-        scaling.uninstall()
+def cloud(account: AwsServer) -> Iterator[Cloud]:
+    with fresh_cloud(account) as one:
+        yield one
 
 
 def refusal(call: Callable[[], object]) -> tuple[str, str]:
@@ -337,50 +239,6 @@ def test_a_group_of_several_types_without_any_says_so(cloud: Cloud, on_demand: i
 def test_a_spot_groups_instances_say_so(cloud: Cloud, on_demand: int, lifecycle: str | None) -> None:
     make_mixed(cloud, "m5.large", on_demand=on_demand)
     assert cloud.ec2_instance(cloud.ids()[0]).get("InstanceLifecycle") == lifecycle
-
-
-# Instance refresh
-
-
-def refreshes(cloud: Cloud) -> list[Any]:
-    return list(cloud.api.describe_instance_refreshes(AutoScalingGroupName=GROUP)["InstanceRefreshes"])
-
-
-def test_a_refresh_is_in_progress_until_it_is_cancelled(cloud: Cloud) -> None:
-    cloud.make_group(DesiredCapacity=2)
-    assert refreshes(cloud) == []
-    begun = cloud.api.start_instance_refresh(AutoScalingGroupName=GROUP)["InstanceRefreshId"]
-    (running,) = refreshes(cloud)
-    assert (running["InstanceRefreshId"], running["Status"], running["InstancesToUpdate"]) == (begun, "InProgress", 2)
-    with pytest.raises(ClientError, match="InstanceRefreshInProgress"):
-        cloud.api.start_instance_refresh(AutoScalingGroupName=GROUP)
-    cloud.api.cancel_instance_refresh(AutoScalingGroupName=GROUP)
-    assert [each["Status"] for each in refreshes(cloud)] == ["Cancelled"]
-    with pytest.raises(ClientError, match="ActiveInstanceRefreshNotFound"):
-        cloud.api.cancel_instance_refresh(AutoScalingGroupName=GROUP)
-
-
-def test_the_product_sees_a_refresh_and_the_image_that_new_instances_get(cloud: Cloud) -> None:
-    cloud.make_group()
-    fleet = AutoScalingFleet(cloud.api, cloud.server.client("ec2"))
-    assert not fleet.refreshing(GROUP)
-    cloud.api.start_instance_refresh(AutoScalingGroupName=GROUP)
-    assert fleet.refreshing(GROUP)
-    cloud.api.cancel_instance_refresh(AutoScalingGroupName=GROUP)
-    assert not fleet.refreshing(GROUP)
-    assert fleet.image_id(GROUP) == "ami-12345678"
-
-
-def test_refreshes_are_told_the_newest_first(cloud: Cloud) -> None:
-    cloud.make_group()
-    for _ in range(2):
-        cloud.api.start_instance_refresh(AutoScalingGroupName=GROUP)
-        cloud.api.cancel_instance_refresh(AutoScalingGroupName=GROUP)
-        cloud.clock.advance(60)
-    newest, oldest = refreshes(cloud)
-    assert newest["StartTime"] > oldest["StartTime"]
-    only = cloud.api.describe_instance_refreshes(AutoScalingGroupName=GROUP, MaxRecords=1)
-    assert [each["InstanceRefreshId"] for each in only["InstanceRefreshes"]] == [newest["InstanceRefreshId"]]
 
 
 def test_a_subnet_without_free_addresses_refuses_the_launch(cloud: Cloud) -> None:
