@@ -123,10 +123,10 @@ class NodeDocuments(Construct):
         }
         for name, script in DOCUMENTS.items():
             lines = script_lines(script, constants)
-            self._document(names.of(name), name, _content(script, "Linux", "aws:runShellScript", lines))
+            self._document(names.of(name), name, document_content(script, lines))
         for name, script in WINDOWS_DOCUMENTS.items() if names.has_windows else ():
             lines = powershell_lines(script, constants)
-            content = _content(script, "Windows", "aws:runPowerShellScript", lines)
+            content = document_content(script, lines, "Windows", "aws:runPowerShellScript")
             self._document(names.of(f"{name}{WINDOWS_DOCUMENT}"), f"{name}{WINDOWS_DOCUMENT}", content)
 
     def _document(self, name: str, construct_id: str, content: Mapping[str, object]) -> None:
@@ -143,7 +143,10 @@ class NodeDocuments(Construct):
         )
 
 
-def _content(script: Script, platform: str, action: str, lines: list[str]) -> dict[str, object]:
+def document_content(
+    script: Script, lines: list[str], platform: str = "Linux", action: str = "aws:runShellScript"
+) -> dict[str, object]:
+    """A document as Systems Manager takes it."""
     return {
         "schemaVersion": "2.2",
         "description": script.description,

@@ -53,8 +53,12 @@ class Names:
 
     @property
     def registry_parameters(self) -> str:
-        """Below it: what nodes log in with to the fleet's registry, and whom they trust as its authority."""
+        """Below it: `pull`, what nodes log in with to the fleet's registry, and `ca`, whose word they take for it."""
         return f"/{self.fleet}/registry"
+
+    def registry_secret(self, name: str) -> str:
+        """What only the registry's own host reads."""
+        return f"/{self.fleet}/registry-host/{name}"
 
     @property
     def event_source(self) -> str:

@@ -41,8 +41,8 @@ def node_role(scope: Construct, names: Names, role: Role, projects_arn: str, *, 
     allow(grantee, ["ssm:GetParameter"], [names.parameter_arn(stack, names.join_token(role.value))])
     allow(grantee, ["s3:GetObject"], [projects_arn])
     if logs_in:
-        registry = names.parameter_arn(stack, f"{names.registry_parameters}/*")
-        allow(grantee, ["ssm:GetParameters"], [registry])
+        told = [names.parameter_arn(stack, f"{names.registry_parameters}/{name}") for name in ("ca", "pull")]
+        allow(grantee, ["ssm:GetParameters"], told)
     _tell_what_ended(grantee, names, stack)
     allow(grantee, ["ecr:GetAuthorizationToken"], ["*"])
     allow(grantee, PULL, [stack.format_arn(service="ecr", resource="repository", resource_name="*")])

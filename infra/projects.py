@@ -23,9 +23,9 @@ class Archive:
     sha256: str
 
 
-def compose_projects() -> Archive:
-    """Write build/compose/<checksum>.tar.gz with the projects that nodes run."""
-    content = _archive(ROOT / "compose")
+def compose_projects(*names: str) -> Archive:
+    """Write build/compose/<checksum>.tar.gz with these projects, or those that nodes run when none is named."""
+    content = _archive(ROOT / "compose", names or PROJECTS)
     checksum = hashlib.sha256(content).hexdigest()
     target = BUILD / "compose" / f"{checksum[:16]}.tar.gz"
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -33,10 +33,10 @@ def compose_projects() -> Archive:
     return Archive(target, checksum)
 
 
-def _archive(folder: Path) -> bytes:
+def _archive(folder: Path, names: tuple[str, ...]) -> bytes:
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for path in sorted(path for project in PROJECTS for path in (folder / project).rglob("*") if path.is_file()):
+        for path in sorted(path for project in names for path in (folder / project).rglob("*") if path.is_file()):
             entry = tarfile.TarInfo(path.relative_to(folder).as_posix())
             entry.size = path.stat().st_size
             entry.mode = _EXECUTABLE if path.suffix == ".sh" else _PLAIN

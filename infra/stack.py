@@ -19,6 +19,7 @@ from infra.network import FleetNetwork
 from infra.permissions import Grants
 from infra.pools import NodePool, launch_after, suspend_rebalancing
 from infra.projects import compose_projects
+from infra.registry import FleetRegistry
 from infra.state import FleetState
 from infra.volumes import FleetVolumes
 from infra.wiring import Wiring
@@ -60,6 +61,9 @@ class FleetStack(Stack):
         for function in functions.by_name.values():  # its snapshot is primed with the settings, where they are there
             function.current_version.node.add_dependency(state)
         volumes = FleetVolumes(self, settings.volumes, names, network, functions, join_image=images["join"])
+        if settings.images.registry and settings.images.registry_host:
+            image = self._image("RegistryImage", settings.images.registry_host, "of the fleet's registry")
+            FleetRegistry(self, names, network, address=settings.images.registry, image=image)
         api = FleetApi(self, names, functions.live["placement"])
         wiring = Wiring(self, names, functions, tuple(settings.pools), tuple(settings.pools_of(Role.WORKER)))
         alarms = FleetAlarms(self, settings, names, wiring)

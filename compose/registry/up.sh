@@ -1,10 +1,10 @@
 #!/bin/sh
-# Starts the registry, or makes a running one what .env says now. Wants, in the folder of secrets (root's, in memory):
+# Starts the registry, or makes a running one what .env says now. Wants, in the folder of secrets:
 # htpasswd (bcrypt), tls.crt with its chain, and tls.key.
 set -eu
 cd "$(dirname "$0")"
 [ ! -f .env ] || . ./.env
-secrets=${REGISTRY_SECRETS:-/run/swarmkeeper/registry} data=${REGISTRY_DATA:-/var/lib/swarmkeeper/registry}
+secrets=${REGISTRY_SECRETS:-/etc/swarmkeeper/registry} data=${REGISTRY_DATA:-/var/lib/swarmkeeper/registry}
 for name in htpasswd tls.crt tls.key; do
     [ -s "$secrets/$name" ] || { echo "missing: $secrets/$name" >&2; exit 2; }
 done

@@ -60,7 +60,7 @@ HOOK_HEARTBEATS = 100
 OF_THE_TEMPLATE: Mapping[str, Mapping[str, bool] | bool] = {
     "account": True,
     "network": {"entry": True, "egress": True, "access_log": True, "body_limit": True},
-    "images": {"registry": True},
+    "images": {"registry": True, "registry_host": True},
 }
 """The parts that no function reads; a parameter of Systems Manager holds 8 KB."""
 
@@ -189,6 +189,14 @@ class ImageSettings(Strict):
     router: ImageReference | None = None
     registry: RegistryAddress | None = None
     """The fleet's own registry, `host:port`, which nodes trust and log in to; null: they log in to ECR alone."""
+    registry_host: ImageReference | None = None
+    """The registry's own image, by digest: the stack then makes a bucket and all else that its host needs."""
+
+    @model_validator(mode="after")
+    def _a_host_has_an_address(self) -> Self:
+        if self.registry_host and not self.registry:
+            broken([Problem(("registry_host",), "goes with registry, the address that nodes will know it by")])
+        return self
 
 
 class Settings(Strict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,23 +12,25 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from typer.testing import CliRunner
 
-from infra.documents import DOCUMENTS, script_lines
+from infra.documents import DOCUMENTS, Script, script_lines
+from infra.projects import compose_projects
+from infra.registry import GC, UP
 from local.aws.server import AwsServer
 from local.images import push_images
 from local.machines import CommandOutput, NodeCommand
-from local.machines.filesystem import SHARED_FOLDER
 from local.machines.processes import Process
 from local.machines.real import NODES_DIR, RealMachines
 from local.registry import Registry
-from swarmkeeper.adapters.pki.x509 import make_authority, sign_node
+from swarmkeeper.adapters.pki.x509 import KeyPair, make_authority, sign_node
 from swarmkeeper.cli.images.catalogue import definitions
 from swarmkeeper.cli.images.docker import DockerError, docker
 from swarmkeeper.cli.main import app
-from tests.engine.conftest import FIRST_ENGINE, Shell, an_instance
+from tests.engine.conftest import FIRST_ENGINE, an_instance
 
 pytestmark = pytest.mark.engine
 
@@ -36,24 +38,20 @@ ROOT = Path(__file__).parents[2]
 HOST, NODE = an_instance(0x91, FIRST_ENGINE), an_instance(0x92, FIRST_ENGINE)
 ADDRESS = f"{HOST.private_ip}:5000"
 PASSWORD = "of the tests"
+PROJECT = "/opt/swarmkeeper/registry"
 RUNNABLE = sorted(name for name, each in definitions(ROOT / "images").items() if each.has_stand_in)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The fleet's registry on HOST, whose engine the commands use; NODE is another engine that trusts it."""
+    """The fleet's registry on HOST, whose engine the commands use; NODE is another engine. Both know AWS only."""
 
     machines: RealMachines
-    shell: Shell
-    project: str
     server: AwsServer
     endpoint: str
-    """Where nodes reach AWS's APIs."""
-
-    @property
-    def region(self) -> str:
-        """Of the emulated account."""
-        return self.server.region
+    """Where instances reach AWS's APIs."""
+    image: str
+    """The registry's own."""
 
     def swarmkeeper(self, *arguments: str) -> str:
         """What the command printed; fails the test when the command failed."""
@@ -61,37 +59,59 @@ class Place:
         assert done.exit_code == 0, done.output
         return done.stdout
 
-    def pull(self, reference: str, parameters: str = "/test/registry") -> CommandOutput:
-        """Run the fleet's own document on NODE: it fetches whom to trust and the log-in from Systems Manager."""
-        constants = {"AWS_DEFAULT_REGION": self.region, "REGISTRY": ADDRESS, "REGISTRY_PARAMETERS": parameters}
-        script = "\n".join(script_lines(DOCUMENTS["node-pull"], constants)).replace("{{ image }}", reference)
-        return self.machines.run(NODE.id, NodeCommand("command", "node-pull", script, timeout_s=120.0))
+    def shell(self, instance_id: str, script: str, exit_code: int = 0) -> str:
+        """What a script on an instance printed; fails the test unless it ends with that code."""
+        done = self.machines.run(instance_id, NodeCommand("command", "shell", script, timeout_s=120.0))
+        assert done.exit_code == exit_code, f"{done.stdout}\n{done.stderr}"
+        return done.stdout.strip()
 
-    def compose(self, script: str) -> str:
-        """Run one of the project's scripts where the registry runs."""
-        return self.shell(HOST.id, f"cd {self.project} && {script}", timeout_s=120.0)
+    def pull(self, reference: str, parameters: str = "/test/registry") -> CommandOutput:
+        """Have NODE bring an image: it learns from Systems Manager whom to trust and how to log in."""
+        text = "\n".join(self._lines(DOCUMENTS["node-pull"], REGISTRY=ADDRESS, REGISTRY_PARAMETERS=parameters))
+        return self._run(NODE.id, text.replace("{{ image }}", reference))
+
+    def up(self, storage: str = "disk", before: str = "") -> None:
+        """Have HOST start the registry, or make it what is wanted now."""
+        project = compose_projects("registry")
+        lines = self._lines(
+            UP,
+            ASSET_BUCKET="assets", ASSET_KEY=project.path.name, ASSET_SHA256=project.sha256,
+            SECRET_PREFIX="/test/registry-host", REGISTRY_IMAGE=self.image, REGISTRY_PORT="5000",
+            REGISTRY_STORAGE=storage, REGISTRY_BUCKET="images",
+        )  # fmt: skip
+        done = self._run(HOST.id, "\n".join([before, *lines]))
+        assert done.exit_code == 0, done.stderr
+
+    def collect(self) -> str:
+        """Have HOST collect garbage; what it said."""
+        done = self._run(HOST.id, "\n".join(self._lines(GC)))
+        assert done.exit_code == 0, done.stderr
+        return done.stdout
+
+    def _lines(self, script: Script, **constants: str) -> list[str]:
+        return script_lines(script, {"AWS_DEFAULT_REGION": self.server.region, **constants})
+
+    def _run(self, instance_id: str, script: str) -> CommandOutput:
+        return self.machines.run(instance_id, NodeCommand("command", "document", script, timeout_s=120.0))
 
 
 @pytest.fixture(scope="module")
 def place(
-    machines: RealMachines, registry: Registry, registry_port: int, shell: Shell, state_dir: Path,
+    machines: RealMachines, registry: Registry, registry_port: int, state_dir: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Place]:  # fmt: skip
-    """Two engines, and the registry on the first one with TLS and log-in; Systems Manager tells the other one of it."""
+    """Two engines, and the fleet's registry on the first one, with TLS and log-in."""
     image = push_images(registry.address, "registry")["registry"]
-    for instance in (HOST, NODE):
-        machines.start(instance)
-        assert shell(instance.id, "cloud-init status --wait") == "status: done"
-    project = _lay_out(state_dir, image)
-    shell(HOST.id, f"install -D {project}/ca.crt /etc/docker/certs.d/{ADDRESS}/ca.crt")
     with pytest.MonkeyPatch.context() as environment, AwsServer("0.0.0.0", registry_port + 1) as server:
-        made = Place(machines, shell, project, server, f"http://{machines.router}:{registry_port + 1}")
-        made.compose("./up.sh")
-        parameters = server.client("ssm")
-        authority = (state_dir / "shared" / "registry" / "ca.crt").read_text()
-        parameters.put_parameter(Name="/test/registry/ca", Value=authority, Type="String")
-        parameters.put_parameter(Name="/test/registry/pull", Value=f"ci:{PASSWORD}", Type="SecureString")
-        parameters.put_parameter(Name="/wrong/registry/pull", Value="ci:guessed", Type="SecureString")
+        made = Place(machines, server, f"http://{machines.router}:{registry_port + 1}", image)
+        for instance in (HOST, NODE):
+            machines.start(instance)
+            assert made.shell(instance.id, "cloud-init status --wait") == "status: done"
+        authority = make_authority("test", datetime.now(UTC))
+        _tell(server, authority)
+        trust = f"/etc/docker/certs.d/{ADDRESS}"  # the engine that pushes is no node
+        made.shell(HOST.id, f"mkdir -p {trust} && cat >{trust}/ca.crt <<'PEM'\n{authority.certificate}PEM")
+        made.up()
         environment.setenv("DOCKER_HOST", f"unix://{_socket(state_dir)}")
         environment.setenv("DOCKER_CONFIG", str(tmp_path_factory.mktemp("client")))
         yield made
@@ -103,26 +123,33 @@ def _socket(state_dir: Path) -> Path:
     return Path(f"/proc/{process.pid}/root/run/docker.sock")
 
 
-def _lay_out(state_dir: Path, image: str) -> str:
-    """The compose project with its settings and secrets, in the folder that nodes share; where nodes see it."""
-    folder = state_dir / "shared" / "registry"
-    shutil.copytree(ROOT / "compose" / "registry", folder)
-    (folder / ".env").write_text(f"REGISTRY_IMAGE={image}\nREGISTRY_SECRETS=./secrets\n")
-    secrets = folder / "secrets"
-    secrets.mkdir()
+def _tell(server: AwsServer, authority: KeyPair) -> None:
+    """Put the project, and what its host and the nodes may read, where the stack and the owner would."""
+    project, s3, parameters = compose_projects("registry"), server.client("s3"), server.client("ssm")
+    for bucket in ("assets", "images"):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": server.region})
+    s3.upload_file(str(project.path), "assets", project.path.name)
     hashed = subprocess.run(["htpasswd", "-niB", "ci"], input=PASSWORD, capture_output=True, text=True, check=True)
-    (secrets / "htpasswd").write_text(hashed.stdout)
-    authority = make_authority("test", datetime.now(UTC))
+    key, certificate = _certificate(authority)
+    secrets = {
+        "/test/registry-host/htpasswd": hashed.stdout,
+        "/test/registry-host/tls.crt": certificate,
+        "/test/registry-host/tls.key": key,
+        "/test/registry/ca": authority.certificate,
+        "/test/registry/pull": f"ci:{PASSWORD}",
+        "/wrong/registry/pull": "ci:guessed",
+    }
+    for name, value in secrets.items():
+        parameters.put_parameter(Name=name, Value=value, Type="SecureString")
+
+
+def _certificate(authority: KeyPair) -> tuple[str, str]:
+    """A key and its certificate for HOST's address."""
     key = ec.generate_private_key(ec.SECP256R1())
     asked = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
-    request = asked.public_bytes(serialization.Encoding.PEM).decode()
+    request = asked.public_bytes(Encoding.PEM).decode()
     signed = sign_node(authority, request, node_id=HOST.id, address=HOST.private_ip, now=datetime.now(UTC))
-    (secrets / "tls.crt").write_text(signed)
-    (secrets / "tls.key").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    (folder / "ca.crt").write_text(authority.certificate)
-    return str(SHARED_FOLDER / "registry")
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(), signed
 
 
 @pytest.fixture(scope="module")
@@ -139,15 +166,6 @@ def pushed(place: Place) -> dict[str, str]:
         print(built, tried)  # what docs/performance.md states: pytest -s shows it
     found: dict[str, str] = json.loads(place.swarmkeeper("push", *RUNNABLE, "--to", f"{ADDRESS}/base", "--json"))
     return found
-
-
-@pytest.fixture
-def bucket(place: Place) -> str:
-    """A bucket of the emulated account."""
-    place.server.client("s3").create_bucket(
-        Bucket="images", CreateBucketConfiguration={"LocationConstraint": place.region}
-    )
-    return "images"
 
 
 def test_the_images_of_every_language_that_debian_has_are_among_them() -> None:
@@ -179,8 +197,8 @@ def test_nobody_pulls_without_the_password_or_the_authority(place: Place, pushed
 def test_no_password_stands_in_the_registrys_environment_its_command_or_its_log(
     place: Place, pushed: dict[str, str]
 ) -> None:
-    hashed = place.compose("cut -d: -f2 secrets/htpasswd")
-    seen = place.compose("docker compose ps -q | xargs docker inspect; docker compose logs 2>&1")
+    hashed = place.shell(HOST.id, "cut -d: -f2 /etc/swarmkeeper/registry/htpasswd")
+    seen = place.shell(HOST.id, f"cd {PROJECT}; docker compose ps -q | xargs docker inspect; docker compose logs 2>&1")
     assert '"Running": true' in seen
     assert not [secret for secret in (PASSWORD, hashed, "PRIVATE KEY") if secret in seen]
 
@@ -191,38 +209,37 @@ def test_garbage_is_collected_while_images_that_are_named_stay(
     moved = f"{ADDRESS}/base/moved:1"
     for content in ("first", "second"):  # the second one takes the tag from the first, whose layer nothing names then
         (tmp_path / "Dockerfile").write_text(f"FROM {definitions(ROOT / 'images')['plain'].reference}\nCOPY layer /\n")
-        (tmp_path / "layer").write_text(content * 500_000)
+        (tmp_path / "layer").write_bytes(content.encode() + os.urandom(3_000_000))
         docker("build", "--quiet", "--tag", moved, ".", cwd=tmp_path)
         docker("push", moved)
-    used = "du -sk /var/lib/swarmkeeper/registry | cut -f1"
-    before = int(place.shell(HOST.id, used))
-    assert "0 blobs and 0 manifests eligible" in place.compose("./gc.sh")  # the first one may be named by digest
-    said = place.compose("./gc.sh --untagged")
+    assert "0 blobs and 0 manifests eligible" in place.collect()  # the first one may be named by digest
+    said = place.shell(HOST.id, f"{PROJECT}/gc.sh --untagged")
     assert "1 manifests eligible for deletion" in said
-    assert int(place.shell(HOST.id, used)) < before
+    assert int(said.split("freed on the disk:")[1].split()[0]) > 2_900
     assert [place.pull(reference).exit_code for reference in (moved, pushed["plain"])] == [0, 0]
-    place.swarmkeeper("push", "plain", "--to", f"{ADDRESS}/base", "--tag", "after")  # it takes pushes again
 
 
 def test_while_garbage_is_collected_pulls_go_on_and_pushes_are_refused(place: Place, pushed: dict[str, str]) -> None:
-    place.compose("REGISTRY_READONLY=true ./up.sh")
+    late = f"{ADDRESS}/base/late:1"
+    docker("tag", definitions(ROOT / "images")["plain"].reference, late)
+    place.shell(HOST.id, f"REGISTRY_READONLY=true {PROJECT}/up.sh")
     place.shell(NODE.id, f"docker rmi --force {pushed['ruby']}")
     assert place.pull(pushed["ruby"]).exit_code == 0
-    docker("tag", definitions(ROOT / "images")["plain"].reference, f"{ADDRESS}/base/late:1")
     with pytest.raises(DockerError):
-        docker("push", f"{ADDRESS}/base/late:1")
-    place.compose("./up.sh")
-    docker("push", f"{ADDRESS}/base/late:1")
+        docker("push", late)
+    place.up()
+    docker("push", late)
 
 
 def test_with_its_images_in_s3_the_registry_opens_the_bucket_by_its_instances_role(
-    place: Place, pushed: dict[str, str], bucket: str
+    place: Place, pushed: dict[str, str]
 ) -> None:
-    settings = "REGISTRY_STORAGE=s3 REGISTRY_BUCKET=images"
-    place.compose(f"{settings} REGISTRY_REGION={place.region} REGISTRY_S3_ENDPOINT={place.endpoint} ./up.sh")
+    # On AWS the bucket's address follows from its region; the emulated one's must be told.
+    place.up("s3", f"export REGISTRY_S3_ENDPOINT={place.endpoint}")
     [reference] = json.loads(place.swarmkeeper("push", "plain", "--to", f"{ADDRESS}/stored", "--json")).values()
-    layers = place.server.client("s3").list_objects_v2(Bucket=bucket, Prefix="registry/docker/registry/v2/blobs/")
+    layers = place.server.client("s3").list_objects_v2(Bucket="images", Prefix="registry/docker/registry/v2/blobs/")
     assert sum(each["Size"] for each in layers["Contents"]) > 10_000_000
     place.shell(NODE.id, f"docker rmi --force {pushed['plain']}")
     assert place.pull(reference).exit_code == 0
-    assert "ASIA" not in place.compose("docker compose ps -q | xargs docker inspect; cat storage.env")
+    seen = place.shell(HOST.id, f"cd {PROJECT}; docker compose ps -q | xargs docker inspect; cat storage.env")
+    assert "ASIA" not in seen
