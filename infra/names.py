@@ -61,6 +61,11 @@ class Names:
         return f"/{self.fleet}/registry-host/{name}"
 
     @property
+    def influxdb_password(self) -> str:
+        """The parameter with what nodes write to InfluxDB with; whoever runs InfluxDB makes it."""
+        return f"/{self.fleet}/monitoring/influxdb-password"
+
+    @property
     def event_source(self) -> str:
         return f"swarmkeeper.{self.fleet}"
 

@@ -9,6 +9,7 @@ from constructs import Construct
 from infra.names import Names
 from infra.permissions import allow
 from swarmkeeper.domain.model import Role
+from swarmkeeper.edge.settings_monitoring import MonitoringSettings
 from swarmkeeper.ports import Event
 
 AGENT_CHANNELS = (
@@ -24,6 +25,8 @@ AGENT_CHANNELS = (
     "ssmmessages:OpenDataChannel",
 )
 """The agent's message channels; AWS can't narrow them to resources."""
+NODES_NAMESPACE = "CWAgent"
+"""Where CloudWatch's own agent tells of machines, and where `tracking` looks for `memory_used`."""
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
 
@@ -47,6 +50,19 @@ def node_role(scope: Construct, names: Names, role: Role, projects_arn: str, *, 
     allow(grantee, ["ecr:GetAuthorizationToken"], ["*"])
     allow(grantee, PULL, [stack.format_arn(service="ecr", resource="repository", resource_name="*")])
     return grantee
+
+
+def let_measure(grantee: iam.Role, names: Names, monitoring: MonitoringSettings) -> None:
+    """What Telegraf on the node needs, where there is one: metrics of one namespace, and the password for InfluxDB.
+
+    A node can tell lies there about its whole pool; what follows from them is bounded by the pool's limits.
+    """
+    if monitoring.telegraf is None:
+        return
+    allow(grantee, ["cloudwatch:PutMetricData"], ["*"], {"StringEquals": {"cloudwatch:namespace": NODES_NAMESPACE}})
+    if monitoring.influxdb is not None:
+        password = names.parameter_arn(Stack.of(grantee), names.influxdb_password)
+        allow(grantee, ["ssm:GetParameter"], [password])
 
 
 def _tell_what_ended(grantee: iam.Role, names: Names, stack: Stack) -> None:

@@ -15,9 +15,10 @@ from constructs import Construct, IDependable
 
 from infra.names import FLEET_TAG, JOIN_HOOK, LEAVE_HOOK, POOL_TAG, Names
 from infra.network import FleetNetwork
-from infra.node_role import node_role
+from infra.node_role import let_measure, node_role
 from swarmkeeper.domain.model import Role
 from swarmkeeper.edge.settings import PoolSettings
+from swarmkeeper.edge.settings_monitoring import MonitoringSettings
 from swarmkeeper.edge.settings_scaling import PoolScaling
 
 HERE = Path(__file__).parent
@@ -49,6 +50,7 @@ class NodePool(Construct):
         projects_arn: str,
         scaling: PoolScaling,
         logs_in: bool,
+        monitoring: MonitoringSettings,
     ) -> None:
         super().__init__(scope, f"Pool-{pool}")
         self.pool = pool
@@ -58,6 +60,7 @@ class NodePool(Construct):
         self._names = names
         self._network = network
         self.role = node_role(self, names, settings.role, projects_arn, logs_in=logs_in)
+        let_measure(self.role, names, monitoring)
         template = self._launch_template(self._image())
         self.group = self._group(template)
 

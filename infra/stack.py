@@ -51,6 +51,8 @@ class FleetStack(Stack):
         images = {
             "join": self._image("JoinImage", settings.images.join, "that joins a node to the Swarm"),
             "router": self._image("RouterImage", settings.images.router, "of the nodes' router"),
+            "cadvisor": self._optional_image("CadvisorImage", settings.monitoring.cadvisor, "of cAdvisor"),
+            "telegraf": settings.monitoring.telegraf or "",  # from the settings alone: permissions go with it
         }
         network = FleetNetwork(self, settings.network, names)
         self.state = state = FleetState(self, settings, names)
@@ -78,6 +80,7 @@ class FleetStack(Stack):
                 projects_arn=documents.projects_arn,
                 scaling=settings.scaling_of(name),
                 logs_in=settings.images.registry is not None,
+                monitoring=settings.monitoring,
             )
             for name, pool in settings.pools.items()
         ]
@@ -93,16 +96,20 @@ class FleetStack(Stack):
         if acknowledging:
             acknowledge(self, acknowledged(names, settings, logical_id(self, state.table)))
 
-    def _image(self, name: str, default: str | None, what: str) -> str:
+    def _image(self, name: str, default: str | None, what: str, pattern: str = IMAGE_PATTERN) -> str:
         parameter = CfnParameter(
             self,
             name,
             type="String",
             default=default,
-            allowed_pattern=IMAGE_PATTERN,
+            allowed_pattern=pattern,
             description=f"Reference, by digest, of the image {what}",
         )
         return parameter.value_as_string
+
+    def _optional_image(self, name: str, default: str | None, what: str) -> str:
+        """Empty where nodes are not to run it."""
+        return self._image(name, default or "", f"{what}; empty: nodes run none", f"({IMAGE_PATTERN})?")
 
     def _keep_logs(self, days: int) -> None:
         for each in self.node.find_all():

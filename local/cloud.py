@@ -52,7 +52,8 @@ ACCESS_LOG = "api-access.log"
 UNPACKED = "lambda"
 """Where functions' zips are unpacked, in the cloud's own folder."""
 ALARMS_SERVICE = "lambda.alarms.cloudwatch.amazonaws.com"
-IMAGE_PARAMETERS = {"JoinImage": "join", "RouterImage": "router"}
+IMAGE_PARAMETERS = {"JoinImage": "join", "RouterImage": "router", "CadvisorImage": "cadvisor"}
+"""The last one only where the nodes are measured; the template has an empty text for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class LocalCloud:
         self._progress(f"starting AWS's APIs and {kind} engines")
         self.server = self._parts.enter_context(AwsServer())
         self.engines: engine_choice.Engines = (
-            engine_choice.RealEngines.build(self.server, self.settings, self._options.state_dir)
+            engine_choice.RealEngines.build(self.server, self.settings, self._options.state_dir, self._further_images())
             if kind == "real"
             else engine_choice.SimulatedEngines.build(self.server, self.settings)
         )
@@ -114,6 +115,9 @@ class LocalCloud:
                 f"shared volumes are a folder of this machine, not {self.settings.volumes.shared.kind.upper()}: "
                 "the nodes share it"
             )
+
+    def _further_images(self) -> tuple[str, ...]:
+        return ("cadvisor",) if self._options.monitoring else ()
 
     def _wire(self) -> None:
         """What carries events and runs functions."""
@@ -156,7 +160,11 @@ class LocalCloud:
         unpacked = self._unpacked()
         wanted = Deployment(
             template=template,
-            parameters={name: self.engines.images[image] for name, image in IMAGE_PARAMETERS.items()},
+            parameters={
+                name: self.engines.images[image]
+                for name, image in IMAGE_PARAMETERS.items()
+                if image in self.engines.images
+            },
             ssm_values=public_images(Template.load(template)),
             code_root=None if unpacked else project_root(),
             unpacked=unpacked,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -75,8 +75,8 @@ class RealEngines:
     kind: str = "real"
 
     @classmethod
-    def build(cls, server: AwsServer, settings: Settings, state_dir: Path) -> RealEngines:
-        """Make the network, start the registry and fill it. Raises MachineError."""
+    def build(cls, server: AwsServer, settings: Settings, state_dir: Path, further: Sequence[str] = ()) -> RealEngines:
+        """Make the network, start the registry and fill it, also with `further` images. Raises MachineError."""
         network = settings.network.vpc_cidr
         router = str(network[1])
         machines = RealMachines(
@@ -87,7 +87,7 @@ class RealEngines:
             server.listen_also(router)  # instances call AWS's APIs too
             engines.registry.start()
             script = project_root() / "compose" / "join" / "join.sh"
-            engines.images = push_images(engines.registry.address, *PROFILE_IMAGES, join_script=script)
+            engines.images = push_images(engines.registry.address, *PROFILE_IMAGES, *further, join_script=script)
         except BaseException:
             engines.close()
             raise

@@ -11,8 +11,11 @@ from pathlib import Path
 from local.image_layers import Entry, Layer
 from local.machines import MachineError
 from local.registry import push_blob, push_manifest
+from local.starter import project_root
 
 REPOSITORY_PREFIX = "swarmkeeper"
+CADVISOR = Path("build/cadvisor/cadvisor")
+"""Below the project's folder."""
 USUAL = ("join", "router", "web")
 _TAG = "latest"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -77,6 +80,16 @@ def router_image() -> Image:
     return Image(layer, command=(nginx, "-g", "daemon off;"), ports=(8080,))
 
 
+def cadvisor_image() -> Image:
+    """cAdvisor as scripts/setup.sh has built it from the distribution's source."""
+    program = project_root() / CADVISOR
+    if not program.exists():
+        raise MachineError(f"{CADVISOR} isn't there: scripts/setup.sh --monitoring builds it")
+    layer = Layer()
+    layer.entries["/usr/bin/cadvisor"] = Entry(program.read_bytes(), mode=0o755)
+    return Image(layer, entrypoint=("/usr/bin/cadvisor",))
+
+
 def web_image() -> Image:
     """The demo's web container: answers ports 80 and 8080 with the name in its NAME, or its host name."""
     layer = Layer()
@@ -118,6 +131,7 @@ def push_images(registry_address: str, *names: str, join_script: Path | None = N
         "web": web_image,
         "registry": registry_image,
         "terminal": terminal_image,
+        "cadvisor": cadvisor_image,
     }
     if unknown := set(names) - set(recipes):
         raise MachineError(f"no such image: {', '.join(sorted(unknown))}")

@@ -4,6 +4,7 @@
 : "${ASSET_BUCKET:?}" "${ASSET_KEY:?}" "${ASSET_SHA256:?}" "${TOKEN_PREFIX:?}" "${JOIN_IMAGE:?}" "${ROUTER_IMAGE:?}"
 : "${ROUTER_PORT:?}" "${DOMAIN:?}" "${VPC_CIDR:?}" "${BODY_LIMIT:?}" "${ACCESS_LOG:?}"
 : "${OVERLAY_POOL:?}" "${BOOT_LIMIT_S:?}" "${FLEET:?}" "${SHARED_VOLUMES=}"
+: "${CADVISOR_IMAGE=}" "${TELEGRAF_IMAGE=}" "${INFLUXDB_URL=}" "${INFLUXDB_PASSWORD_PARAMETER=}" "${pool=}"
 : "${mode:?}" "${role:?}" "${certificate:?}" "${authority:?}" "${address:?}" "${managers=}" "${spread:=0}"
 umask 077
 tls=/etc/docker/tls
@@ -132,6 +133,24 @@ router_answers_soon() {
     done
 }
 
+# cAdvisor and Telegraf, where the settings name their images. What is measured must not decide whether a node serves:
+# when they don't come up, that is told, and the node joins all the same.
+start_monitoring() {
+    local -a wanted=()
+    [ -z "$CADVISOR_IMAGE" ] || wanted+=(cadvisor)
+    [ -z "$TELEGRAF_IMAGE" ] || wanted+=(telegraf)
+    [ "${#wanted[@]}" -gt 0 ] || return 0
+    export CADVISOR_IMAGE TELEGRAF_IMAGE ROUTER_IMAGE ROUTER_PORT INFLUXDB_URL FLEET AWS_DEFAULT_REGION
+    export NODE="$HOSTNAME" POOL="$pool" INFLUXDB_PASSWORD='' INFLUXDB_CONFIG=''
+    if [ -n "$INFLUXDB_URL" ] && [ -n "$TELEGRAF_IMAGE" ]; then
+        INFLUXDB_CONFIG='--config /etc/telegraf/influxdb.conf'
+        INFLUXDB_PASSWORD=$(aws ssm get-parameter --with-decryption --name "$INFLUXDB_PASSWORD_PARAMETER" \
+            --query Parameter.Value --output text) || return 1
+    fi
+    log_in_for "$CADVISOR_IMAGE" && log_in_for "$TELEGRAF_IMAGE" || return 1
+    compose_node --profile monitoring up --detach --no-color --quiet-pull "${wanted[@]}"
+}
+
 # A unit of the host rather than a container: the hop limit of the metadata keeps the node's role from containers.
 agent_unit() {
     cat <<UNIT
@@ -218,4 +237,5 @@ if [ "$role" = worker ]; then
     agent_unit | start_unit swarmkeeper-agent
     [ -z "$SHARED_VOLUMES" ] || start_guard
 fi
+start_monitoring || echo "what measures the node does not come up" >&2
 printf '{"node_id": "%s", "state": "%s"}\n' "$(swarm_info NodeID)" "$(swarm_info LocalNodeState)"

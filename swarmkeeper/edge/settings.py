@@ -36,6 +36,7 @@ from swarmkeeper.edge.settings_fields import (
     broken,
 )
 from swarmkeeper.edge.settings_joining import JoiningSettings, PoolImage
+from swarmkeeper.edge.settings_monitoring import MonitoringSettings
 from swarmkeeper.edge.settings_rules import (
     Problem,
     address_ranges,
@@ -59,6 +60,7 @@ HOOK_CEILING_S = 48 * 3600
 HOOK_HEARTBEATS = 100
 OF_THE_TEMPLATE: Mapping[str, Mapping[str, bool] | bool] = {
     "account": True,
+    "monitoring": True,
     "network": {"entry": True, "egress": True, "access_log": True, "body_limit": True},
     "images": {"registry": True, "registry_host": True},
 }
@@ -208,6 +210,7 @@ class Settings(Strict):
     pools: Annotated[dict[Name, PoolSettings], Field(min_length=1)]
     scaling: ScalingSettings = ScalingSettings()
     images: ImageSettings = ImageSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     joining: JoiningSettings = JoiningSettings()
     failures: FailureSettings = FailureSettings()
     volumes: VolumeSettings = VolumeSettings()

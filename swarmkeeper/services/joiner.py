@@ -180,6 +180,7 @@ class Joiner:
             "managers": ",".join(f"{manager.address}:{SWARM_PORT}" for manager in managers),
             "address": node.address,
             "spread": str(spread_s(joining, attempt)),
+            "pool": str(node.pool),
         }
 
     def _managers_to_join(self, node: Node) -> tuple[Node, ...]:

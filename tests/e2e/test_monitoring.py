@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from local.monitoring.influxdb import Influx
+from swarmkeeper.adapters.aws.measures import CloudWatchMeasures
+from swarmkeeper.ports import MetricQuery
 from tests.e2e import panels
 from tests.e2e.conftest import MakeWorld
 from tests.e2e.world import SLOTS, World
@@ -15,6 +19,17 @@ def influx_of(world: World) -> Influx:
     return world.cloud.monitoring.influx
 
 
+def tracked(world: World, metric: str) -> float:
+    """The workers' metric as the scaler reads it for `tracking`."""
+    query = MetricQuery(
+        "CWAgent", metric, (("AutoScalingGroupName", f"{world.cloud.settings.fleet}-workers"),), "Average", 60
+    )
+    measures, now = CloudWatchMeasures(world.client("cloudwatch")), time.time()
+    return world.wait(
+        metric, lambda: next(iter(measures.series([query], start=now - 300, end=time.time())[0]), None), limit_s=60
+    ).value
+
+
 def outgrow_one_node(world: World) -> None:
     """More containers than one node holds: one waits, the scaler decides, a second node comes."""
     world.first_worker()
@@ -22,6 +37,20 @@ def outgrow_one_node(world: World) -> None:
         world.request(f"web-{number}")
     world.wait("a second node", lambda: len(world.nodes("ready")) > 1, limit_s=150)
     world.wait("all running", lambda: set(world.states().values()) == {"running"}, limit_s=60)
+
+
+@pytest.mark.engine
+def test_every_panel_and_alert_finds_data_of_real_engines_and_thresholds_can_follow_them(make_world: MakeWorld) -> None:
+    world = make_world("real", monitoring=True)
+    outgrow_one_node(world)
+    influx, names = influx_of(world), panels.dashboards()
+    wanted = {"container": "web-0", "node": world.containers()["web-0"]["node"] or ""}
+
+    def empty() -> list[str]:
+        return panels.without_data(influx, dict.fromkeys(names, wanted)) + panels.silent_alerts(influx)
+
+    world.wait("data in every panel and alert", lambda: not empty(), limit_s=90)
+    assert tracked(world, "mem_used_percent") > 0
 
 
 @pytest.mark.loop
