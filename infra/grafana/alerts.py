@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -127,11 +126,6 @@ def rule_file() -> dict[str, object]:
     rules = [_rule(alert).build() for alert in ALERTS]
     group = {"orgId": 1, "name": GROUP, "folder": FOLDER, "interval": INTERVAL, "rules": rules}
     return {"apiVersion": 1, "groups": [group]}
-
-
-def queries() -> Iterator[tuple[str, str]]:
-    """Each rule's title and query."""
-    return ((alert.title, alert.query) for alert in ALERTS)
 
 
 def _rule(alert: Alert) -> alerting.Rule:

@@ -38,7 +38,7 @@ TO_CLOUDWATCH = {
     "cpu": ("usage_active",),
     "cadvisor": ("container_memory_working_set_bytes",),
 }
-"""What of the nodes goes to CloudWatch, by measurement, as the output's `namepass` and `fieldinclude` have it."""
+"""What of the nodes goes to CloudWatch, by measurement, as the inputs that are marked for it have it."""
 OURS = "container_label_swarmkeeper_fleet"
 MAX_DATUMS = 1000
 """Of one PutMetricData request."""

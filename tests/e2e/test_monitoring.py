@@ -6,10 +6,10 @@ import time
 
 import pytest
 
+from local.monitoring import panels
 from local.monitoring.influxdb import Influx
 from swarmkeeper.adapters.aws.measures import CloudWatchMeasures
 from swarmkeeper.ports import MetricQuery
-from tests.e2e import panels
 from tests.e2e.conftest import MakeWorld
 from tests.e2e.world import SLOTS, World
 
@@ -46,7 +46,7 @@ def test_every_panel_and_alert_finds_data_of_real_engines_and_thresholds_can_fol
     influx, names = influx_of(world), panels.dashboards()
     wanted = {"container": "web-0", "node": world.containers()["web-0"]["node"] or ""}
 
-    def empty() -> list[str]:
+    def empty() -> list[panels.Query]:
         return panels.without_data(influx, dict.fromkeys(names, wanted)) + panels.silent_alerts(influx)
 
     world.wait("data in every panel and alert", lambda: not empty(), limit_s=90)
@@ -58,12 +58,10 @@ def test_what_the_control_plane_does_is_seen_on_its_dashboard(make_world: MakeWo
     world = make_world("simulated", monitoring=True)
     outgrow_one_node(world)
     influx = influx_of(world)
-    nodes = ("Share in use: memory of nodes",)  # simulated ones have no memory to measure
+    of_nodes = "Share in use: memory of nodes"  # simulated ones have no memory to measure
 
-    def empty() -> list[str]:
-        return [
-            one for one in panels.without_data(influx, {"control-plane": {}}) if not any(each in one for each in nodes)
-        ]
+    def empty() -> list[panels.Query]:
+        return [each for each in panels.without_data(influx, {"control-plane": {}}) if each.panel != of_nodes]
 
     world.wait("data in every panel", lambda: not empty(), limit_s=120)
     assert any("only the control plane is measured" in line for line in world.said)

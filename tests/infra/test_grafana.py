@@ -13,10 +13,10 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.alerting import Rule
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from infra.grafana.alerts import ALERTS, queries
+from infra.grafana.alerts import ALERTS
 from infra.grafana.files import FOLDER, RULES, contents
+from local.monitoring import panels
 from local.monitoring.control_plane import STATISTICS, snake_case
-from tests.e2e import panels
 from tests.infra.test_dashboard import Metric, published  # noqa: F401  # a fixture
 
 DASHBOARDS = panels.dashboards()
@@ -51,7 +51,7 @@ def test_a_query_uses_no_variable_that_its_dashboard_lacks() -> None:
 def of_the_control_plane() -> Iterator[str]:
     """Fields of CloudWatch's metrics that some query names."""
     texts = [query.text for name, dashboard in DASHBOARDS.items() for query in panels.queries_of(name, dashboard)]
-    for text in [*texts, *(text for _, text in queries())]:
+    for text in [*texts, *(query.text for query in panels.alerts())]:
         if '"cloudwatch_swarmkeeper"' in text:
             yield from re.findall(rf'"(\w+_(?:{"|".join(STATISTICS)}))"', text)
 

@@ -37,7 +37,9 @@ OPTIONS = {
 """The options that each plug-in's page lists, as far as we use them (Telegraf 1.32)."""
 OF_EVERY_PLUGIN = {
     "interval", "flush_interval", "name_override", "namepass", "fieldinclude", "taginclude", "tagexclude", "tagpass",
+    "tagdrop", "tags",
 }  # fmt: skip
+TO = ("to", "cloudwatch")
 TELEGRAF = ["node/telegraf.conf", "node/telegraf-influxdb.conf", "monitoring/telegraf.conf"]
 
 
@@ -78,11 +80,12 @@ def test_telegraf_is_given_plugins_and_options_that_its_pages_list(name: str) ->
 
 
 def test_telegraf_and_its_stand_in_write_the_same() -> None:
-    node = dict(plugins("node/telegraf.conf"))
-    assert node["inputs.prometheus"]["urls"] == [stand_in.CADVISOR]
-    assert (node["inputs.prometheus"]["metric_version"], node["inputs.prometheus"]["name_override"]) == (2, "cadvisor")
+    node = [(name, each) for name, each in plugins("node/telegraf.conf") if TO not in each.get("tags", {}).items()]
+    (scraped,) = [each for name, each in node if name == "inputs.prometheus"]
+    assert scraped["urls"] == [stand_in.CADVISOR]
+    assert (scraped["metric_version"], scraped["name_override"]) == (2, "cadvisor")
     measured = {"inputs.cpu", "inputs.mem", "inputs.system", "inputs.disk", "inputs.net", "inputs.prometheus"}
-    assert measured <= set(node)
+    assert measured <= {name for name, _ in node}
     fleet = dict(plugins("monitoring/telegraf.conf"))["inputs.cloudwatch"]
     assert (fleet["namespaces"], set(fleet["statistic_include"])) == ([stand_in.NAMESPACE], set(STATISTICS))
     outputs = [each for name, each in plugins(*TELEGRAF) if name == "outputs.influxdb"]
@@ -90,12 +93,17 @@ def test_telegraf_and_its_stand_in_write_the_same() -> None:
 
 
 def test_telegraf_and_its_stand_in_tell_cloudwatch_the_same() -> None:
-    outputs = [each for name, each in plugins("node/telegraf.conf") if name == "outputs.cloudwatch"]
-    told = {name: set(each["fieldinclude"]) for each in outputs for name in each["namepass"]}
-    assert set(told) == set(stand_in.TO_CLOUDWATCH)
-    assert all(set(fields) <= told[name] for name, fields in stand_in.TO_CLOUDWATCH.items())
-    assert {each["namespace"] for each in outputs} == {stand_in.NODES_NAMESPACE} == {NODES_NAMESPACE}
-    assert all(each["taginclude"] == [stand_in.GROUP_TAG] for each in outputs)
+    marked = [(name, each) for name, each in plugins("node/telegraf.conf") if TO in each.get("tags", {}).items()]
+    told = {
+        each.get("name_override", name.removeprefix("inputs.")): tuple(each["fieldinclude"]) for name, each in marked
+    }
+    assert told == stand_in.TO_CLOUDWATCH
+    assert {each["interval"] for _, each in marked} == {"60s"}
+    (output,) = [each for name, each in plugins("node/telegraf.conf") if name == "outputs.cloudwatch"]
+    assert output["namespace"] == stand_in.NODES_NAMESPACE == NODES_NAMESPACE
+    assert (output["taginclude"], output["tagpass"]) == ([stand_in.GROUP_TAG], {TO[0]: [TO[1]]})
+    (influx,) = [each for _, each in plugins("node/telegraf-influxdb.conf")]
+    assert influx["tagdrop"] == output["tagpass"]
     assert stand_in.GROUP_TAG in telegraf("node/telegraf.conf")["global_tags"]
 
 

@@ -13,6 +13,7 @@ from infra.names import Names
 from infra.network import FleetNetwork
 from infra.pools import NodePool
 from swarmkeeper.edge.settings import PoolSettings, load_settings
+from swarmkeeper.edge.settings_monitoring import MonitoringSettings
 from swarmkeeper.edge.settings_scaling import PoolScaling
 from tests.infra.conftest import ROOT
 from tests.infra.template import Template
@@ -28,7 +29,14 @@ def pool_template(folder: Path, *, scaling: PoolScaling | None = None, **changes
     network = FleetNetwork(stack, SETTINGS.network, names)
     pool: PoolSettings = SETTINGS.pools["workers"].model_copy(update=changes)
     NodePool(
-        stack, "workers", pool, names, network, projects_arn="arn:aws:s3:::projects", scaling=scaling or PoolScaling()
+        stack,
+        "workers",
+        pool,
+        names,
+        network,
+        projects_arn="arn:aws:s3:::projects",
+        scaling=scaling or PoolScaling(),
+        monitoring=MonitoringSettings(),
     )
     app.synth()
     return Template(json.loads((folder / stack.template_file).read_text(encoding="utf-8")))
