@@ -251,6 +251,7 @@ class LocalCloud:
             "proxy": self.engines.environment.get("HTTPS_PROXY", ""),
             "web_image": self.engines.images[engine_choice.WEB_IMAGE],
             "influxdb_url": self.monitoring.influx.url if self.monitoring else "",
+            "measured": asdict(self.monitoring.stand_in.last) if self.monitoring else {},
         }
 
     def _listing(self) -> dict[str, Any]:

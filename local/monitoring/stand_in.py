@@ -28,8 +28,8 @@ INTERVAL_S = 10
 LOOK_BACK_S = 120
 """Each pass reads so much of CloudWatch again: data of standard resolution are kept under the minute in which
 they came, and a point that is written twice is one point."""
-CADVISOR = "http://127.0.0.1:8090/metrics"
-"""Where compose/node has it on every node."""
+CADVISOR_PORT, CADVISOR_PATH = 8090, "/metrics"
+"""Where compose/node has it, on every node's loopback."""
 NAMESPACE = "Swarmkeeper"
 NODES_NAMESPACE = "CWAgent"
 GROUP_TAG = "AutoScalingGroupName"
@@ -42,7 +42,10 @@ TO_CLOUDWATCH = {
 OURS = "container_label_swarmkeeper_fleet"
 MAX_DATUMS = 1000
 """Of one PutMetricData request."""
-SCRIPT = f"{system.SCRIPT}echo '== cadvisor'; busybox wget -q -T 5 -O - {CADVISOR} || true\n"
+SCRIPT = f"""{system.SCRIPT}echo '== cadvisor'
+(exec 3<>/dev/tcp/127.0.0.1/{CADVISOR_PORT} && printf 'GET {CADVISOR_PATH} HTTP/1.0\\r\\n\\r\\n' >&3 &&
+    sed '1,/^\\r$/d' <&3) 2>/dev/null || true  # it comes up after the node has joined
+"""
 TIMEOUT_S = 20.0
 
 

@@ -82,7 +82,7 @@ def test_telegraf_is_given_plugins_and_options_that_its_pages_list(name: str) ->
 def test_telegraf_and_its_stand_in_write_the_same() -> None:
     node = [(name, each) for name, each in plugins("node/telegraf.conf") if TO not in each.get("tags", {}).items()]
     (scraped,) = [each for name, each in node if name == "inputs.prometheus"]
-    assert scraped["urls"] == [stand_in.CADVISOR]
+    assert scraped["urls"] == [f"http://127.0.0.1:{stand_in.CADVISOR_PORT}{stand_in.CADVISOR_PATH}"]
     assert (scraped["metric_version"], scraped["name_override"]) == (2, "cadvisor")
     measured = {"inputs.cpu", "inputs.mem", "inputs.system", "inputs.disk", "inputs.net", "inputs.prometheus"}
     assert measured <= {name for name, _ in node}
