@@ -23,4 +23,9 @@ compile dev.txt --extra infra --extra local --extra dev "${upgrade[@]}"
 compile runtime.txt --constraint requirements/dev.txt
 compile infra.txt --extra infra --constraint requirements/dev.txt
 compile local.txt --extra local --constraint requirements/dev.txt
+# Ansible and Jenkins' tools are installed apart and need not agree with the rest.
+"$uv" pip compile --quiet --group pipeline \
+  --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+  --output-file requirements/pipeline.txt "${upgrade[@]}"
 echo "locked: $(grep -c '^[a-zA-Z0-9]' requirements/dev.txt) packages"

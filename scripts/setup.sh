@@ -2,8 +2,9 @@
 # Makes this checkout ready: the system's packages for real engines, and .venv from the locked requirements.
 #
 #   scripts/setup.sh            everything that `make demo` and `make test` need
-#   scripts/setup.sh --test     that, what --monitoring brings, and .venv313 where a second Python is found to test on
+#   scripts/setup.sh --test     all below but --node, and .venv313 where a second Python is found to test on
 #   scripts/setup.sh --monitoring  that, InfluxDB, and cAdvisor built from the distribution's source
+#   scripts/setup.sh --pipeline that, and .venv-pipeline: Ansible, Molecule and what writes Jenkins jobs, with their linters
 #   scripts/setup.sh --node     that, and the CDK command line
 #
 # Safe to repeat: what is there already is left alone, and a second run takes under a second.
@@ -27,8 +28,11 @@ main() {
   virtual_environment .venv find_python
   functions_layer
   case "${1:-}" in
-    --test) second_environment && test_programs && test_browser && base_images && monitoring_programs ;;
+    --test)
+      second_environment && pipeline_environment && test_programs && test_browser && base_images && monitoring_programs
+      ;;
     --monitoring) monitoring_programs ;;
+    --pipeline) pipeline_environment ;;
     --node) cdk_command ;;
   esac
 }
@@ -39,6 +43,15 @@ second_environment() {
     find_second_python >/dev/null || return 0
   fi
   virtual_environment .venv313 find_second_python
+}
+
+# Apart from .venv, since their requirements and ours need not agree. The same Python, so that nodes of the local cloud see it.
+pipeline_environment() {
+  virtual_environment .venv-pipeline our_python requirements/pipeline.txt
+}
+
+our_python() {
+  .venv/bin/python -c 'import os, sys; print(os.path.realpath(sys.executable))'
 }
 
 # What only tests and measurements use: a terminal's server over WebSocket, and a source of load.

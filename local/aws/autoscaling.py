@@ -12,6 +12,7 @@ from moto import backends
 from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, FakeScalingPolicy
 from moto.ec2.models import EC2Backend
 
+from local.aws import template_versions
 from local.aws.autoscaling_api import AutoScalingApi
 from local.aws.autoscaling_state import GroupSize, State, Timing, size_of
 from local.aws.builders import Builders
@@ -68,6 +69,7 @@ class AutoScaling:
         """Make moto's Auto Scaling and EC2 behave as described; `uninstall` undoes it."""
         self.instances.install()
         Builders(self.instances).install(self._patches)
+        template_versions.install(self._patches)
         self._patches.replace(FakeAutoScalingGroup, "set_desired_capacity", _store_desired)
         self._patches.replace(AutoScalingBackend, "set_desired_capacity", self._desired_by_policy())
         self._patches.replace(AutoScalingBackend, "notify_terminate_instances", lambda backend, instance_ids: None)

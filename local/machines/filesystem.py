@@ -24,6 +24,8 @@ from pathlib import Path
 from local.machines import Instance, MachineError
 from local.machines.processes import SYSTEM_PATH
 
+ANSIBLE = Path(__file__).parents[2] / ".venv-pipeline"
+"""Stands for the distribution's package ansible-core, which an instance would install; scripts/setup.sh makes it."""
 SOURCES = Path(__file__).parent / "guest"
 SHARED_FOLDER = Path("/srv/swarmkeeper/shared")
 """In every node: a folder of this machine that all of them share, in the place of a file server."""
@@ -154,6 +156,8 @@ exec {python} {shlex.quote(str(aws_cli()))} "$@"
         "cloud-init": (SOURCES / "cloud-init").read_text(),
         "hostnamectl": (SOURCES / "hostnamectl").read_text(),
     }
+    if ANSIBLE.exists():
+        commands["ansible-playbook"] = f'#!/bin/sh\nexec {ANSIBLE}/bin/ansible-playbook "$@"\n'
     for name, text in commands.items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
@@ -177,7 +181,8 @@ def _binds(folder: Path) -> list[tuple[str, Path, Path]]:
 
 def _python_folders() -> list[Path]:
     """Where our interpreter and its packages lie: the virtual environment and what it was made from."""
-    return sorted({Path(sys.prefix), Path(sys.base_prefix), compose_binary().parent})
+    ansible = {ANSIBLE} if ANSIBLE.exists() else set()
+    return sorted({Path(sys.prefix), Path(sys.base_prefix), compose_binary().parent, *ansible})
 
 
 def _visible(path: Path) -> bool:

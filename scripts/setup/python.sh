@@ -32,14 +32,15 @@ version_of() {
   "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])'
 }
 
-# virtual_environment FOLDER FINDER: brought up to date when the locks have changed.
+# virtual_environment FOLDER FINDER [LOCK]: brought up to date when the lock has changed; our own has this project too.
 virtual_environment() {
-  local folder=$1 find=$2 wanted
-  wanted=$(cat requirements/dev.txt pyproject.toml | sha256sum)
+  local folder=$1 find=$2 lock=${3:-requirements/dev.txt} wanted
+  wanted=$(cat "$lock" pyproject.toml | sha256sum)
   [ "$(cat "$folder/.swarmkeeper-stamp" 2>/dev/null)" = "$wanted" ] && return 0
   [ -x "$folder/bin/python" ] || make_environment "$folder" "$find"
-  say "installing $(grep -c '^[a-zA-Z0-9]' requirements/dev.txt) locked packages into $folder (hashes are checked)"
-  install_locked "$folder"
+  say "installing $(grep -c '^[a-zA-Z0-9]' "$lock") locked packages into $folder (hashes are checked)"
+  install_locked "$folder" "$lock"
+  [ "$lock" != requirements/dev.txt ] || install_project "$folder"
   echo "$wanted" >"$folder/.swarmkeeper-stamp"
 }
 
@@ -53,18 +54,21 @@ make_environment() {
 
 # uv installs in seconds; pip is the fallback where only pip knows how to reach a package index.
 install_locked() {
-  local folder=$1 uv=$1/bin/uv
+  local folder=$1 lock=$2 uv=$1/bin/uv
+  [ "$lock" = requirements/dev.txt ] || uv=.venv/bin/uv
   if [ ! -x "$uv" ]; then
     uv_alone | "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r /dev/stdin
   fi
   local -x VIRTUAL_ENV=$PWD/$folder UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy
-  if "$uv" pip install --quiet --require-hashes -r requirements/dev.txt; then
-    "$uv" pip install --quiet --no-deps --no-build-isolation --editable .
-    return
-  fi
+  "$uv" pip install --quiet --require-hashes -r "$lock" && return 0
   say "uv could not install them; trying pip"
-  "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-  "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+  "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+}
+
+install_project() {
+  local -x VIRTUAL_ENV=$PWD/$1 UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy
+  "$1/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable . ||
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 }
 
 # uv's own block of the lock, so that it is installed with the same check as everything else.

@@ -176,6 +176,14 @@ def test_the_group_takes_the_desired_configuration_when_the_refresh_has_succeede
     assert cloud.group()["LaunchTemplate"]["Version"] == version
 
 
+def test_a_template_version_has_from_its_source_what_it_does_not_say(cloud: Cloud) -> None:
+    version = new_version(cloud)
+    told = cloud.server.client("ec2").describe_launch_template_versions(LaunchTemplateName="node")
+    source, made = sorted(told["LaunchTemplateVersions"], key=lambda each: int(each["VersionNumber"]))
+    assert (str(made["VersionNumber"]), made["LaunchTemplateData"]["ImageId"]) == (version, IMAGE)
+    assert {**made["LaunchTemplateData"], "ImageId": "ami-12345678"} == source["LaunchTemplateData"]
+
+
 def test_what_a_group_launches_during_a_refresh_has_the_desired_configuration(cloud: Cloud) -> None:
     make_group(cloud, 1, hooks=(JOIN,))
     start(cloud, new_version(cloud))
