@@ -36,6 +36,7 @@ def pool_template(folder: Path, *, scaling: PoolScaling | None = None, **changes
         network,
         projects_arn="arn:aws:s3:::projects",
         scaling=scaling or PoolScaling(),
+        logs_in=False,
         monitoring=MonitoringSettings(),
     )
     app.synth()
