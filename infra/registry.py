@@ -49,7 +49,7 @@ class FleetRegistry(Construct):
         """address: `host:port` as references begin with it; image: the registry's own, by digest."""
         super().__init__(scope, "Registry")
         self._names = names
-        self._port = int(address.partition(":")[2] or _HTTPS)
+        self._port = int(address.rpartition(":")[2])
         self._asset = s3_assets.Asset(self, "Project", path=str(compose_projects("registry").path))
         self.bucket = self._bucket()
         self.role = self._role()

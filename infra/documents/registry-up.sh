@@ -18,7 +18,8 @@ fetch_project() {
     cp -a "$draft/registry/." "$project/"
 }
 
-# Prints whether one of them is new: the registry reads its certificate and its passwords' file when it starts.
+# The registry reads its certificate and the passwords' file when it starts, so it is started anew when one is new.
+recreate=
 fetch_secrets() {
     local name
     install -d -m 0700 "$secrets"
@@ -29,14 +30,14 @@ fetch_secrets() {
             rm "$secrets/.$name"
         else
             mv "$secrets/.$name" "$secrets/$name"
-            echo --force-recreate
+            recreate=--force-recreate
         fi
     done
 }
 
 exec 9>/run/swarmkeeper-registry.lock && flock 9    # not while garbage is collected
 fetch_project
-recreate=$(fetch_secrets)
+fetch_secrets
 cat >"$project/.env" <<SETTINGS
 REGISTRY_IMAGE=$REGISTRY_IMAGE
 REGISTRY_ADDRESS=0.0.0.0:$REGISTRY_PORT
@@ -46,4 +47,4 @@ REGISTRY_REGION=$AWS_DEFAULT_REGION
 REGISTRY_SECRETS=$secrets
 SETTINGS
 log_in_for "$REGISTRY_IMAGE"
-"$project/up.sh" --quiet-pull ${recreate:+--force-recreate} >&2
+"$project/up.sh" --quiet-pull $recreate >&2

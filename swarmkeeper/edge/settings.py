@@ -58,6 +58,8 @@ from swarmkeeper.errors import InvalidInput
 HOOK_CEILING_S = 48 * 3600
 """A lifecycle action ends at the latest after 48 hours or 100 heartbeat time-outs, whichever comes first."""
 HOOK_HEARTBEATS = 100
+FIRST_FREE_PORT = 1024
+"""Below it only root may listen."""
 OF_THE_TEMPLATE: Mapping[str, Mapping[str, bool] | bool] = {
     "account": True,
     "monitoring": True,
@@ -196,8 +198,10 @@ class ImageSettings(Strict):
 
     @model_validator(mode="after")
     def _a_host_has_an_address(self) -> Self:
-        if self.registry_host and not self.registry:
-            broken([Problem(("registry_host",), "goes with registry, the address that nodes will know it by")])
+        port = int((self.registry or "").partition(":")[2] or 0)
+        if self.registry_host and port < FIRST_FREE_PORT:
+            text = f"goes with registry, whose port is {FIRST_FREE_PORT} or above: it runs as nobody"
+            broken([Problem(("registry_host",), text)])
         return self
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -159,13 +160,21 @@ def pushed(place: Place) -> dict[str, str]:
         ["docker", "login", "--username", "ci", "--password-stdin", ADDRESS],
         input=PASSWORD, text=True, check=True, capture_output=True,
     )  # fmt: skip
+    found: dict[str, str] = {}
     for name in RUNNABLE:
         built = json.loads(place.swarmkeeper("build", name, "--stand-in", "--json"))
         tried = json.loads(place.swarmkeeper("test", name, "--json"))
         assert tried["said"].startswith("ok ")
-        print(built, tried)  # what docs/performance.md states: pytest -s shows it
-    found: dict[str, str] = json.loads(place.swarmkeeper("push", *RUNNABLE, "--to", f"{ADDRESS}/base", "--json"))
+        begun = time.monotonic()
+        found |= json.loads(place.swarmkeeper("push", name, "--to", f"{ADDRESS}/base", "--json"))
+        took_s = time.monotonic() - begun
+        _report(name, megabytes=built["bytes"] / 1e6, build=built["seconds"], test=tried["seconds"], push=took_s)
     return found
+
+
+def _report(name: str, **figures: float) -> None:
+    """Say what docs/performance.md states; pytest -s shows it."""
+    print(f"\n{name}:", *(f"{what} {figure:.1f}" for what, figure in figures.items()))
 
 
 def test_the_images_of_every_language_that_debian_has_are_among_them() -> None:
@@ -176,7 +185,9 @@ def test_the_images_of_every_language_that_debian_has_are_among_them() -> None:
 def test_an_image_is_pulled_by_another_engine_where_its_smoke_test_passes_again(
     place: Place, pushed: dict[str, str], name: str
 ) -> None:
+    begun = time.monotonic()
     pulled = place.pull(pushed[name])
+    _report(name, pull=time.monotonic() - begun)
     assert (pulled.exit_code, pulled.stdout.splitlines()[-1]) == (0, pushed[name]), pulled.stderr
     command = f"docker inspect --format '{{{{index .Config.Labels \"swarmkeeper.smoke\"}}}}' {pushed[name]}"
     said = place.shell(NODE.id, f"docker run --rm --network none {pushed[name]} $({command})")

@@ -87,10 +87,11 @@ def test_an_address_that_an_image_reference_could_not_begin_with_is_refused(addr
         load_settings(file)
 
 
-def test_a_host_without_an_address_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("address", ["", "registry: registry.example.com, ", "registry: 'registry.example.com:443', "])
+def test_a_host_without_an_address_that_nobody_can_listen_at_is_refused(address: str, tmp_path: Path) -> None:
     file = tmp_path / "swarmkeeper.yaml"
-    file.write_text((ROOT / "swarmkeeper.demo.yaml").read_text() + f"\nimages: {{registry_host: '{IMAGE}'}}\n")
-    with pytest.raises(SettingsError, match=r"images\.registry_host: goes with registry"):
+    file.write_text((ROOT / "swarmkeeper.demo.yaml").read_text() + f"\nimages: {{{address}registry_host: '{IMAGE}'}}\n")
+    with pytest.raises(SettingsError, match=r"images\.registry_host: goes with registry, whose port is 1024"):
         load_settings(file)
 
 
