@@ -43,7 +43,7 @@ def play(world: World, **wanted: Any) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
 

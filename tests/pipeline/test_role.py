@@ -59,7 +59,7 @@ def test_what_user_data_takes_for_a_node_that_has_booted_is_not_in_an_image() ->
 
 
 def test_role_playbooks_and_jobs_pass_their_linters() -> None:
-    done = subprocess.run([PIPELINE / "lint.sh"], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run([PIPELINE / "lint.sh"], capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, f"{done.stdout}{done.stderr} (scripts/setup.sh --pipeline installs the linters)"
     jobs = {path.parent.name: path.read_text() for path in (ROOT / "build" / "jobs").glob("*/config.xml")}
     assert set(jobs) == {"swarmkeeper-images", "swarmkeeper-ami"}
@@ -85,7 +85,7 @@ def test_the_role_makes_a_node_image_and_changes_nothing_the_second_time() -> No
         env=environment,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=900,
         check=False,
     )
     said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
