@@ -12,7 +12,8 @@ import typer
 from swarmkeeper.cli import options as o
 from swarmkeeper.cli import output
 from swarmkeeper.cli.fleet import FleetError
-from swarmkeeper.cli.node_images import SUCCESSFUL, Pace, find_node_images
+from swarmkeeper.cli.node_images import find_node_images
+from swarmkeeper.cli.node_refresh import SUCCESSFUL, Pace
 
 app = typer.Typer(help="Make a pool's machine image and replace its nodes by such as have it.", no_args_is_help=True)
 

@@ -8,60 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from swarmkeeper.cli.fleet import FleetError, find_clients
+from swarmkeeper.cli.node_refresh import RUNNING, Pace, TemplateInUse, version_of
 
 BUILDER_TAG = "swarmkeeper:builds"
 """On a builder and on its image: the pool's group that it is for."""
 IMAGE_DATA_TYPE = "aws:ec2:image"
 RUN_SCRIPT = "AWS-RunShellScript"
 PAUSE_S = 2.0
-RUNNING = frozenset({"Pending", "InProgress", "Baking", "Cancelling", "RollbackInProgress"})
-SUCCESSFUL = "Successful"
 COMMAND_RUNS = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class TemplateInUse:
-    """The launch template version that a group launches from; `policy` is its mixed instances policy, if it has one."""
-
-    id: str
-    version: str
-    data: Mapping[str, Any]
-    policy: Mapping[str, Any] | None
-    subnets: tuple[str, ...]
-
-    def configuration(self, version: str) -> dict[str, Any]:
-        """The desired configuration of a refresh to another version, and nothing else changed."""
-        named = {"LaunchTemplateId": self.id, "Version": version}
-        if self.policy is None:
-            return {"LaunchTemplate": named}
-        template = {**self.policy["LaunchTemplate"], "LaunchTemplateSpecification": named}
-        return {"MixedInstancesPolicy": {**self.policy, "LaunchTemplate": template}}
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How a refresh goes on."""
-
-    max_healthy: int = 110
-    checkpoints: tuple[int, ...] = ()
-    checkpoint_delay_s: int = 600
-    alarms: tuple[str, ...] = ()
-
-    def preferences(self) -> dict[str, Any]:
-        """Replacements serve first, protected instances go too, what matches already stays, failures roll back."""
-        wanted: dict[str, Any] = {
-            "MinHealthyPercentage": 100,
-            "MaxHealthyPercentage": self.max_healthy,
-            "ScaleInProtectedInstances": "Refresh",
-            "SkipMatching": True,
-            "AutoRollback": True,
-        }
-        if self.checkpoints:
-            wanted |= {"CheckpointPercentages": list(self.checkpoints), "CheckpointDelay": self.checkpoint_delay_s}
-        if self.alarms:
-            wanted["AlarmSpecification"] = {"Alarms": list(self.alarms)}
-        return wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +131,7 @@ class NodeImages:
         """The id of a refresh to that version, and whether it was begun now; one that runs to it is gone on with."""
         used = self.template()
         for one in self._refreshes():
-            if one["Status"] in RUNNING and _version_of(one) == version:
+            if one["Status"] in RUNNING and version_of(one) == version:
                 return str(one["InstanceRefreshId"]), False
         begun = _asked(
             lambda: self.autoscaling.start_instance_refresh(
@@ -277,14 +232,6 @@ def find_node_images(fleet: str | None, pool: str) -> NodeImages:
     """Those of a pool of the fleet that `find_clients` finds. Raises FleetError."""
     name, client = find_clients(fleet)
     return NodeImages(f"{name}-{pool}", client("ec2"), client("autoscaling"), client("ssm"))
-
-
-def _version_of(refresh: Mapping[str, Any]) -> str:
-    """The template version that a refresh goes to; empty when it has no desired configuration."""
-    wanted = refresh.get("DesiredConfiguration") or {}
-    policy = wanted.get("MixedInstancesPolicy")
-    named = policy["LaunchTemplate"]["LaunchTemplateSpecification"] if policy else wanted.get("LaunchTemplate") or {}
-    return str(named.get("Version", ""))
 
 
 def _asked(call: Callable[[], Any]) -> Any:

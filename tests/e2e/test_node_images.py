@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from local.aws.server import CREDENTIALS
+from local.engines import RealEngines
 from local.starter import project_root
 from swarmkeeper.cli.demo.probe import Route, wait_for_answers
 from tests.e2e.conftest import MakeWorld
@@ -72,6 +73,7 @@ def test_nodes_are_replaced_one_by_one_by_such_as_have_the_new_image_and_nothing
     assert images_of(world, after) == {image_named(world, "workers-2")}
     assert fewest_in_service(world) == 2
     if engines == "real":
+        assert all(made_ahead(world, node) == images for node in after)
         assert not wait_for_answers(routes(world), NAMES, limit_s=20)
     again = play(world, provision=engines == "real", node_images=images, checkpoints=[50], checkpoint_pause=1)
     assert again.returncode == 0, again.stdout + again.stderr
@@ -101,6 +103,15 @@ def image_named(world: World, name: str) -> str:
     wanted: list[Mapping[str, Any]] = [{"Name": "name", "Values": [name]}]
     (image,) = world.client("ec2").describe_images(Owners=["self"], Filters=wanted)["Images"]
     return str(image["ImageId"])
+
+
+def made_ahead(world: World, node: str) -> list[str]:
+    """What the role has pulled before the node's image was made; the kernel's settings must be on the node too."""
+    engines = world.cloud.engines
+    assert isinstance(engines, RealEngines)
+    looked = engines.on_node(node, "test -s /etc/sysctl.d/60-swarmkeeper.conf && cat /etc/swarmkeeper/images.json")
+    assert looked.exit_code == 0, looked.stderr
+    return cast(list[str], json.loads(looked.stdout))
 
 
 def routes(world: World) -> list[Route]:
