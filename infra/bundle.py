@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from infra import compiling, slimming
+from infra.reaching import reached
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build"
@@ -41,9 +42,10 @@ class BundleError(Exception):
 
 
 def function_code(name: str) -> Path:
-    """A folder with the function's own package and the library. Raises BundleError where the handler is missing.
+    """A folder with what the handler can come to, of the function's own package and of the library.
 
-    It is made once for each state of the sources, whoever else makes it at the same time.
+    It is made once for each state of the sources, whoever else makes it at the same time. Raises BundleError where the
+    handler is missing.
     """
     if not (ROOT / "functions" / name / "handler.py").exists():
         raise BundleError(f"functions/{name}/handler.py is missing")
@@ -85,13 +87,7 @@ def _forget_old(newest: Path) -> None:
 
 
 def _sources(name: str) -> Iterator[Path]:
-    top = ROOT / "functions" / "__init__.py"
-    if top.exists():
-        yield top
-    for package in (ROOT / "swarmkeeper", ROOT / "functions" / name):
-        for path in sorted(package.rglob("*.py")):
-            if not path.relative_to(ROOT).as_posix().startswith(LEFT_OUT):
-                yield path
+    yield from (ROOT / path for path in sorted(reached(ROOT, f"functions.{name}.handler", LEFT_OUT)))
 
 
 def layer() -> Path:

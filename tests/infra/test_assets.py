@@ -42,7 +42,7 @@ def test_the_compose_projects_give_the_same_archive_each_time() -> None:
 
 
 @pytest.mark.parametrize("name", ["placement", "scaler", "registrar", "reconciler"])
-def test_a_functions_code_is_its_own_folder_and_the_library(name: str) -> None:
+def test_a_functions_code_is_of_its_own_folder_and_the_library(name: str) -> None:
     code = bundle.function_code(name)
     packages = {path.relative_to(code).as_posix() for path in code.rglob("*") if path.is_file()}
     assert f"functions/{name}/handler.py" in packages

@@ -112,6 +112,19 @@ def test_every_import_that_can_be_reached_is_in_zip_layer_or_standard_library(na
     assert missing == NEVER_RUN
 
 
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_zip_holds_no_module_that_its_handler_can_not_come_to(name: str) -> None:
+    code = bundle.function_code(name)
+    needed = {found_in(code, module) for module in reached(code, f"functions.{name}.handler")}
+    assert sorted(set(code.rglob("*.py")) - needed - {code / "functions" / "__init__.py"}) == []
+
+
+def test_the_scalers_zip_has_nothing_that_calls_engines() -> None:
+    code = bundle.function_code("scaler")
+    assert found_in(code, "swarmkeeper.adapters.aws.alarms")
+    assert not (code / "swarmkeeper" / "adapters" / "engine").exists()
+
+
 def test_an_import_that_nothing_holds_would_be_seen(tmp_path: Path) -> None:
     (tmp_path / "top.py").write_text("def late():\n    from boto3 import session\n", encoding="ascii")
     assert reached(tmp_path, "top") == {"top": {"boto3"}}
