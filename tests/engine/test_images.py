@@ -198,6 +198,7 @@ def test_nobody_pulls_without_the_password_or_the_authority(place: Place, pushed
     assert place.pull(pushed["python"]).exit_code == 0
     wrong = place.pull(pushed["python"], "/wrong/registry")
     assert (wrong.exit_code, "refuses the log-in of /wrong/registry/pull" in wrong.stderr) == (1, True), wrong.stderr
+    place.shell(NODE.id, f"docker rmi --force {pushed['python']}")
     refused = place.shell(NODE.id, f"docker pull {pushed['python']} 2>&1", exit_code=1)
     assert "no basic auth credentials" in refused  # the document's log-in went with it
     place.shell(NODE.id, f"rm -r /etc/docker/certs.d/{ADDRESS}")
