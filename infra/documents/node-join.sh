@@ -148,7 +148,8 @@ start_monitoring() {
             --query Parameter.Value --output text) || return 1
     fi
     log_in_for "$CADVISOR_IMAGE" && log_in_for "$TELEGRAF_IMAGE" || return 1
-    compose_node --profile monitoring up --detach --no-color --quiet-pull "${wanted[@]}"
+    timeout 120 docker compose --file "$project/node/compose.yaml" --profile monitoring up \
+        --detach --no-color --quiet-pull "${wanted[@]}" >&2
 }
 
 # A unit of the host rather than a container: the hop limit of the metadata keeps the node's role from containers.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from local.machines import MachineError
 from local.machines.polling import until
@@ -22,6 +22,7 @@ PROGRAM = "influxd"
 DATABASE = "swarmkeeper"
 """As compose/monitoring and compose/node name it."""
 HOST = "127.0.0.1"
+DEFAULT_PORT = 8086
 PID_FILE = "influxdb.pid"
 _READY_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 20.0
@@ -69,6 +70,12 @@ class Influx:
     host: str
     port: int
     database: str = DATABASE
+
+    @classmethod
+    def at(cls, url: str) -> Influx:
+        """What `url` names."""
+        where = urlsplit(url)
+        return cls(where.hostname or HOST, where.port or DEFAULT_PORT)
 
     @property
     def url(self) -> str:
@@ -131,7 +138,7 @@ class InfluxDB:
 
     def start(self) -> None:
         """Start it, wait until it answers, make the database. Raises MachineError with its log's end."""
-        program = shutil.which(PROGRAM, path=SYSTEM_PATH)
+        program = _program()
         if program is None:
             raise MachineError(f"missing: {PROGRAM} (scripts/setup.sh --monitoring installs it)")
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -172,6 +179,15 @@ class InfluxDB:
 
     def _settings(self) -> str:
         return _CONFIGURATION.format(host=HOST, port=self.client.port, rpc_port=self._rpc_port, folder=self._folder)
+
+
+def installed() -> bool:
+    """Whether this machine has it."""
+    return _program() is not None
+
+
+def _program() -> str | None:
+    return shutil.which(PROGRAM, path=SYSTEM_PATH)
 
 
 def _results(answer: dict[str, object]) -> Sequence[dict[str, object]]:

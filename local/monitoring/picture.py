@@ -14,7 +14,6 @@ from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from local import starter
 from local.monitoring import panels
@@ -113,8 +112,7 @@ def main(folder: Path, wanted: Mapping[str, str]) -> int:
     if cloud is None or not cloud.influxdb_url:
         sys.stderr.write("no local cloud with monitoring runs: swarmkeeper local up --monitoring\n")
         return 1
-    where = urlsplit(cloud.influxdb_url)
-    influx = Influx(where.hostname or "", where.port or 0)
+    influx = Influx.at(cloud.influxdb_url)
     folder.mkdir(parents=True, exist_ok=True)
     for name in panels.dashboards():
         (folder / f"{name}.svg").write_text(picture(influx, name, wanted, time.time()), encoding="utf-8")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from local import lock, remains
+from local.monitoring.influxdb import Influx
 from local.starter import Cloud, project_root, running_cloud
 
 pytestmark = pytest.mark.e2e
@@ -66,6 +67,7 @@ def test_up_is_safe_to_repeat_and_down_leaves_nothing(tmp_path: Path) -> None:
     refused = swarmkeeper("local", "up", "--settings", str(other))
     assert refused.returncode == 1
     assert f"process {cloud.pid}" in refused.stderr
+    assert "without monitoring is running" in swarmkeeper("local", "up", *PROFILE, "--monitoring").stderr
 
     until(lambda: len(machines()) == 2, limit_s=150)
     assert swarmkeeper("local", "down").returncode == 0
@@ -76,12 +78,14 @@ def test_up_is_safe_to_repeat_and_down_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_down_cleans_up_after_a_daemon_that_was_killed() -> None:
-    cloud = up()
+    cloud = up("--monitoring")
+    assert Influx.at(cloud.influxdb_url).answers()
     until(lambda: len(machines()) == 2, limit_s=150)
     os.kill(cloud.pid, signal.SIGKILL)
     until(lambda: running_cloud() is None, limit_s=30)
     assert remains.leftovers(Path(cloud.state_dir), cloud.endpoint_url) != []
     assert swarmkeeper("local", "down").returncode == 0
+    assert not Influx.at(cloud.influxdb_url).answers()
     assert remains.lasting_leftovers(Path(cloud.state_dir), cloud.endpoint_url) == []
 
 
