@@ -83,7 +83,7 @@ def node() -> Dashboard:
                 span=THIRD,
             )
         )
-        .with_panel(graph("CPUs of its containers", asked(_cpus(ON_NODE), "$tag_name")))
+        .with_panel(graph("CPU of its containers, of one CPU", asked(_cpus(ON_NODE), "$tag_name"), unit="percentunit"))
         .with_panel(graph("Memory of its containers", asked(_memory(ON_NODE), "$tag_name"), unit="bytes"))
     )
 
@@ -93,7 +93,7 @@ def container() -> Dashboard:
     where = f'"{OURS}" =~ /^$fleet$/'
     return (
         new("Swarmkeeper: container", "container", _fleets(), choice("container", CONTAINERS, "name", where))
-        .with_panel(graph("CPUs", asked(_cpus(IS_CONTAINER, '"host"'), "on $tag_host")))
+        .with_panel(graph("CPU, of one CPU", asked(_cpus(IS_CONTAINER, '"host"'), "on $tag_host"), unit="percentunit"))
         .with_panel(
             graph("Memory that it works with", asked(_memory(IS_CONTAINER, '"host"'), "on $tag_host"), unit="bytes")
         )
@@ -199,12 +199,12 @@ def _rate(field: str, source: str, where: str, by: str) -> str:
 
 
 def _running(by: str) -> str:
-    """How many containers told anything in each interval."""
+    """How many containers told anything in each minute: cAdvisor looks at idle ones every half minute only."""
     each = (
         f'(SELECT last("container_memory_working_set_bytes") AS "value" FROM "{CONTAINERS}" '
-        f'WHERE "{OURS}" =~ /^$fleet$/ AND $timeFilter GROUP BY time($__interval), "name", "{by}")'
+        f'WHERE "{OURS}" =~ /^$fleet$/ AND $timeFilter GROUP BY time(1m), "name", "{by}" fill(none))'
     )
-    return over_time('count("value")', each, by=f'"{by}"')
+    return f'SELECT count("value") FROM {each} WHERE $timeFilter GROUP BY time(1m), "{by}" fill(none)'
 
 
 def _cpus(where: str, by: str = '"name"') -> str:

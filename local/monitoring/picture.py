@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from html import escape
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from swarmkeeper.simulation.report.svg import HEIGHT, WIDTH, Axis, Line, Point, 
 COLOURS = ("#1971c2", "#e8590c", "#2f9e44", "#9c36b5", "#c92a2a", "#0b7285", "#5f3dc4", "#846358", "#495057", "#f08c00")
 COLUMNS, HEAD = 2, 70
 SHOWN_MINUTES = 15
+GIB = 2**30
 UNITS = {
     "bytes": (2**20, " MiB"),
     "Bps": (2**10, " KiB/s"),
@@ -64,19 +66,26 @@ def _minutes(moment: object, now: float) -> float:
 
 
 def _named(alias: str, series: Series) -> str:
-    return re.sub(r"\$tag_(\w+)", lambda tag: series.tags.get(tag[1], ""), alias)[-22:] or "value"
+    return re.sub(r"\$tag_(\w+)", lambda tag: series.tags.get(tag[1], ""), alias)[-16:] or "value"
 
 
 def _chart(panel: Mapping[str, Any], drawn: list[tuple[str, list[Point]]], marks: list[float]) -> str:
-    scale, unit = UNITS.get(panel["fieldConfig"]["defaults"]["unit"], (1, ""))
+    scale, unit = _unit(panel["fieldConfig"]["defaults"]["unit"], [value for _, points in drawn for _, value in points])
     scaled = [(name, [(at, value / scale) for at, value in points]) for name, points in drawn]
-    across = Axis("minutes", -SHOWN_MINUTES, 0)
+    across = Axis("minutes", min([floor(at) for _, points in drawn for at, _ in points], default=-SHOWN_MINUTES), 0)
     up = axis_over("", [value for _, points in scaled for _, value in points], low=0, unit=unit)
     lines = [
         Line(name, COLOURS[number % len(COLOURS)], points, marks=len(points) < 2)
         for number, (name, points) in enumerate(scaled[: len(COLOURS)])
     ]
     return chart(panel["title"], across, up, lines + _decided(up, marks))
+
+
+def _unit(name: str, values: list[float]) -> tuple[float, str]:
+    """What values are divided by, and what is written behind them."""
+    if name == "bytes" and max(values, default=0) >= GIB:
+        return GIB, " GiB"
+    return UNITS.get(name, (1, ""))
 
 
 def _decided(up: Axis, marks: list[float]) -> list[Line]:

@@ -16,6 +16,8 @@ echo '== df'; df --block-size=1 --output=source,fstype,size,used,avail,target /
 """
 SECTION = "== "
 MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+INTERFACES = ("eth", "ens")
+"""As compose/node/telegraf.conf has them: not the bridges and pairs that containers bring."""
 IDLE = ("idle", "iowait")
 
 
@@ -78,7 +80,7 @@ def _traffic(told: Told) -> dict[str, dict[str, float]]:
     found = {}
     for line in told.sections["net/dev"]:
         name, separator, counters = line.partition(":")
-        if separator and (interface := name.strip()) != "lo":
+        if separator and (interface := name.strip()).startswith(INTERFACES):
             numbers = [float(each) for each in counters.split()]
             found[interface] = {"bytes_recv": numbers[0], "bytes_sent": numbers[8]}
     return found

@@ -14,7 +14,7 @@ import yaml
 from infra.grafana.influxql import SOURCE_UID
 from infra.node_role import NODES_NAMESPACE
 from local.machines.filesystem import compose_binary
-from local.monitoring import stand_in
+from local.monitoring import stand_in, system
 from local.monitoring.control_plane import STATISTICS
 from local.monitoring.influxdb import DATABASE
 
@@ -84,6 +84,8 @@ def test_telegraf_and_its_stand_in_write_the_same() -> None:
     (scraped,) = [each for name, each in node if name == "inputs.prometheus"]
     assert scraped["urls"] == [f"http://127.0.0.1:{stand_in.CADVISOR_PORT}{stand_in.CADVISOR_PATH}"]
     assert (scraped["metric_version"], scraped["name_override"]) == (2, "cadvisor")
+    (traffic,) = [each for name, each in node if name == "inputs.net"]
+    assert traffic["interfaces"] == [f"{name}*" for name in system.INTERFACES]
     measured = {"inputs.cpu", "inputs.mem", "inputs.system", "inputs.disk", "inputs.net", "inputs.prometheus"}
     assert measured <= {name for name, _ in node}
     fleet = dict(plugins("monitoring/telegraf.conf"))["inputs.cloudwatch"]
