@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 from moto import backends
-from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, FakeScalingPolicy
+from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, FakeScalingPolicy, InstanceState
 from moto.ec2.models import EC2Backend
 
 from local.aws import template_versions
@@ -70,6 +70,7 @@ class AutoScaling:
         self.instances.install()
         Builders(self.instances).install(self._patches)
         template_versions.install(self._patches)
+        self._patches.replace(InstanceState, "launch_template", property(self._launched_from))
         self._patches.replace(FakeAutoScalingGroup, "set_desired_capacity", _store_desired)
         self._patches.replace(AutoScalingBackend, "set_desired_capacity", self._desired_by_policy())
         self._patches.replace(AutoScalingBackend, "notify_terminate_instances", lambda backend, instance_ids: None)
@@ -130,6 +131,19 @@ class AutoScaling:
                 policy.execute()
         self.poke()
         return refusal
+
+    def _launched_from(self, shown: InstanceState) -> dict[str, str] | None:
+        """The template's version that an instance was launched from; moto tells the template's default."""
+        member = self.state.members.get(shown.instance_id)
+        group = None if member is None else self.state.backend.autoscaling_groups.get(member.group)
+        if member is None or group is None or group.ec2_launch_template is None or not member.template_version:
+            return None  # an attached instance was launched from none of the group's
+        template = group.ec2_launch_template
+        return {
+            "LaunchTemplateId": template.id,
+            "LaunchTemplateName": template.name,
+            "Version": str(member.template_version),
+        }
 
     def _in_alarm(self, name: str) -> bool:
         """As CloudWatch of the same account and region has it; an alarm that isn't there is in no state."""

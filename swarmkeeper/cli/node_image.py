@@ -37,7 +37,7 @@ def find(
 @app.command("build")
 def build(
     pool: PoolArgument,
-    name: Annotated[str, typer.Option(help="The builder's name; a second call with it makes no second one on AWS.")],
+    name: Annotated[str, typer.Option(help="The builder's name; one that runs already is taken.")],
     base: Annotated[str | None, typer.Option(help="Its image; by default the one that the pool has now.")] = None,
     profile: Annotated[str | None, typer.Option(help="Its instance profile; by default the pool's.")] = None,
     fleet: o.FleetOption = None,
@@ -109,15 +109,15 @@ def refresh(
 ) -> None:
     """Replace the pool's nodes, each drained first, and wait for the end; fails when AWS has rolled back.
 
-    One that runs to this version already is waited for instead.
+    One that runs to this version already is waited for instead; where every node has it, nothing is done.
     """
     with _told():
         images = find_node_images(fleet, pool)
         alarms = tuple(dict.fromkeys([f"{images.group}-failed", *(alarm or ())]))
         points = (*checkpoint, 100) if checkpoint else ()
         refresh_id, begun = images.refresh(version, Pace(max_healthy, points, pause, alarms))
-        last: Mapping[str, Any] = {}
-        for last in images.follow(refresh_id, limit):
+        last: Mapping[str, Any] = {"Status": SUCCESSFUL}
+        for last in images.follow(refresh_id, limit) if refresh_id else ():
             output.notice(_progress(last))
     output.print_json({"refresh": refresh_id, "status": last["Status"], "changed": begun})
     if last["Status"] != SUCCESSFUL:

@@ -13,6 +13,7 @@ from swarmkeeper.cli.node_refresh import RUNNING, Pace, TemplateInUse, version_o
 BUILDER_TAG = "swarmkeeper:builds"
 """On a builder and on its image: the pool's group that it is for."""
 IMAGE_DATA_TYPE = "aws:ec2:image"
+BOOT_LIMIT_S = 300.0
 RUN_SCRIPT = "AWS-RunShellScript"
 PAUSE_S = 2.0
 COMMAND_RUNS = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
@@ -33,7 +34,17 @@ class NodeImages:
     # The builder.
 
     def start_builder(self, name: str, base: str | None = None, profile: str | None = None) -> str:
-        """An instance like the pool's, outside of its group and without user data; the same name is the same one."""
+        """An instance like the pool's, outside of its group and without user data, once it runs.
+
+        One of that name that runs already is the one.
+        """
+        there = self._builders({"tag:Name": name})
+        instance_id = there[0] if there else self._run_builder(name, base, profile)
+        deadline = self.clock() + BOOT_LIMIT_S
+        self._until("the builder to run", lambda: self._builders({"instance-id": instance_id}, "running"), deadline)
+        return instance_id
+
+    def _run_builder(self, name: str, base: str | None, profile: str | None) -> str:
         used = self.template()
         own = used.data.get("IamInstanceProfile") or {}
         wanted: dict[str, Any] = {
@@ -45,7 +56,6 @@ class NodeImages:
             "SecurityGroupIds": list(used.data.get("SecurityGroupIds") or ()),
             "IamInstanceProfile": {"Name": profile} if profile else dict(own),
             "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled"},
-            "ClientToken": name,
             "TagSpecifications": [
                 {
                     "ResourceType": "instance",
@@ -53,6 +63,8 @@ class NodeImages:
                 }
             ],
         }
+        if used.data.get("BlockDeviceMappings"):
+            wanted["BlockDeviceMappings"] = list(used.data["BlockDeviceMappings"])
         made = _asked(lambda: self.ec2.run_instances(**wanted))
         return str(made["Instances"][0]["InstanceId"])
 
@@ -128,11 +140,16 @@ class NodeImages:
     # The refresh.
 
     def refresh(self, version: str, pace: Pace) -> tuple[str, bool]:
-        """The id of a refresh to that version, and whether it was begun now; one that runs to it is gone on with."""
+        """The id of a refresh to that version, and whether it was begun now; empty where every node has it.
+
+        One that runs to it already is gone on with.
+        """
         used = self.template()
         for one in self._refreshes():
             if one["Status"] in RUNNING and version_of(one) == version:
                 return str(one["InstanceRefreshId"]), False
+        if used.version == version and set(used.members) <= {version}:
+            return "", False
         begun = _asked(
             lambda: self.autoscaling.start_instance_refresh(
                 AutoScalingGroupName=self.group,
@@ -168,15 +185,22 @@ class NodeImages:
         wanted = str(named["Version"])
         (version,) = self._versions(named["LaunchTemplateId"], wanted)
         subnets = tuple(str(groups[0]["VPCZoneIdentifier"]).split(","))
-        return TemplateInUse(str(named["LaunchTemplateId"]), wanted, version["LaunchTemplateData"], policy, subnets)
+        members = tuple(str(one.get("LaunchTemplate", {}).get("Version")) for one in groups[0]["Instances"])
+        data = version["LaunchTemplateData"]
+        return TemplateInUse(str(named["LaunchTemplateId"]), wanted, data, policy, subnets, members)
 
     # What is asked of AWS.
 
+    def _builders(self, wanted: Mapping[str, str], *states: str) -> list[str]:
+        """The group's builders that are like that, and in these states: those that are or will be running."""
+        alive = {"instance-state-name": states or ("pending", "running")}
+        filters = {f"tag:{BUILDER_TAG}": (self.group,), **{name: (value,) for name, value in wanted.items()}, **alive}
+        asked = [{"Name": name, "Values": list(values)} for name, values in filters.items()]
+        found = _asked(lambda: self.ec2.describe_instances(Filters=asked))
+        return [str(one["InstanceId"]) for each in found["Reservations"] for one in each["Instances"]]
+
     def _require_builder(self, instance_id: str) -> None:
-        found = _asked(lambda: self.ec2.describe_instances(InstanceIds=[instance_id]))
-        instance = found["Reservations"][0]["Instances"][0]
-        tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", [])}
-        if tags.get(BUILDER_TAG) != self.group:
+        if not self._builders({"instance-id": instance_id}):
             raise FleetError(f"{instance_id} is no builder for {self.group}")
 
     def _is_managed(self, instance_id: str) -> bool:

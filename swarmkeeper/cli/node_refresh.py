@@ -19,6 +19,8 @@ class TemplateInUse:
     data: Mapping[str, Any]
     policy: Mapping[str, Any] | None
     subnets: tuple[str, ...]
+    members: tuple[str, ...]
+    """The version that each of the group's instances was launched from."""
 
     def configuration(self, version: str) -> dict[str, Any]:
         """The desired configuration of a refresh to another version, and nothing else changed."""

@@ -77,6 +77,7 @@ def test_nodes_are_replaced_one_by_one_by_such_as_have_the_new_image_and_nothing
         assert not wait_for_answers(routes(world), NAMES, limit_s=20)
     again = play(world, provision=engines == "real", node_images=images, checkpoints=[50], checkpoint_pause=1)
     assert again.returncode == 0, again.stdout + again.stderr
+    assert "changed=0 " in again.stdout
     assert {node["id"] for node in world.nodes("ready")} == after
 
 

@@ -158,6 +158,18 @@ def test_nodes_are_replaced_and_the_group_goes_on_with_the_image(there: Account)
     assert there.images.template().version == version
 
 
+def test_nothing_is_refreshed_where_every_node_has_the_version(there: Account) -> None:
+    assert there.told("refresh", "web", "1") == {"refresh": "", "status": "Successful", "changed": False}
+    assert there.cloud.api.describe_instance_refreshes(AutoScalingGroupName=GROUP)["InstanceRefreshes"] == []
+
+
+def test_a_builder_that_runs_is_the_one_of_its_name(there: Account) -> None:
+    first, again = (there.told("build", "web", "--name", "web-2")["instance"] for _ in range(2))
+    assert first == again
+    there.run("discard", "web", first)
+    assert there.told("build", "web", "--name", "web-2")["instance"] != first
+
+
 def test_a_refresh_that_runs_to_the_version_is_gone_on_with(there: Account) -> None:
     there.cloud.api.put_lifecycle_hook(AutoScalingGroupName=GROUP, **JOIN)
     version = there.told("release", "web", there.bake())["version"]
@@ -213,7 +225,7 @@ def test_the_policy_of_a_group_of_several_types_is_kept() -> None:
         },
         "InstancesDistribution": {"OnDemandPercentageAboveBaseCapacity": 0},
     }
-    wanted = TemplateInUse("lt-1", "1", {}, policy, ()).configuration("2")["MixedInstancesPolicy"]
+    wanted = TemplateInUse("lt-1", "1", {}, policy, (), ()).configuration("2")["MixedInstancesPolicy"]
     assert wanted["LaunchTemplate"]["LaunchTemplateSpecification"]["Version"] == "2"
     assert wanted["LaunchTemplate"]["Overrides"] == policy["LaunchTemplate"]["Overrides"]
     assert wanted["InstancesDistribution"] == policy["InstancesDistribution"]

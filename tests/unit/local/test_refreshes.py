@@ -184,6 +184,12 @@ def test_a_template_version_has_from_its_source_what_it_does_not_say(cloud: Clou
     assert {**made["LaunchTemplateData"], "ImageId": "ami-12345678"} == source["LaunchTemplateData"]
 
 
+def test_an_instance_tells_the_version_that_it_was_launched_from(cloud: Cloud) -> None:
+    make_group(cloud, 2)
+    start(cloud, new_version(cloud), CheckpointPercentages=[50, 100], CheckpointDelay=3600)
+    assert sorted(one["LaunchTemplate"]["Version"] for one in cloud.group()["Instances"]) == ["1", "2"]
+
+
 def test_what_a_group_launches_during_a_refresh_has_the_desired_configuration(cloud: Cloud) -> None:
     make_group(cloud, 1, hooks=(JOIN,))
     start(cloud, new_version(cloud))
