@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -49,11 +50,21 @@ def play(world: World, **wanted: Any) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture
+def settings(tmp_path: Path) -> Path:
+    """The shipped profile under another name: a background cloud of the fleet's name would be asked first."""
+    shipped = (project_root() / "swarmkeeper.demo.yaml").read_text()
+    path = tmp_path / "rolled.yaml"
+    path.write_text(shipped.replace("fleet: demo\n", "fleet: rolled\n"))
+    return path
+
+
 @pytest.mark.parametrize("engines", ENGINES)
 def test_nodes_are_replaced_one_by_one_by_such_as_have_the_new_image_and_nothing_is_lost(
-    make_world: MakeWorld, engines: str
+    make_world: MakeWorld, settings: Path, engines: str
 ) -> None:
-    world = make_world(engines)
+    world = make_world(engines, settings=settings)
+    assert world.cloud.settings.fleet == "rolled"
     world.hold(2)
     world.wait("two workers", lambda: len(world.nodes("ready")) == 2, limit_s=240)
     for name in NAMES:
