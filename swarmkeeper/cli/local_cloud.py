@@ -62,8 +62,10 @@ def read_settings(path: Path) -> Settings:
 
 
 def emulated_settings(path: Path) -> Settings:
-    """`read_settings` for the local cloud, which has no nodes of other systems than Linux."""
+    """`read_settings` for the local cloud, which has no nodes of other systems than Linux and no host of a registry."""
     settings = read_settings(path)
+    if settings.images.registry_host:
+        output.fail("the local cloud has no host for a registry of the fleet's own: leave out images.registry_host")
     if settings.windows_pools:
         names = ", ".join(sorted(settings.windows_pools))
         output.fail(f"the local cloud has no Windows nodes: leave out the pools {names} (docs/windows.md)")
