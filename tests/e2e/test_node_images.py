@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -64,13 +65,7 @@ def test_nodes_are_replaced_one_by_one_by_such_as_have_the_new_image_and_nothing
     make_world: MakeWorld, settings: Path, engines: str
 ) -> None:
     world = make_world(engines, settings=settings)
-    assert world.cloud.settings.fleet == "rolled"
-    world.hold(2)
-    world.wait("two workers", lambda: len(world.nodes("ready")) == 2, limit_s=240)
-    for name in NAMES:
-        world.request(name)
-    world.wait("that all run", lambda: set(world.states().values()) == {"running"}, limit_s=120)
-    before = {node["id"] for node in world.nodes()}
+    before = two_nodes_in_use(world)
     images = [world.cloud.engines.images["web"]]
 
     played = play(world, provision=engines == "real", node_images=images, checkpoints=[50], checkpoint_pause=1)
@@ -90,6 +85,44 @@ def test_nodes_are_replaced_one_by_one_by_such_as_have_the_new_image_and_nothing
     assert again.returncode == 0, again.stdout + again.stderr
     assert "changed=0 " in again.stdout
     assert {node["id"] for node in world.nodes("ready")} == after
+
+
+@pytest.mark.loop
+def test_a_refresh_that_is_rolled_back_brings_nodes_of_the_old_image_back_and_fails_the_playbook(
+    make_world: MakeWorld, settings: Path
+) -> None:
+    world = make_world("simulated", settings=settings)
+    before = two_nodes_in_use(world)
+    (old,) = images_of(world, before)
+    group = f"{world.cloud.settings.fleet}-workers"
+    with ThreadPoolExecutor(1) as threads:
+        playing = threads.submit(play, world, provision=False, checkpoints=[50], checkpoint_pause=3600)
+        world.wait(
+            "the checkpoint",
+            lambda: playing.done() or world.passed("EC2 Auto Scaling Instance Refresh Checkpoint Reached"),
+            limit_s=300,
+        )
+        assert not playing.done(), playing.result().stdout
+        world.client("autoscaling").rollback_instance_refresh(AutoScalingGroupName=group)
+        played = playing.result()
+
+    assert played.returncode != 0
+    assert "RollbackSuccessful" in played.stdout
+    assert len(world.nodes("ready")) == 2
+    assert images_of(world, {node["id"] for node in world.nodes("ready")}) == {old}
+    assert world.states() == dict.fromkeys(NAMES, "running")
+    assert fewest_in_service(world) == 2
+
+
+def two_nodes_in_use(world: World) -> set[str]:
+    """Two workers with containers that may move; their ids."""
+    assert world.cloud.settings.fleet == "rolled"
+    world.hold(2)
+    world.wait("two workers", lambda: len(world.nodes("ready")) == 2, limit_s=240)
+    for name in NAMES:
+        world.request(name)
+    world.wait("that all run", lambda: set(world.states().values()) == {"running"}, limit_s=120)
+    return {node["id"] for node in world.nodes()}
 
 
 def fewest_in_service(world: World) -> int:
