@@ -16,8 +16,9 @@ from werkzeug.exceptions import HTTPException
 from local.aws.autoscaling_state import State
 from local.aws.launching import template_of
 from local.aws.patching import Gate, Patches, Request, as_action
+from local.aws.refresh_record import Refresh, Status
 from local.aws.refresh_rules import Preferences, RefreshFault, preferences_of
-from local.aws.refreshing import Refresh, Refreshing, Status
+from local.aws.refreshing import Refreshing
 
 FLOATING = ("$Latest", "$Default")
 

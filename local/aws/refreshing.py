@@ -8,8 +8,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from moto.autoscaling.models import FakeAutoScalingGroup
@@ -18,66 +16,12 @@ from moto.ec2.models.launch_templates import LaunchTemplateVersion
 from local.aws.autoscaling_state import Member, State
 from local.aws.events import Event, utc
 from local.aws.launching import template_of
+from local.aws.refresh_record import RUNNING, Refresh, Status
 from local.aws.refresh_rules import WAIT_LIMIT_S, Preferences
 from local.aws.terminating import Terminator
 
-
-class Status(StrEnum):
-    """AWS's states of a refresh, but for Baking."""
-
-    PENDING = "Pending"
-    IN_PROGRESS = "InProgress"
-    SUCCESSFUL = "Successful"
-    FAILED = "Failed"
-    CANCELLING = "Cancelling"
-    CANCELLED = "Cancelled"
-    ROLLING_BACK = "RollbackInProgress"
-    ROLLED_BACK = "RollbackSuccessful"
-    ROLLBACK_FAILED = "RollbackFailed"
-
-
-RUNNING = frozenset({Status.PENDING, Status.IN_PROGRESS, Status.CANCELLING, Status.ROLLING_BACK})
-
-
 NEEDED = ("InstanceRefresh", "Launch", "Terminate")
 """A group that suspends one of these holds its refresh."""
-
-
-@dataclass(slots=True)
-class Refresh:
-    """One refresh; the public names without a comment are what moto's serialiser looks for."""
-
-    instance_refresh_id: str
-    auto_scaling_group_name: str
-    status: Status
-    start_time: datetime
-    percentage_complete: int
-    instances_to_update: int
-    rules: Preferences
-    """The preferences, checked."""
-    target: LaunchTemplateVersion | None
-    """What new instances use; None: what the group says."""
-    goal: int
-    """The template version that every instance is to have, as a number."""
-    total: int
-    """How many instances are to be replaced in all."""
-    left_alone: set[str]
-    """Instances that are not replaced: they match, or are protected and to be ignored."""
-    begun: float
-    since: float
-    """When something was replaced last."""
-    old: set[str]
-    """Which instances are still to be replaced, those that are ending included."""
-    preferences: dict[str, Any] = field(default_factory=dict)
-    desired_configuration: dict[str, Any] | None = None
-    rollback_details: dict[str, Any] | None = None
-    end_time: datetime | None = None
-    status_reason: str | None = None
-    passed: int = 0
-    """How many checkpoints were reached."""
-    paused_until: float = 0.0
-    served: dict[str, float] = field(default_factory=dict)
-    """When each new instance was first seen in service."""
 
 
 @dataclass(slots=True)
@@ -102,9 +46,9 @@ class Refreshing:
         """When a refresh that nothing moves must be looked at."""
         for one in self._kept:
             if one.status in RUNNING:
-                yield one.since + WAIT_LIMIT_S
                 warm = [at + one.rules.warmup_s for at in one.served.values()]
-                yield from (at for at in [one.paused_until, *warm] if at > self.state.clock())
+                moments = (one.since + WAIT_LIMIT_S, one.paused_until, *warm)
+                yield from (at for at in moments if at > self.state.clock())
 
     def begin(self, group: FakeAutoScalingGroup, rules: Preferences, target: LaunchTemplateVersion | None) -> Refresh:
         """Begin a refresh; what it replaces is what the group has now."""
@@ -127,10 +71,8 @@ class Refreshing:
             instances_to_update=len(old),
             rules=rules,
             target=target,
-            goal=goal,
             total=len(old),
             left_alone=kept,
-            begun=now,
             since=now,
             old=old,
         )
@@ -156,7 +98,7 @@ class Refreshing:
             "InstancesToUpdateOnRollback": refresh.instances_to_update,
         }
         refresh.status, refresh.status_reason = Status.ROLLING_BACK, because
-        refresh.goal, refresh.since, refresh.paused_until = template_of(group).number, now, 0.0
+        refresh.since, refresh.paused_until = now, 0.0
         notes = self.state.notes[group.name]
         notes.refresh_version, notes.surplus = None, 0
         refresh.old = {member.id for member in self.state.counted(group.name) if self._is_new(refresh, member)}
@@ -188,10 +130,13 @@ class Refreshing:
         self._tell(refresh, group, "Started")
 
     def _note_served(self, refresh: Refresh, group: FakeAutoScalingGroup) -> None:
+        now, before = self.state.clock(), (len(refresh.old), len(refresh.served))
         for member in self.state.of(group.name):
             if member.state == "InService" and member.id not in refresh.old:
-                refresh.served.setdefault(member.id, self.state.clock())
+                refresh.served.setdefault(member.id, now)
         refresh.old &= {member.id for member in self.state.of(group.name)}
+        if (len(refresh.old), len(refresh.served)) != before:
+            refresh.since = now
 
     def _failed(self, refresh: Refresh, group: FakeAutoScalingGroup) -> bool:
         """Whether it has failed, and what follows from that."""
@@ -218,8 +163,6 @@ class Refreshing:
             return
         missing = (group.desired_capacity or 0) - len(self._ready(refresh, group))
         left = max(len(refresh.old), min(refresh.total, missing))
-        if left < refresh.instances_to_update:
-            refresh.since = self.state.clock()
         refresh.instances_to_update = left
         refresh.percentage_complete = 100 * (refresh.total - left) // refresh.total if refresh.total else 100
 

@@ -330,6 +330,18 @@ def test_an_alarm_fails_a_refresh_that_is_not_to_roll_back(cloud: Cloud) -> None
     assert IMAGE not in images(cloud)
 
 
+def test_a_rollback_may_take_longer_than_an_hour_while_it_goes_on(cloud: Cloud) -> None:
+    make_group(cloud, 4)
+    start(cloud, new_version(cloud), CheckpointPercentages=[50, 100], CheckpointDelay=3600)
+    cloud.api.put_lifecycle_hook(AutoScalingGroupName=GROUP, **{**LEAVE, "HeartbeatTimeout": 3000})
+    cloud.api.rollback_instance_refresh(AutoScalingGroupName=GROUP)
+    cloud.scaling.step()
+    cloud.pass_time(3000)
+    assert (refreshes(cloud)[0]["Status"], images(cloud).count(IMAGE)) == ("RollbackInProgress", 1)
+    cloud.pass_time(3000)
+    assert (refreshes(cloud)[0]["Status"], images(cloud).count(IMAGE)) == ("RollbackSuccessful", 0)
+
+
 def test_a_refresh_is_rolled_back_by_hand(cloud: Cloud) -> None:
     make_group(cloud, 2)
     start(cloud, new_version(cloud), CheckpointPercentages=[50, 100], CheckpointDelay=3600)
