@@ -124,6 +124,7 @@ class NodeDocuments(Construct):
             "REGISTRY_PARAMETERS": names.registry_parameters,
             "OVERLAY_POOL": str(settings.network.overlay_pool),
             "FLEET": names.fleet,
+            "TENANT_NETWORKS": "yes" if settings.network.isolation == "tenant" else "",
             "SHARED_VOLUMES": "yes" if settings.volumes.shared else "",
         }
         for name, script in DOCUMENTS.items():

@@ -39,9 +39,10 @@ bench contention-moto contention --store moto --nodes 20 --workers 8
 bench fleet fleet --engines 1000 --requests 2000
 bench reconcile reconcile --engines 1000
 if [ "$(id -u)" != 0 ] || [ "$(uname)" != Linux ]; then
-  echo "bench: create, overlay and router are left out: they need root on Linux, for real engines"
+  echo "bench: create, overlay, networks and router are left out: they need root on Linux, for real engines"
   exit 0
 fi
 bench create create
 bench overlay overlay --containers 300
+bench networks networks
 bench router router

@@ -12,6 +12,7 @@ from swarmkeeper.adapters.engine.identity import ClientIdentity
 from swarmkeeper.adapters.engine.shared_volumes import SharedStorage
 from swarmkeeper.adapters.engine.storage_source import storage_of
 from swarmkeeper.adapters.engine.swarm import DockerSwarm
+from swarmkeeper.adapters.engine.tenant_networks import TenantEngines
 from swarmkeeper.composition import Composition
 from swarmkeeper.services.managers import Managers
 from swarmkeeper.services.remover import Remover
@@ -29,7 +30,10 @@ class EngineComposition(Composition):
 
     @cached_property
     def engines(self) -> DockerEngines:
-        return DockerEngines(self.engine_clients, fleet=self.fleet_name, storage=self.shared_storage)
+        clients, fleet, storage = self.engine_clients, self.fleet_name, self.shared_storage
+        if self.settings.network.isolation == "tenant":
+            return TenantEngines(clients, fleet=fleet, storage=storage, ensure=self._ensure_network)
+        return DockerEngines(clients, fleet=fleet, storage=storage)
 
     @cached_property
     def shared_storage(self) -> SharedStorage | None:
@@ -47,6 +51,9 @@ class EngineComposition(Composition):
     @cached_property
     def remover(self) -> Remover:
         return Remover(store=self.store, engines=self.engines, clock=self.clock)
+
+    def _ensure_network(self, name: str) -> None:
+        self.managers.ask(lambda manager: self.swarm.ensure_network(manager, name, None))
 
     def _identity(self) -> ClientIdentity:
         value = self.secrets.get(f"client/{self.function}")

@@ -607,8 +607,8 @@ class Swarm(Protocol):
     def rotate_join_tokens(self, manager: Node) -> None:
         """Have the Swarm make new tokens: those of before let nobody in any more, members stay. Raises Conflict."""
 
-    def ensure_network(self, manager: Node, name: str, subnet: str) -> None:
-        """Make the attachable overlay network unless it is there."""
+    def ensure_network(self, manager: Node, name: str, subnet: str | None) -> None:
+        """Make the attachable overlay network unless it is there; the Swarm cuts a `subnet` where none is given."""
 
 
 class JoinTokens(Protocol):

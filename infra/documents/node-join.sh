@@ -3,7 +3,7 @@
 # replaced. The last line of the output is one JSON object; everything else goes to standard error.
 : "${ASSET_BUCKET:?}" "${ASSET_KEY:?}" "${ASSET_SHA256:?}" "${TOKEN_PREFIX:?}" "${JOIN_IMAGE:?}" "${ROUTER_IMAGE:?}"
 : "${ROUTER_PORT:?}" "${DOMAIN:?}" "${VPC_CIDR:?}" "${BODY_LIMIT:?}" "${ACCESS_LOG:?}"
-: "${OVERLAY_POOL:?}" "${BOOT_LIMIT_S:?}" "${FLEET:?}" "${SHARED_VOLUMES=}"
+: "${OVERLAY_POOL:?}" "${BOOT_LIMIT_S:?}" "${FLEET:?}" "${SHARED_VOLUMES=}" "${TENANT_NETWORKS=}"
 : "${CADVISOR_IMAGE=}" "${TELEGRAF_IMAGE=}" "${INFLUXDB_URL=}" "${INFLUXDB_PASSWORD_PARAMETER=}" "${pool=}"
 : "${mode:?}" "${role:?}" "${certificate:?}" "${authority:?}" "${address:?}" "${managers=}" "${spread:=0}"
 umask 077
@@ -80,6 +80,7 @@ fetch_projects() {
     sha256sum --check --status <<<"$ASSET_SHA256  $archive" || { echo "the compose projects' checksum differs" >&2; return 1; }
     tar --no-same-owner -xzf "$archive" -C "$draft"
     DOMAIN=$DOMAIN VPC_CIDR=$VPC_CIDR BODY_LIMIT=$BODY_LIMIT ACCESS_LOG=$ACCESS_LOG \
+        REFUSED_FROM=${TENANT_NETWORKS:+$OVERLAY_POOL} \
         bash "$draft/node/render.sh" >"$draft/node/nginx.conf"
     chmod -R go+rX "$draft"    # the router reads its configuration as nobody
     rm -f "$archive"
@@ -182,10 +183,10 @@ UNIT
 guard_unit() {
     cat <<UNIT
 [Unit]
-Description=Keeps containers away from the server of shared volumes
+Description=Keeps containers away from what is the node's
 After=docker.service
 [Service]
-ExecStart=/bin/bash $project/node/guard.sh
+ExecStart=/bin/bash $project/node/guard.sh $*
 Restart=always
 RestartSec=2
 NoNewPrivileges=yes
@@ -211,8 +212,8 @@ start_unit() {
 
 # Before the node is ready, so that no container of a tenant is there first.
 start_guard() {
-    bash "$project/node/guard.sh" once
-    guard_unit | start_unit swarmkeeper-guard
+    bash "$project/node/guard.sh" once "$@"
+    guard_unit "$@" | start_unit swarmkeeper-guard
 }
 
 router_answers() {
@@ -236,7 +237,8 @@ touch "$member"
 if [ "$role" = worker ]; then
     start_router
     agent_unit | start_unit swarmkeeper-agent
-    [ -z "$SHARED_VOLUMES" ] || start_guard
+    guarded=(${SHARED_VOLUMES:+nfs} ${TENANT_NETWORKS:+"engine=$VPC_CIDR"})
+    [ "${#guarded[@]}" = 0 ] || start_guard "${guarded[@]}"
 fi
 start_monitoring || echo "what measures the node does not come up" >&2
 printf '{"node_id": "%s", "state": "%s"}\n' "$(swarm_info NodeID)" "$(swarm_info LocalNodeState)"

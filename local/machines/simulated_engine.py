@@ -22,6 +22,8 @@ from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, Resources
 VERSION = "20.10.24"
 FLEET_LABEL = "swarmkeeper.fleet"
 LOCAL_NETWORKS = frozenset({"bridge", "host", "none"})
+SWARM_POOL = IPv4Network("10.0.0.0/8")
+"""Docker's own default of what a Swarm cuts networks from."""
 
 
 def no_latency(operation: str) -> float:
@@ -201,12 +203,16 @@ class SimulatedEngine:
         swarm, name = self.managed(), str(body.get("Name"))
         if name in swarm.networks or name in LOCAL_NETWORKS:
             raise Refusal(HTTPStatus.CONFLICT, f"network with name {name} already exists")
-        subnet = _subnet(body)
+        subnet = _subnet(body) or self._free_subnet()
         if any(subnet.overlaps(network.subnet) for network in swarm.networks.values()):
             raise Refusal(HTTPStatus.FORBIDDEN, "Pool overlaps with other one on this address space")
         made = OverlayNetwork(name, subnet, attachable=bool(body.get("Attachable")))
         swarm.networks[name] = made
         return made
+
+    def _free_subnet(self) -> IPv4Network:
+        taken = [network.subnet for network in self._overlays().values()]
+        return next(each for each in SWARM_POOL.subnets(new_prefix=24) if not any(map(each.overlaps, taken)))
 
     # The Swarm.
     def managed(self) -> SimulatedSwarm:
@@ -313,8 +319,10 @@ class SimulatedEngine:
         container.addresses.clear()
 
 
-def _subnet(body: dict[str, object]) -> IPv4Network:
+def _subnet(body: dict[str, object]) -> IPv4Network | None:
     pools = section(body, "IPAM").get("Config")
+    if not pools:
+        return None
     first = pools[0] if isinstance(pools, list) and pools else {}
     try:
         return IPv4Network(str(first["Subnet"]))

@@ -26,6 +26,7 @@ def admission_of(settings: Settings, network: str) -> Admission:
         pools,
         has_shared_volumes=has_shared_volumes,
         windows=settings.windows_pools,
+        has_tenant_networks=settings.network.isolation == "tenant",
     )
 
 

@@ -44,6 +44,8 @@ LABELS_BYTES_MAX = 16 * 1024
 BODY_BYTES_MAX = 256 * 1024
 """What one record of the table holds beside the rest."""
 GPU = "gpu"
+TENANT_NETWORK = "tenant-"
+"""How the name of a tenant's own network begins; the tenant's follows."""
 LINK = re.compile(r"([^:]+)(:[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62})?")
 VOLUMES_FROM = re.compile(r"([^:]+)(:(ro|rw))?")
 
@@ -61,6 +63,8 @@ class Admission:
     has_shared_volumes: bool = False
     windows: frozenset[str] = frozenset()
     """Which of the pools have Windows nodes."""
+    has_tenant_networks: bool = False
+    """Whether each tenant's containers are on a network of their own instead of `network`."""
 
     def admit(self, body: object, *, scope: Scope = EVERYONE, request_id: str = "") -> Request:
         """The admitted request. Raises InvalidInput that names the field.
@@ -75,7 +79,7 @@ class Admission:
         _check_references(parsed, taken.rules)
         tenant = scope.tenant_of(parsed.Labels)
         memory_bytes = parsed.HostConfig.Memory or self.default_memory_bytes
-        network = self.network if taken.rules.network_mode == "bridge" else ""
+        network = self._network_of(tenant) if taken.rules.network_mode == "bridge" else ""
         text = engine_body(parsed, taken, tenant=tenant, network=network, memory_bytes=memory_bytes)
         return Request(
             name=ContainerName(parsed.Name),
@@ -91,6 +95,9 @@ class Admission:
             body=windows_body(text) if self._is_for_windows(taken.rules) else text,
             id=request_id,
         )
+
+    def _network_of(self, tenant: str) -> str:
+        return f"{TENANT_NETWORK}{tenant}" if self.has_tenant_networks else self.network
 
     def _admitting(self, body: CreateBody, rules: Rules) -> frozenset[str]:
         """The pools that run what it is and allow what it asks for. Raises InvalidInput that names the field."""

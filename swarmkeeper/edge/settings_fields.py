@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -54,12 +54,6 @@ def _subnet_size(value: IPv4Network) -> IPv4Network:
     return value
 
 
-def _shared_only(value: str) -> str:
-    if value == "tenant":
-        raise PydanticCustomError("isolation", "tenant networks are not supported yet; use fleet")
-    return value
-
-
 def _alarm_period(value: int) -> int:
     if value not in {10, 30} and (value % 60 or not 60 <= value <= 86_400):  # CloudWatch's own rule
         raise PydanticCustomError("period", "{s}s: CloudWatch takes 10s, 30s or a multiple of 60s", {"s": value})
@@ -79,7 +73,7 @@ Network = Annotated[IPv4Network, AfterValidator(_private_network)]
 VpcRange = Annotated[Network, AfterValidator(_vpc_size)]
 OverlayPool = Annotated[Network, AfterValidator(_pool_size)]
 OverlaySubnet = Annotated[Network, AfterValidator(_subnet_size)]
-Isolation = Annotated[str, Field(pattern="^(fleet|tenant)$"), AfterValidator(_shared_only)]
+Isolation = Literal["fleet", "tenant"]
 AlarmPeriod = Annotated[Seconds, AfterValidator(_alarm_period)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
 ImageReference = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._:/-]{0,200}@sha256:[0-9a-f]{64}$")]

@@ -370,3 +370,11 @@ def test_nothing_is_logged_where_the_fleet_wants_no_log(tmp_path: Path) -> None:
     with running_router(tmp_path, ACCESS_LOG="no") as router:
         assert router.ask("nobody").status == 404
         assert router.log() == []
+
+
+def test_containers_are_refused_where_the_fleet_says_so_and_others_are_not(tmp_path: Path) -> None:
+    with running_router(tmp_path, REFUSED_FROM=f"{STRANGER}/32") as router, serving() as port:
+        router.names.addresses["alice"] = "127.0.0.1"
+        assert router.ask(f"alice--{port}", source=STRANGER).status == 403
+        assert router.ask(f"alice--{port}", source=STRANGER, method="POST", body=b"x" * 10).status == 403
+        assert router.ask(f"alice--{port}").status == 200

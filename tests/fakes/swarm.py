@@ -95,9 +95,9 @@ class FakeSwarm(Fallible):
         self.tokens = {role: f"SWMTKN-{role}-{self.rotations}" for role in Role}
 
     @can_fail
-    def ensure_network(self, manager: Node, name: str, subnet: str) -> None:
+    def ensure_network(self, manager: Node, name: str, subnet: str | None) -> None:
         self._ask(manager)
-        if self.networks.setdefault(name, subnet) != subnet:
+        if self.networks.setdefault(name, subnet or "") != (subnet or self.networks[name]):
             raise InvalidInput("network", f"{name} exists with subnet {self.networks[name]}, not {subnet}")
 
     def _ask(self, manager: Node) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from infra.documents import DOCUMENTS
 from swarmkeeper.domain.model import Role
 from swarmkeeper.edge.settings import Settings, load_settings
 from swarmkeeper.edge.settings_rules import ENGINE_RANGES
-from tests.infra.conftest import ROOT
+from tests.infra.conftest import ROOT, synthesised
 from tests.infra.template import Template
 
 GROUPS = ("demo-workers", "demo-managers")
@@ -198,3 +199,19 @@ def test_every_pool_of_the_settings_has_its_group(template: Template) -> None:
         found = template.one("AWS::AutoScaling::AutoScalingGroup", AutoScalingGroupName=f"demo-{name}")
         assert (found["MinSize"], found["MaxSize"]) == (str(pool.min), str(pool.max))
     assert len(settings.pools_of(Role.MANAGER)) == 1
+
+
+@pytest.mark.parametrize("isolation", ["fleet", "tenant"])
+def test_nodes_guard_engines_and_routers_refuse_containers_where_tenants_have_networks(
+    isolation: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "swarmkeeper.yaml"
+    shipped = (ROOT / "swarmkeeper.demo.yaml").read_text()
+    assert "isolation: fleet" in shipped
+    file.write_text(shipped.replace("isolation: fleet", f"isolation: {isolation}"))
+    template = synthesised(load_settings(file), tmp_path)
+    document = template.one("AWS::SSM::Document", Name="demo-node-join")
+    lines = document["Content"]["mainSteps"][0]["inputs"]["runCommand"]
+    assert f"TENANT_NETWORKS='{'yes' if isolation == 'tenant' else ''}'" in lines
+    stored = json.loads(template.one("AWS::SSM::Parameter", Name="/demo/settings")["Value"])
+    assert stored["network"]["isolation"] == isolation

@@ -90,8 +90,8 @@ class DockerSwarm(Swarm):
                     return
             raise Conflict(f"the Swarm's settings kept changing under {manager.id}")
 
-    def ensure_network(self, manager: Node, name: str, subnet: str) -> None:
-        """Make the attachable overlay network unless it is there.
+    def ensure_network(self, manager: Node, name: str, subnet: str | None) -> None:
+        """Make the attachable overlay network unless it is there; without a `subnet` the Swarm cuts one from its pool.
 
         Raises InvalidInput when a network of this name differs, or the subnet overlaps another network's.
         """
@@ -165,8 +165,8 @@ def _network(engine: APIClient, name: str) -> Mapping[str, Any] | None:
     return next((item for item in listed if item["Name"] == name), None)
 
 
-def _created_network(engine: APIClient, name: str, subnet: str) -> Mapping[str, Any]:
-    ipam = IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)])
+def _created_network(engine: APIClient, name: str, subnet: str | None) -> Mapping[str, Any]:
+    ipam = IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]) if subnet else None
     try:
         engine.create_network(name, driver="overlay", ipam=ipam, attachable=True)
     except APIError as error:
@@ -180,9 +180,9 @@ def _created_network(engine: APIClient, name: str, subnet: str) -> Mapping[str, 
     return found
 
 
-def _check_network(found: Mapping[str, Any], name: str, subnet: str) -> None:
+def _check_network(found: Mapping[str, Any], name: str, subnet: str | None) -> None:
     subnets = [pool.get("Subnet") for pool in found["IPAM"].get("Config") or []]
     if found["Driver"] != "overlay" or not found["Attachable"]:
         raise InvalidInput("network", f"{name} exists and is not an attachable overlay network")
-    if subnets != [subnet]:
+    if subnet and subnets != [subnet]:
         raise InvalidInput("network.fleet_subnet", f"{name} exists with {', '.join(map(str, subnets))}, not {subnet}")

@@ -17,6 +17,7 @@ COMMANDS = {
     "reconcile": ("reconcile", "reconcile"),
     "create": ("create", "create"),
     "overlay": ("overlay", "overlay"),
+    "networks": ("networks", "networks"),
     "router": ("router", "router"),
     "scaling": ("scaling", "scaling"),
     "coldstart": ("coldstart", "coldstart"),

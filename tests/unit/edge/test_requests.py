@@ -259,6 +259,21 @@ def test_the_tenant_is_always_written_down() -> None:
     assert json.loads(request.body)["Labels"] == {"swarmkeeper.tenant": "default"}
 
 
+def test_a_tenants_containers_have_a_network_of_their_own_where_the_fleet_says_so() -> None:
+    body = {"Name": "web-1", "Image": "web", "Labels": {"swarmkeeper.tenant": "acme"}}
+    assert Admission("fleet", 2**27).admit(body).network == "fleet"
+    assert Admission("fleet", 2**27, has_tenant_networks=True).admit(body).network == "tenant-acme"
+    beside = {**body, "HostConfig": {"NetworkMode": "container:web-2"}}
+    assert Admission("fleet", 2**27, has_tenant_networks=True).admit(beside).network == ""
+
+
+@pytest.mark.parametrize("network", ["tenant-acme", "tenant-other"])
+def test_nobody_chooses_a_tenants_network(network: str) -> None:
+    body = {"Name": "web-1", "Image": "web", "HostConfig": {"NetworkMode": network}}
+    with pytest.raises(InvalidInput, match="NetworkMode"):
+        Admission("fleet", 2**27, has_tenant_networks=True).admit(body)
+
+
 def test_links_and_volumes_from_are_dependencies_that_tie_the_container_to_its_node() -> None:
     host = {"Links": ["db:database"], "VolumesFrom": ["files:ro"]}
     endpoints = {"EndpointsConfig": {"fleet": {"Links": ["queue", "db:database"]}}}

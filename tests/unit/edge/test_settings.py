@@ -146,7 +146,7 @@ def test_pools_are_found_by_role(tmp_path: Path) -> None:
         pytest.param("role: worker", "role: boss", ":14: pools.workers.role:", id="role"),
         pytest.param("fleet: demo", "fleet: Demo!", ":1: fleet:", id="fleet name"),
         pytest.param("containerslots:", "ostype:", ":18: pools.workers.labels.ostype: ostype is answered", id="standard label"),
-        pytest.param("domain: fleet.example", "domain: fleet.example\n  isolation: tenant", ":7: network.isolation: tenant networks are not", id="tenant networks"),
+        pytest.param("domain: fleet.example", "domain: fleet.example\n  isolation: pool", ":7: network.isolation:", id="isolation"),
         pytest.param("fleet: demo", "fleet: demo\nimages: {router: nginx:latest}", ":2: images.router:", id="image without digest"),
         pytest.param("fleet: demo", f"fleet: demo\nmonitoring: {{telegraf: 'a@sha256:{'0' * 64}'}}", ":2: monitoring.telegraf: reads cAdvisor", id="Telegraf alone"),
         pytest.param("fleet: demo", "fleet: demo\nmonitoring: {influxdb: 'http://influx:8086'}", ":2: monitoring.influxdb: is filled by", id="InfluxDB alone"),

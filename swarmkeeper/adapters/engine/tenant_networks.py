@@ -1,0 +1,78 @@
+"""Engines whose tenants have networks of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from typing import Any
+
+from docker import APIClient
+from docker.errors import APIError
+
+from swarmkeeper.adapters.engine.clients import EngineClients
+from swarmkeeper.adapters.engine.create_body import LABEL_FLEET
+from swarmkeeper.adapters.engine.engines import DockerEngines
+from swarmkeeper.adapters.engine.shared_volumes import SharedStorage
+from swarmkeeper.domain.model import ContainerName, Node, Request
+
+ROUTER = ("com.docker.compose.project=node", "com.docker.compose.service=router")
+"""How Compose labels the router of the project that each worker runs."""
+
+
+class TenantEngines(DockerEngines):
+    """Before a container is made, its network is there and the node's router is on it; nothing else ever is.
+
+    `ensure` has the Swarm make a network of that name unless it is there.
+    """
+
+    def __init__(
+        self,
+        clients: EngineClients,
+        *,
+        fleet: str,
+        storage: SharedStorage | None = None,
+        ensure: Callable[[str], None],
+    ) -> None:
+        super().__init__(clients, fleet=fleet, storage=storage)
+        self._ensure = ensure
+
+    def create(self, node: Node, request: Request) -> str:
+        """As for any engine; raises Unavailable too when no manager answers."""
+        if request.network:
+            self._open(node, request.network)
+        return super().create(node, request)
+
+    def resume(self, node: Node, name: ContainerName, *, network: str) -> None:
+        if network:
+            self._open(node, network)  # the router may have been made anew meanwhile
+        super().resume(node, name, network=network)
+
+    def _open(self, node: Node, network: str) -> None:
+        with self._clients.calling(node, "look at the router") as engine:
+            routers = {str(found["Id"]): _networks(found) for found in _routers(engine)}
+        apart = [router for router, networks in routers.items() if network not in networks]
+        if routers and not apart:
+            return
+        self._ensure(network)
+        for router in apart:
+            with self._clients.calling(node, "attach the router") as engine:
+                _attach(engine, router, network)
+
+
+def _routers(engine: APIClient) -> Iterator[dict[str, Any]]:
+    """What Compose runs as a router; a container of the fleet's, which may carry any label, is none."""
+    listed: list[dict[str, Any]] = engine.containers(filters={"label": list(ROUTER)})
+    return (found for found in listed if LABEL_FLEET not in (found.get("Labels") or {}))
+
+
+def _networks(found: dict[str, Any]) -> frozenset[str]:
+    return frozenset((found.get("NetworkSettings") or {}).get("Networks") or {})
+
+
+def _attach(engine: APIClient, router: str, network: str) -> None:
+    try:
+        engine.connect_container_to_network(router, network)
+    except APIError as error:
+        # Another call was first.
+        if error.status_code != HTTPStatus.FORBIDDEN or "already exists" not in str(error.explanation):
+            raise
