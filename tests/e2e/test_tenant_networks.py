@@ -52,10 +52,10 @@ class Inside:
 
     def gets(self, url: str, *, host: str = "") -> str:
         header = f'--header "Host: {host}" ' if host else ""
-        return self.says(f"timeout 3 wget -q -O - {header}{url}")
+        return self.says(f"timeout 15 wget -T 10 -q -O - {header}{url}")
 
     def connects(self, address: str, port: int) -> bool:
-        return self.says(f"nc -w 3 {address} {port} </dev/null && echo connected").endswith("connected")
+        return self.says(f"nc -w 5 {address} {port} </dev/null && echo connected").endswith("connected")
 
 
 def test_a_tenants_container_reaches_its_own_and_no_other_and_the_router_reaches_all(world: World) -> None:
