@@ -17,22 +17,19 @@ log_in_for() {
 
 log_in_to_ecr() { aws ecr get-login-password | docker login --username AWS --password-stdin "$1" >/dev/null 2>&1; }
 
-# The parameters `pull` (user:password) and, unless the certificate is from a public authority, `ca`.
+# The parameters `pull` (user:password) and, unless the certificate is from a public authority, `ca`. One call for both:
+# a missing one is the word None there.
 log_in_to_own() {
-    local authority trust=/etc/docker/certs.d/$1 login
-    authority=$(registry_parameter ca)
-    if [ -n "$authority" ]; then
+    local both authority login trust=/etc/docker/certs.d/$1
+    both=$(aws ssm get-parameters --with-decryption --names "$REGISTRY_PARAMETERS/pull" "$REGISTRY_PARAMETERS/ca" --output text \
+        --query "[Parameters[?ends_with(Name, '/pull')].Value | [0], Parameters[?ends_with(Name, '/ca')].Value | [0]]")
+    login=${both%%$'\t'*} authority=${both#*$'\t'}
+    if [ "$authority" != None ]; then
         install -d -m 0755 "$trust"    # the engine looks there at each pull
         printf '%s\n' "$authority" >"$trust/ca.crt.$$"
         mv "$trust/ca.crt.$$" "$trust/ca.crt"
     fi
-    login=$(registry_parameter pull)
     # Standard input, from the shell itself: no other process sees the password.
     printf '%s' "${login#*:}" | docker login --username "${login%%:*}" --password-stdin "$1" >/dev/null ||
         { echo "the registry $1 refuses the log-in of $REGISTRY_PARAMETERS/pull" >&2; return 1; }
-}
-
-# Nothing where there is no such parameter; a failure where Systems Manager fails.
-registry_parameter() {
-    aws ssm get-parameters --with-decryption --names "$REGISTRY_PARAMETERS/$1" --query 'Parameters[].Value' --output text
 }
