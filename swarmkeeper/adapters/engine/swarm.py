@@ -181,6 +181,8 @@ def _created_network(engine: APIClient, name: str, subnet: str | None) -> Mappin
 
 
 def _check_network(found: Mapping[str, Any], name: str, subnet: str | None) -> None:
+    if not found["Driver"] and found["Attachable"]:
+        return  # the Swarm gives a network its driver and addresses a moment after it has taken it
     subnets = [pool.get("Subnet") for pool in found["IPAM"].get("Config") or []]
     if found["Driver"] != "overlay" or not found["Attachable"]:
         raise InvalidInput("network", f"{name} exists and is not an attachable overlay network")

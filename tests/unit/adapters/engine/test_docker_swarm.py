@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.machines.simulated_network import Refusal
+from local.machines.simulated_network import OverlayNetwork, Refusal
 from local.machines.simulated_swarm import SimulatedSwarm
 from swarmkeeper.domain.model import Node, Role
 from swarmkeeper.errors import Conflict, InvalidInput, Unavailable
@@ -127,6 +127,17 @@ def test_a_network_that_is_not_attachable_is_refused(fleet: SimulatedFleet, mana
     swarm_of(fleet, manager).networks[NETWORK].attachable = False
     with pytest.raises(InvalidInput, match="attachable"):
         fleet.swarm.ensure_network(manager, NETWORK, "10.112.0.0/24")
+
+
+def test_a_network_that_the_swarm_has_not_furnished_yet_is_taken(
+    fleet: SimulatedFleet, manager: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = OverlayNetwork.described
+    bare = {"Driver": "", "IPAM": {"Driver": "", "Config": None}}
+    monkeypatch.setattr(OverlayNetwork, "described", lambda network: {**described(network), **bare})
+    fleet.swarm.ensure_network(manager, "tenant-a", None)
+    fleet.swarm.ensure_network(manager, "tenant-b", "10.113.0.0/24")
+    assert {"tenant-a", "tenant-b"} <= set(swarm_of(fleet, manager).networks)
 
 
 def test_a_network_that_somebody_else_makes_at_the_same_time_is_checked(fleet: SimulatedFleet, manager: Node) -> None:
