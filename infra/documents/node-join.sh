@@ -148,9 +148,14 @@ start_monitoring() {
         INFLUXDB_PASSWORD=$(aws ssm get-parameter --with-decryption --name "$INFLUXDB_PASSWORD_PARAMETER" \
             --query Parameter.Value --output text) || return 1
     fi
-    log_in_for "$CADVISOR_IMAGE" && log_in_for "$TELEGRAF_IMAGE" || return 1
-    timeout 120 docker compose --file "$project/node/compose.yaml" --profile monitoring up \
-        --detach --no-color --quiet-pull "${wanted[@]}" >&2
+    [ -z "$CADVISOR_IMAGE" ] || log_in_for "$CADVISOR_IMAGE" || return 1
+    [ -z "$TELEGRAF_IMAGE" ] || log_in_for "$TELEGRAF_IMAGE" || return 1
+    local deadline=$((SECONDS + 90))
+    until timeout 60 docker compose --file "$project/node/compose.yaml" --profile monitoring up \
+        --detach --no-color --quiet-pull "${wanted[@]}" >&2; do
+        [ "$SECONDS" -lt "$deadline" ] || return 1
+        sleep 2
+    done
 }
 
 # A unit of the host rather than a container: the hop limit of the metadata keeps the node's role from containers.

@@ -124,7 +124,7 @@ class StandIn:
         for place in self.places():
             try:
                 points = list(self._of_node(nodes, place, now))
-            except MachineError as error:  # it goes, or is only coming: the others are read all the same
+            except (MachineError, LookupError, ValueError) as error:  # it goes, is only coming, or tells half a line
                 done.missed.append(f"{place.host}: {error}")
                 continue
             done.points += self.influx.write(points)
