@@ -6,6 +6,7 @@
 : "${OVERLAY_POOL:?}" "${BOOT_LIMIT_S:?}" "${FLEET:?}" "${SHARED_VOLUMES=}" "${TENANT_NETWORKS=}"
 : "${CADVISOR_IMAGE=}" "${TELEGRAF_IMAGE=}" "${INFLUXDB_URL=}" "${INFLUXDB_PASSWORD_PARAMETER=}" "${pool=}"
 : "${mode:?}" "${role:?}" "${certificate:?}" "${authority:?}" "${address:?}" "${managers=}" "${spread:=0}"
+REFUSED_FROM=${TENANT_NETWORKS:+$OVERLAY_POOL}
 umask 077
 tls=/etc/docker/tls
 project=/opt/swarmkeeper/${ASSET_SHA256:0:16}
@@ -79,9 +80,9 @@ fetch_projects() {
     aws s3 cp --only-show-errors "s3://$ASSET_BUCKET/$ASSET_KEY" "$archive"
     sha256sum --check --status <<<"$ASSET_SHA256  $archive" || { echo "the compose projects' checksum differs" >&2; return 1; }
     tar --no-same-owner -xzf "$archive" -C "$draft"
-    DOMAIN=$DOMAIN VPC_CIDR=$VPC_CIDR BODY_LIMIT=$BODY_LIMIT ACCESS_LOG=$ACCESS_LOG \
-        REFUSED_FROM=${TENANT_NETWORKS:+$OVERLAY_POOL} \
+    DOMAIN=$DOMAIN VPC_CIDR=$VPC_CIDR BODY_LIMIT=$BODY_LIMIT ACCESS_LOG=$ACCESS_LOG REFUSED_FROM=$REFUSED_FROM \
         bash "$draft/node/render.sh" >"$draft/node/nginx.conf"
+    echo "$REFUSED_FROM" >"$draft/node/refused"    # what this configuration was made with
     chmod -R go+rX "$draft"    # the router reads its configuration as nobody
     rm -f "$archive"
     mv -T "$draft" "$project"
@@ -118,6 +119,8 @@ compose_node() { docker compose --file "$project/node/compose.yaml" "$@" >&2; }
 # has not heard of it yet, while a container's start waits 20 s. A restart policy does not try again, so we do.
 start_router() {
     export ROUTER_IMAGE ROUTER_PORT
+    REFUSED_FROM=$(cat "$project/node/refused")
+    export REFUSED_FROM
     local deadline=$((SECONDS + 120)) anew=
     until compose_node up --detach --no-color --quiet-pull $anew && router_answers_soon; do
         [ "$SECONDS" -lt "$deadline" ] || { compose_node logs --tail 20; echo "the router does not come up" >&2; return 1; }
@@ -242,7 +245,7 @@ touch "$member"
 if [ "$role" = worker ]; then
     start_router
     agent_unit | start_unit swarmkeeper-agent
-    guarded=(${SHARED_VOLUMES:+nfs} ${TENANT_NETWORKS:+"engine=$VPC_CIDR"})
+    guarded=(${SHARED_VOLUMES:+nfs} ${TENANT_NETWORKS:+"engine=$VPC_CIDR" "router=$VPC_CIDR:$ROUTER_PORT"})
     [ "${#guarded[@]}" = 0 ] || start_guard "${guarded[@]}"
 fi
 start_monitoring || echo "what measures the node does not come up" >&2

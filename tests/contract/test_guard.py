@@ -18,11 +18,20 @@ case $what in
 esac
 """
 NFS = "DOCKER-USER --protocol tcp --destination-port 2049 --jump REJECT --reject-with tcp-reset"
-ENGINES = (
-    "DOCKER-USER --destination 10.0.0.0/16 --protocol tcp --destination-port 2376 --jump REJECT --reject-with tcp-reset"
-)
 METADATA = "DOCKER-USER --destination 169.254.169.254/32 --jump REJECT"
-OWN_ENGINE = "INPUT --in-interface docker+ --protocol tcp --destination-port 2376 --jump REJECT --reject-with tcp-reset"
+
+
+def apart(protocol: str, port: int, target: str) -> set[str]:
+    """For what goes to other machines, and for what comes to this one from its engine's bridges."""
+    what = f"--protocol {protocol} --destination-port {port} --jump {target}"
+    return {f"DOCKER-USER --destination 10.0.0.0/16 {what}", f"INPUT --in-interface docker+ {what}"}
+
+
+RESET = "REJECT --reject-with tcp-reset"
+API, SWARM, GOSSIP = (apart("tcp", port, RESET) for port in (2376, 2377, 7946))
+VXLAN, GOSSIP_TOO = apart("udp", 4789, "DROP"), apart("udp", 7946, "DROP")
+ENGINES = {METADATA, *API, *SWARM, *GOSSIP, *VXLAN, *GOSSIP_TOO}
+ROUTER = apart("tcp", 8080, RESET)
 
 
 def guarded(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -38,8 +47,9 @@ def guarded(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     ("words", "rules"),
     [
         pytest.param(("nfs",), {NFS}, id="shared volumes"),
-        pytest.param(("engine=10.0.0.0/16",), {ENGINES, METADATA, OWN_ENGINE}, id="tenants' networks"),
-        pytest.param(("nfs", "engine=10.0.0.0/16"), {NFS, ENGINES, METADATA, OWN_ENGINE}, id="both"),
+        pytest.param(("engine=10.0.0.0/16",), ENGINES, id="tenants' networks"),
+        pytest.param(("router=10.0.0.0/16:8080",), ROUTER, id="routers"),
+        pytest.param(("nfs", "engine=10.0.0.0/16", "router=10.0.0.0/16:8080"), {NFS} | ENGINES | ROUTER, id="all"),
     ],
 )
 def test_what_is_named_is_guarded_once(tmp_path: Path, words: tuple[str, ...], rules: set[str]) -> None:

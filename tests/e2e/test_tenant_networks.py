@@ -84,6 +84,23 @@ def test_a_tenants_container_reaches_its_own_and_no_other_and_the_router_reaches
         socket.create_connection((engine["address"], ENGINE_PORT), timeout=10).close()  # it does listen there
         assert not inside.connects(engine["address"], ENGINE_PORT)
     assert not inside.connects("169.254.169.254", 80)
+    # Behind the published port nobody could tell that it is a container who asks.
+    gateway = inside.says("ip route show default").split()[2]
+    for machine in (node["address"], gateway):
+        assert not inside.connects(machine, network.router_port)
+    # A datagram of VXLAN to another machine or to this one could be a frame for another tenant's network.
+    for machine in (world.nodes("ready", role="manager")[0]["address"], gateway):
+        inside.says(f"echo frame | nc -u -w 1 {machine} 4789")
+    assert dropped(engines, node["id"], "DOCKER-USER") > 0
+    assert dropped(engines, node["id"], "INPUT") > 0
 
     # The router is on both networks, and must not lead from one into the other.
     assert "403" in inside.gets("http://node-router-1:8080/", host=f"b-1.{network.domain}")
+
+
+def dropped(engines: RealEngines, node: str, chain: str) -> int:
+    """How many datagrams to VXLAN's port the chain's rule has met."""
+    listed = engines.on_node(node, f"iptables --wait -nvx --list {chain}").stdout.splitlines()
+    (rule,) = (line for line in listed if "dpt:4789" in line)
+    assert "DROP" in rule
+    return int(rule.split()[0])

@@ -14,15 +14,19 @@ from swarmkeeper.adapters.engine.create_body import LABEL_FLEET
 from swarmkeeper.adapters.engine.engines import DockerEngines
 from swarmkeeper.adapters.engine.shared_volumes import SharedStorage
 from swarmkeeper.domain.model import ContainerName, Node, Request
+from swarmkeeper.errors import Declined
 
 ROUTER = ("com.docker.compose.project=node", "com.docker.compose.service=router")
 """How Compose labels the router of the project that each worker runs."""
+REFUSES = "swarmkeeper.refuses"
+"""The router's label that says from where it takes no requests: empty where the node joined before tenants had networks."""
 
 
 class TenantEngines(DockerEngines):
     """Before a container is made, its network is there and the node's router is on it; nothing else ever is.
 
-    `ensure` has the Swarm make a network of that name unless it is there.
+    `ensure` has the Swarm make a network of that name unless it is there. Raises Declined on a node whose router does not
+    refuse containers: on two networks it would lead from one into the other.
     """
 
     def __init__(
@@ -49,8 +53,10 @@ class TenantEngines(DockerEngines):
 
     def _open(self, node: Node, network: str) -> None:
         with self._clients.calling(node, "look at the router") as engine:
-            routers = {str(found["Id"]): _networks(found) for found in _routers(engine)}
-        apart = [router for router, networks in routers.items() if network not in networks]
+            routers = {str(found["Id"]): found for found in _routers(engine)}
+        if not all(_labels(found).get(REFUSES) for found in routers.values()):
+            raise Declined(f"{node.id} joined before tenants had networks of their own, and is to be replaced")
+        apart = [router for router, found in routers.items() if network not in _networks(found)]
         if routers and not apart:
             return
         self._ensure(network)
@@ -60,9 +66,13 @@ class TenantEngines(DockerEngines):
 
 
 def _routers(engine: APIClient) -> Iterator[dict[str, Any]]:
-    """What Compose runs as a router; a container of the fleet's, which may carry any label, is none."""
-    listed: list[dict[str, Any]] = engine.containers(filters={"label": list(ROUTER)})
-    return (found for found in listed if LABEL_FLEET not in (found.get("Labels") or {}))
+    """What Compose runs as a router, stopped or not; a container of the fleet's, which may carry any label, is none."""
+    listed: list[dict[str, Any]] = engine.containers(all=True, filters={"label": list(ROUTER)})
+    return (found for found in listed if LABEL_FLEET not in _labels(found))
+
+
+def _labels(found: dict[str, Any]) -> dict[str, str]:
+    return found.get("Labels") or {}
 
 
 def _networks(found: dict[str, Any]) -> frozenset[str]:

@@ -14,6 +14,8 @@ LONGEST_S = {
     "list managers": 3.0,  # asked of one after the other; one that has just lost its leader hangs
     "create": 7.0,  # p99 of a busy engine is below 2 s
     "start": 9.0,  # attaches the network, for which a worker asks the Swarm's managers
+    "look at the router": 3.0,
+    "attach the router": 9.0,  # as a start does
     "make folders": 9.0,  # of a shared volume that this engine has never had
     "stop": 15.0,  # 10 s of grace are the container's
     "resume": 12.0,

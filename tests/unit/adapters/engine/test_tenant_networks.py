@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from swarmkeeper.adapters.engine.tenant_networks import ROUTER, TenantEngines
+from swarmkeeper.adapters.engine.tenant_networks import REFUSES, ROUTER, TenantEngines
 from swarmkeeper.domain.model import Node
-from swarmkeeper.errors import NoManager
+from swarmkeeper.errors import Declined, NoManager
 from tests.unit.adapters.engine.simulated_fleet import FLEET, IMAGE, NETWORK, SimulatedFleet, a_request
 
 LABELS = dict(label.split("=") for label in ROUTER)
@@ -33,7 +33,7 @@ def start_router(fleet: SimulatedFleet, node: Node, **labels: str) -> str:
     """What Compose starts on a node; its id."""
     body = {
         "Image": IMAGE,
-        "Labels": LABELS | labels,
+        "Labels": LABELS | {REFUSES: "10.96.0.0/12"} | labels,
         "HostConfig": {"NetworkMode": NETWORK},
         "NetworkingConfig": {"EndpointsConfig": {NETWORK: {}}},
     }
@@ -116,3 +116,22 @@ def test_nothing_is_made_while_no_manager_can_make_its_network(fleet: SimulatedF
     with pytest.raises(NoManager):
         engines.create(worker, a_request("web-1", network="tenant-a"))
     assert engines.containers(worker) == ()
+
+
+def test_a_node_whose_router_refuses_no_containers_gets_none_of_a_tenants_own_network(
+    fleet: SimulatedFleet, worker: Node, engines: TenantEngines, asked: list[str]
+) -> None:
+    router = start_router(fleet, worker, **{REFUSES: ""})
+    with pytest.raises(Declined, match="is to be replaced"):
+        engines.create(worker, a_request("web-1", network="tenant-a"))
+    assert (asked, networks_of(fleet, worker, router)) == ([], {NETWORK})
+
+
+def test_a_router_that_does_not_run_is_attached_all_the_same(
+    fleet: SimulatedFleet, worker: Node, engines: TenantEngines
+) -> None:
+    router = start_router(fleet, worker)
+    with fleet.clients.calling(worker, "stop") as engine:
+        engine.stop(router)
+    run(engines, worker, "web-1", "a")
+    assert networks_of(fleet, worker, router) == {NETWORK, "tenant-a"}
