@@ -19,14 +19,14 @@ from swarmkeeper.errors import Declined
 ROUTER = ("com.docker.compose.project=node", "com.docker.compose.service=router")
 """How Compose labels the router of the project that each worker runs."""
 REFUSES = "swarmkeeper.refuses"
-"""The router's label that says from where it takes no requests: empty where the node joined before tenants had networks."""
+"""The router's label that says whom it refuses: empty where the node joined before tenants had networks."""
 
 
 class TenantEngines(DockerEngines):
     """Before a container is made, its network is there and the node's router is on it; nothing else ever is.
 
-    `ensure` has the Swarm make a network of that name unless it is there. Raises Declined on a node whose router does not
-    refuse containers: on two networks it would lead from one into the other.
+    `ensure` has the Swarm make a network of that name unless it is there. Raises Declined where the node's router does
+    not refuse containers: on two networks it would lead from one into the other.
     """
 
     def __init__(
