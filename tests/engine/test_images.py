@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,6 +83,14 @@ class Place:
         )  # fmt: skip
         done = self._run(HOST.id, "\n".join([before, *lines]))
         assert done.exit_code == 0, done.stderr
+
+    @contextmanager
+    def brought_back(self) -> Iterator[None]:
+        """Have the registry as the other tests want it afterwards, in whatever order they come."""
+        try:
+            yield
+        finally:
+            self.up()
 
     def collect(self) -> str:
         """Have HOST collect garbage; what it said."""
@@ -218,11 +227,12 @@ def test_no_password_stands_in_the_registrys_environment_its_command_or_its_log(
 def test_while_garbage_is_collected_pulls_go_on_and_pushes_are_refused(place: Place, pushed: dict[str, str]) -> None:
     late = f"{ADDRESS}/base/late:1"
     docker("tag", definitions(ROOT / "images")["plain"].reference, late)
-    place.shell(HOST.id, f"REGISTRY_READONLY=true {PROJECT}/up.sh")  # as gc.sh begins
-    place.shell(NODE.id, f"docker rmi --force {pushed['ruby']}")
-    assert place.pull(pushed["ruby"]).exit_code == 0
-    with pytest.raises(DockerError):
-        docker("push", late)
+    with place.brought_back():
+        place.shell(HOST.id, f"REGISTRY_READONLY=true {PROJECT}/up.sh")  # as gc.sh begins
+        place.shell(NODE.id, f"docker rmi --force {pushed['ruby']}")
+        assert place.pull(pushed["ruby"]).exit_code == 0
+        with pytest.raises(DockerError):
+            docker("push", late)
 
 
 def test_garbage_is_collected_while_images_that_are_named_stay(
@@ -247,12 +257,13 @@ def test_garbage_is_collected_while_images_that_are_named_stay(
 def test_with_its_images_in_s3_the_registry_opens_the_bucket_by_its_instances_role(
     place: Place, pushed: dict[str, str]
 ) -> None:
-    # On AWS the bucket's address follows from its region; the emulated one's must be told.
-    place.up("s3", f"export REGISTRY_S3_ENDPOINT={place.endpoint}")
-    [reference] = json.loads(place.swarmkeeper("push", "plain", "--to", f"{ADDRESS}/stored", "--json")).values()
-    layers = place.server.client("s3").list_objects_v2(Bucket="images", Prefix="registry/docker/registry/v2/blobs/")
-    assert sum(each["Size"] for each in layers["Contents"]) > 10_000_000
-    place.shell(NODE.id, f"docker rmi --force {pushed['plain']}")
-    assert place.pull(reference).exit_code == 0
-    seen = place.shell(HOST.id, f"cd {PROJECT}; docker compose ps -q | xargs docker inspect; cat storage.env")
-    assert "ASIA" not in seen
+    with place.brought_back():
+        # On AWS the bucket's address follows from its region; the emulated one's must be told.
+        place.up("s3", f"export REGISTRY_S3_ENDPOINT={place.endpoint}")
+        [reference] = json.loads(place.swarmkeeper("push", "plain", "--to", f"{ADDRESS}/stored", "--json")).values()
+        layers = place.server.client("s3").list_objects_v2(Bucket="images", Prefix="registry/docker/registry/v2/blobs/")
+        assert sum(each["Size"] for each in layers["Contents"]) > 10_000_000
+        place.shell(NODE.id, f"docker rmi --force {pushed['plain']}")
+        assert place.pull(reference).exit_code == 0
+        seen = place.shell(HOST.id, f"cd {PROJECT}; docker compose ps -q | xargs docker inspect; cat storage.env")
+        assert "ASIA" not in seen
