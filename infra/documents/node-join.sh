@@ -151,8 +151,8 @@ start_monitoring() {
         INFLUXDB_PASSWORD=$(aws ssm get-parameter --with-decryption --name "$INFLUXDB_PASSWORD_PARAMETER" \
             --query Parameter.Value --output text) || return 1
     fi
-    [ -z "$CADVISOR_IMAGE" ] || log_in_for "$CADVISOR_IMAGE" || return 1
-    [ -z "$TELEGRAF_IMAGE" ] || log_in_for "$TELEGRAF_IMAGE" || return 1
+    log_in_for "$CADVISOR_IMAGE" || return 1
+    log_in_for "$TELEGRAF_IMAGE" || return 1
     local deadline=$((SECONDS + 90))
     until timeout 60 docker compose --file "$project/node/compose.yaml" --profile monitoring up \
         --detach --no-color --quiet-pull "${wanted[@]}" >&2; do
