@@ -20,7 +20,7 @@ say() { printf 'setup: %s\n' "$*"; }
 readonly NEEDED=(
   dockerd:docker.io docker:docker.io containerd:containerd runc:runc iptables:iptables ip:iproute2
   nsenter:util-linux tini:tini busybox:busybox-static nginx:nginx-light docker-registry:docker-registry
-  openssl:openssl node:nodejs htpasswd:apache2-utils mmdebstrap:mmdebstrap
+  openssl:openssl node:nodejs
 )
 
 main() {
@@ -29,7 +29,12 @@ main() {
   functions_layer
   case "${1:-}" in
     --test)
-      second_environment && pipeline_environment && test_programs && test_browser && base_images && monitoring_programs
+      second_environment
+      pipeline_environment
+      test_programs
+      test_browser
+      base_images
+      monitoring_programs
       ;;
     --monitoring) monitoring_programs ;;
     --pipeline) pipeline_environment ;;
@@ -54,18 +59,26 @@ our_python() {
   .venv/bin/python -c 'import os, sys; print(os.path.realpath(sys.executable))'
 }
 
-# What only tests and measurements use: a terminal's server over WebSocket, and a source of load.
+# What only tests and measurements use: a terminal's server over WebSocket, a source of load, the passwords of a
+# registry, and what makes the base images' stand-ins.
+readonly TESTS_NEED=(websocketd:websocketd wrk:wrk htpasswd:apache2-utils mmdebstrap:mmdebstrap)
+
 test_programs() {
-  local program
-  for program in websocketd wrk; do
-    has_program $program || (install_packages $program) || say "$program is missing: what needs it is left out"
+  local pair
+  for pair in "${TESTS_NEED[@]}"; do
+    optional_program "$pair" "what needs it is left out"
   done
+}
+
+# optional_program PROGRAM:PACKAGE CONSEQUENCE: says the consequence where it can't be installed.
+optional_program() {
+  has_program "${1%%:*}" || (install_packages "${1##*:}") || say "${1%%:*} is missing: $2"
 }
 
 # The browser that the console is tested in. Ubuntu's package of that name is a snap, which needs a running snapd.
 test_browser() {
   ! has_program chromium || return 0
-  if grep -qs '^ID=debian' /etc/os-release && install_packages chromium; then return 0; fi
+  if grep -qs '^ID=debian' /etc/os-release && (install_packages chromium); then return 0; fi
   say "chromium is missing: the console's test in a browser is left out"
 }
 
@@ -78,8 +91,8 @@ base_images() {
 
 # What `swarmkeeper local up --monitoring` runs. Grafana and Telegraf are no packages of the distribution.
 monitoring_programs() {
-  has_program influxd || install_packages influxdb
-  build_cadvisor || say "cAdvisor could not be built: monitoring shows no containers"
+  optional_program influxd:influxdb "\`swarmkeeper local up --monitoring\` needs it"
+  build_cadvisor || say "cAdvisor could not be built: \`swarmkeeper local up --monitoring\` on real engines needs it"
 }
 
 # Fetched here, so that synthesis works offline from now on.

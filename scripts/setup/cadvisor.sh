@@ -10,7 +10,7 @@ build_cadvisor() {
   wanted=$(sha256sum <$CADVISOR_MAIN)
   [ -x $CADVISOR ] && [ "$(cat $stamp 2>/dev/null)" = "$wanted" ] && return 0
   grep -qs '^ID=debian' /etc/os-release || { say "cAdvisor is built on Debian only"; return 1; }
-  has_program go || install_packages golang-go
+  has_program go || (install_packages golang-go) || return 1
   has_program go || return 1
   say "building cAdvisor from the distribution's source (a minute or so)"
   local folder
@@ -24,17 +24,15 @@ build_cadvisor() {
 }
 
 # cadvisor_source FOLDER: the vendored tree of the source package in FOLDER/go/src. apt checks what it fetches against
-# the distribution's signed lists; the system's own lists and sources stay as they are.
+# the distribution's signed lists; the system's own lists and sources stay as they are. Each step says that it failed:
+# in the condition in which this is called, `set -e` has no effect.
 cadvisor_source() (
-  set -e
-  cd "$1"
-  mkdir -p parts lists/partial cache/archives/partial go
-  source_entries >parts/source.sources
+  cd "$1" && mkdir -p parts lists/partial cache/archives/partial go && source_entries >parts/source.sources || exit 1
   local -a apt=(apt-get -qq -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$PWD/parts"
     -o "Dir::State::lists=$PWD/lists" -o "Dir::Cache=$PWD/cache" -o APT::Sandbox::User=)
-  "${apt[@]}" update
-  "${apt[@]}" source --download-only kubernetes
-  tar -xzf kubernetes_*.orig.tar.gz --wildcards --strip-components=1 '*/vendor/*'
+  "${apt[@]}" update || exit 1
+  "${apt[@]}" source --download-only kubernetes || exit 1
+  tar -xzf kubernetes_*.orig.tar.gz --wildcards --strip-components=1 '*/vendor/*' || exit 1
   mv vendor go/src
 )
 
@@ -52,9 +50,8 @@ source_entries() {
 
 # cadvisor_program FOLDER: without cgo, so that it needs no library.
 cadvisor_program() (
-  set -e
-  mkdir -p "$1/go/src/cadvisor" build/cadvisor
-  cp $CADVISOR_MAIN "$1/go/src/cadvisor/"
+  mkdir -p "$1/go/src/cadvisor" build/cadvisor || exit 1
+  cp $CADVISOR_MAIN "$1/go/src/cadvisor/" || exit 1
   GO111MODULE=off GOFLAGS='' GOPATH=$1/go GOCACHE=$1/cache CGO_ENABLED=0 \
     go build -ldflags='-s -w' -o $CADVISOR "$1/go/src/cadvisor"
 )

@@ -37,10 +37,10 @@ virtual_environment() {
   local folder=$1 find=$2 lock=${3:-requirements/dev.txt} wanted
   wanted=$(cat "$lock" pyproject.toml | sha256sum)
   [ "$(cat "$folder/.swarmkeeper-stamp" 2>/dev/null)" = "$wanted" ] && return 0
-  [ -x "$folder/bin/python" ] || make_environment "$folder" "$find"
+  [ -x "$folder/bin/python" ] || make_environment "$folder" "$find" || return 1
   say "installing $(grep -c '^[a-zA-Z0-9]' "$lock") locked packages into $folder (hashes are checked)"
-  install_locked "$folder" "$lock"
-  [ "$lock" != requirements/dev.txt ] || install_project "$folder"
+  install_locked "$folder" "$lock" || return 1    # in a condition the shell would go on, and stamp what failed
+  [ "$lock" != requirements/dev.txt ] || install_project "$folder" || return 1
   echo "$wanted" >"$folder/.swarmkeeper-stamp"
 }
 

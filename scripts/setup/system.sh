@@ -35,10 +35,11 @@ install_packages() {
   forbid_service_starts "$as_root"
   # shellcheck disable=SC2064  # the prefix is local: it must be filled in now
   trap "allow_service_starts '$as_root'" EXIT
-  $as_root apt-get update -qq
-  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  # Each returns by itself what failed: callers ask in conditions, where the shell would go on.
+  $as_root apt-get update -qq || return 1
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null || return 1
   # Newer releases ship the client in a package of its own.
-  has_program docker || $as_root apt-get install -y -qq --no-install-recommends docker-cli >/dev/null
+  has_program docker || $as_root apt-get install -y -qq --no-install-recommends docker-cli >/dev/null || return 1
   allow_service_starts "$as_root"
   trap - EXIT
   disable_services "$as_root" "$@"
