@@ -22,4 +22,9 @@ if [ "${REGISTRY_STORAGE:-disk}" = s3 ]; then
 else
     rm -f storage.env
 fi
+# The registry reads these files when it starts: as a label their checksum makes Compose start it anew when one is
+# another, also when an earlier run has put it there and then failed.
+REGISTRY_STATE=$(cat "$secrets/htpasswd" "$secrets/tls.crt" "$secrets/tls.key" "config.${REGISTRY_STORAGE:-disk}.yml" |
+    sha256sum | cut -d ' ' -f 1)
+export REGISTRY_STATE
 exec docker compose up --detach --wait --wait-timeout 60 "$@"
