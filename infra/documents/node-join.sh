@@ -138,8 +138,13 @@ router_answers_soon() {
 }
 
 # cAdvisor and Telegraf, where the settings name their images. What is measured must not decide whether a node serves:
-# when they don't come up, that is told, and the node joins all the same.
-start_monitoring() {
+# when they don't come up, that is told, and the node joins all the same. Nor may it use up the join's time: whatever is
+# asked of AWS, a registry and the engine ends by one deadline. In a shell of its own, which cleans up after itself.
+start_monitoring() (
+    trap clean_up EXIT
+    deadline=$((SECONDS + 60))
+    aws() { in_time aws "$@"; }
+    docker() { in_time docker "$@"; }
     local -a wanted=()
     [ -z "$CADVISOR_IMAGE" ] || wanted+=(cadvisor)
     [ -z "$TELEGRAF_IMAGE" ] || wanted+=(telegraf)
@@ -153,12 +158,17 @@ start_monitoring() {
     fi
     log_in_for "$CADVISOR_IMAGE" || return 1
     log_in_for "$TELEGRAF_IMAGE" || return 1
-    local deadline=$((SECONDS + 90))
-    until timeout 60 docker compose --file "$project/node/compose.yaml" --profile monitoring up \
+    until docker compose --file "$project/node/compose.yaml" --profile monitoring up \
         --detach --no-color --quiet-pull "${wanted[@]}" >&2; do
         [ "$SECONDS" -lt "$deadline" ] || return 1
         sleep 2
     done
+)
+
+in_time() {
+    local left=$((deadline - SECONDS))
+    [ "$left" -gt 0 ] || return 124
+    timeout --kill-after=5 "$left" "$@"
 }
 
 # A unit of the host rather than a container: the hop limit of the metadata keeps the node's role from containers.
