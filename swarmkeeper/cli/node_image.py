@@ -27,11 +27,15 @@ LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Seconds to wai
 def find(
     pool: PoolArgument,
     name: Annotated[str, typer.Option(help="The image's name.")],
+    limit: LimitOption = 1800,
     fleet: o.FleetOption = None,
 ) -> None:
-    """Tell the id of the image of that name; an empty one where there is none."""
+    """Tell the id of the image of that name, once it can be used; an empty one where there is none.
+
+    Fails when it could not be made: deregister it first.
+    """
     with _told():
-        output.print_json({"image": find_node_images(fleet, pool).image_named(name) or ""})
+        output.print_json({"image": find_node_images(fleet, pool).usable_image_named(name, limit) or ""})
 
 
 @app.command("build")

@@ -17,6 +17,7 @@ BOOT_LIMIT_S = 300.0
 RUN_SCRIPT = "AWS-RunShellScript"
 PAUSE_S = 2.0
 COMMAND_RUNS = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
+NEVER_USABLE = frozenset({"failed", "error", "invalid"})
 Result = TypeVar("Result")
 
 
@@ -95,16 +96,26 @@ class NodeImages:
     # Its image.
 
     def image_named(self, name: str) -> str | None:
-        """The id of the account's image of that name."""
+        """The id of the account's image of that name, in whatever state it is."""
         wanted = [{"Name": "name", "Values": [name]}]
         found = _asked(lambda: self.ec2.describe_images(Owners=["self"], Filters=wanted))["Images"]
         return str(found[0]["ImageId"]) if found else None
+
+    def usable_image_named(self, name: str, limit_s: float) -> str | None:
+        """The id of the account's image of that name, once it can be used.
+
+        Raises FleetError when it could not be made, or still can't be used when the limit has passed.
+        """
+        image = self.image_named(name)
+        if image is not None:
+            self._wait_for_image(image, limit_s)
+        return image
 
     def bake(self, instance_id: str, name: str, limit_s: float) -> tuple[str, bool]:
         """An image of that name, once it can be used, and whether it was made now; an older one of the name is kept."""
         found = self.image_named(name)
         image = found or self._create_image(instance_id, name)
-        self._until(f"image {image} to be available", lambda: self._is_available(image), self.clock() + limit_s)
+        self._wait_for_image(image, limit_s)
         return image, found is None
 
     def release(self, image: str) -> tuple[str, bool]:
@@ -224,11 +235,18 @@ class NodeImages:
         )
         return str(made["ImageId"])
 
+    def _wait_for_image(self, image: str, limit_s: float) -> None:
+        self._until(f"image {image} to be available", lambda: self._is_available(image), self.clock() + limit_s)
+
     def _is_available(self, image: str) -> bool:
         (found,) = _asked(lambda: self.ec2.describe_images(ImageIds=[image]))["Images"]
-        if found["State"] in ("failed", "error", "invalid"):
-            raise FleetError(f"image {image} could not be made: its state is {found['State']}")
-        return bool(found["State"] == "available")
+        state = str(found["State"])
+        if state in NEVER_USABLE:
+            raise FleetError(
+                f"image {image} could not be made: its state is {state}. "
+                f"Deregister it (aws ec2 deregister-image --image-id {image}), then a new one of its name can be made"
+            )
+        return state == "available"
 
     def _versions(self, template: str, version: str | None = None) -> list[Mapping[str, Any]]:
         wanted: dict[str, Any] = {} if version is None else {"Versions": [version]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +135,41 @@ def test_an_image_that_could_not_be_made_is_an_error(there: Account) -> None:
     there.cloud.machines.die(builder)
     done = there.run("bake", "web", builder, "--name", "web-2")
     assert "its state is failed" in done.stderr
+
+
+def test_an_image_that_is_being_made_is_waited_for(there: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = there.cloud.server.backend("ec2").amis[there.bake()]
+    made.state = "pending"
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            made.state = "available"
+
+    monkeypatch.setattr(node_image, "find_node_images", lambda fleet, pool: replace(there.images, sleep=sleep))
+    assert there.told("find", "web", "--name", "web-2") == {"image": made.id}
+    assert len(waited) == 3
+
+
+def test_an_image_that_is_never_made_is_waited_for_up_to_the_limit(there: Account) -> None:
+    made = there.cloud.server.backend("ec2").amis[there.bake()]
+    made.state = "pending"
+    begun = there.cloud.clock()
+    done = there.run("find", "web", "--name", "web-2", "--limit", "60")
+    assert (done.exit_code != 0, done.stdout) == (True, "")
+    assert f"waited too long for image {made.id}" in done.stderr
+    assert 60 <= there.cloud.clock() - begun < 120
+
+
+@pytest.mark.parametrize("state", ["failed", "error", "invalid"])
+def test_an_image_that_could_not_be_made_is_not_found_but_told(there: Account, state: str) -> None:
+    made = there.cloud.server.backend("ec2").amis[there.bake()]
+    made.state = state
+    done = there.run("find", "web", "--name", "web-2")
+    assert (done.exit_code != 0, done.stdout) == (True, "")
+    assert f"its state is {state}" in done.stderr
+    assert f"deregister-image --image-id {made.id}" in done.stderr
 
 
 def test_a_version_that_names_the_image_is_made_once_and_changes_nothing_else(there: Account) -> None:
