@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 from typer.main import get_command
 
+from swarmkeeper.cli.images.catalogue import definitions
 from swarmkeeper.cli.main import app
 
 ROOT = Path(__file__).parents[2]
@@ -79,6 +80,30 @@ def test_every_architecture_of_every_image_is_collected_that_is_built() -> None:
     assert built == collected
     (architectures,) = re.findall(r"name 'ARCH'\s+values ([^\n]+)", text)
     assert re.findall(r"unstash \"pushed-\$\{image\}-(\w+)\"", text) == re.findall(r"\w+", architectures)
+
+
+def test_the_matrix_has_every_image_that_there_is() -> None:
+    (built,) = re.findall(r"name 'IMAGE'\s+values ([^\n]+)", (JENKINS / "Jenkinsfile.images").read_text())
+    named = re.findall(r"\w+", built)
+    assert sorted(named) == sorted(definitions(ROOT / "images"))
+
+
+def test_no_pipe_hides_that_a_command_has_failed() -> None:
+    """Jenkins' `sh` knows no pipefail: what a pipe's last command says is all that counts."""
+    for path in FILES:
+        for line in shell_lines(path.read_text()):
+            first, *rest = re.split(r"(?<!\|)\|(?!\|)", line)
+            assert not rest or first.startswith("printf "), line
+
+
+def test_each_cell_has_a_log_in_of_its_own_that_is_removed() -> None:
+    text = (JENKINS / "Jenkinsfile.images").read_text()
+    logging_in = [part for part in re.split(r"(?=\bstage\()", text) if "docker login" in part]
+    assert len(logging_in) == 2
+    for part in logging_in:
+        own = part.index('environment { DOCKER_CONFIG = "${env.WORKSPACE_TMP}/docker" }')
+        removed = part.index("cleanup { sh 'rm -rf \"$DOCKER_CONFIG\"' }")
+        assert own < part.index("docker login") < part.index("docker logout") < removed
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
