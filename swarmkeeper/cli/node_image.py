@@ -79,10 +79,21 @@ def bake(
 
 
 @app.command("discard")
-def discard(pool: PoolArgument, instance: InstanceArgument, fleet: o.FleetOption = None) -> None:
-    """End a builder; any other instance is refused."""
+def discard(
+    pool: PoolArgument,
+    instance: Annotated[str | None, typer.Argument(help="The builder's instance id.")] = None,
+    name: Annotated[str | None, typer.Option(help="Instead of an id: every builder of that name, if any.")] = None,
+    fleet: o.FleetOption = None,
+) -> None:
+    """End a builder, or all of a name; any other instance is refused. Tells which were ended."""
+    if (instance is None) == (name is None):
+        raise typer.BadParameter("give either a builder's instance id or --name")
     with _told():
-        find_node_images(fleet, pool).end_builder(instance)
+        images = find_node_images(fleet, pool)
+        if instance is not None:
+            images.end_builder(instance)
+        ended = [instance] if instance is not None else images.end_builders_named(str(name))
+        output.print_json({"ended": ended})
 
 
 @app.command("release")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from swarmkeeper.cli.asking import Passing, asked
 from swarmkeeper.cli.fleet import FleetError, find_clients
 from swarmkeeper.cli.node_refresh import RUNNING, Pace, TemplateInUse, version_of
 
@@ -16,6 +17,8 @@ IMAGE_DATA_TYPE = "aws:ec2:image"
 BOOT_LIMIT_S = 300.0
 RUN_SCRIPT = "AWS-RunShellScript"
 PAUSE_S = 2.0
+REFRESH_PAUSE_S = 15.0
+"""A refresh takes hours, and its API allows few calls."""
 COMMAND_RUNS = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
 NEVER_USABLE = frozenset({"failed", "error", "invalid"})
 Result = TypeVar("Result")
@@ -66,20 +69,27 @@ class NodeImages:
         }
         if used.data.get("BlockDeviceMappings"):
             wanted["BlockDeviceMappings"] = list(used.data["BlockDeviceMappings"])
-        made = _asked(lambda: self.ec2.run_instances(**wanted))
+        made = asked(lambda: self.ec2.run_instances(**wanted))
         return str(made["Instances"][0]["InstanceId"])
 
     def end_builder(self, instance_id: str) -> None:
         """Terminate a builder. Raises FleetError for an instance that is none: a node ends through its group."""
         self._require_builder(instance_id)
-        _asked(lambda: self.ec2.terminate_instances(InstanceIds=[instance_id]))
+        asked(lambda: self.ec2.terminate_instances(InstanceIds=[instance_id]))
+
+    def end_builders_named(self, name: str) -> list[str]:
+        """Terminate every builder of that name, also one that is stopped; their ids."""
+        found = self._builders({"tag:Name": name}, "pending", "running", "stopping", "stopped")
+        if found:
+            asked(lambda: self.ec2.terminate_instances(InstanceIds=found))
+        return found
 
     def run_on(self, instance_id: str, script: str, limit_s: float) -> str:
         """What a script printed that root ran on a builder; waits for the agent. Raises FleetError when it fails."""
         self._require_builder(instance_id)
         deadline = self.clock() + limit_s
         self._until("its agent to register", lambda: self._is_managed(instance_id), deadline)
-        sent = _asked(
+        sent = asked(
             lambda: self.ssm.send_command(
                 DocumentName=RUN_SCRIPT,
                 InstanceIds=[instance_id],
@@ -98,7 +108,7 @@ class NodeImages:
     def image_named(self, name: str) -> str | None:
         """The id of the account's image of that name, in whatever state it is."""
         wanted = [{"Name": "name", "Values": [name]}]
-        found = _asked(lambda: self.ec2.describe_images(Owners=["self"], Filters=wanted))["Images"]
+        found = asked(lambda: self.ec2.describe_images(Owners=["self"], Filters=wanted))["Images"]
         return str(found[0]["ImageId"]) if found else None
 
     def usable_image_named(self, name: str, limit_s: float) -> str | None:
@@ -127,7 +137,7 @@ class NodeImages:
         for one in self._versions(used.id):
             if one.get("VersionDescription") == note:
                 return str(one["VersionNumber"]), False
-        made = _asked(
+        made = asked(
             lambda: self.ec2.create_launch_template_version(
                 LaunchTemplateId=used.id,
                 SourceVersion=used.version,
@@ -141,7 +151,7 @@ class NodeImages:
         """Make the image the parameter's value, from which the next deployment takes it; whether that was new."""
         if self._published(parameter) == image:
             return False
-        _asked(
+        asked(
             lambda: self.ssm.put_parameter(
                 Name=parameter, Value=image, Type="String", DataType=IMAGE_DATA_TYPE, Overwrite=True
             )
@@ -161,7 +171,7 @@ class NodeImages:
                 return str(one["InstanceRefreshId"]), False
         if used.version == version and set(used.members) <= {version}:
             return "", False
-        begun = _asked(
+        begun = asked(
             lambda: self.autoscaling.start_instance_refresh(
                 AutoScalingGroupName=self.group,
                 DesiredConfiguration=used.configuration(version),
@@ -171,23 +181,35 @@ class NodeImages:
         return str(begun["InstanceRefreshId"]), True
 
     def follow(self, refresh_id: str, limit_s: float) -> Iterator[Mapping[str, Any]]:
-        """The refresh whenever it has changed, until it has ended. Raises FleetError when the limit passes first."""
+        """The refresh whenever it has changed, until it has ended. Raises FleetError when the limit passes first.
+
+        It goes on whether AWS can be asked or not, so what may pass is waited for.
+        """
         deadline, before = self.clock() + limit_s, None
         while True:
-            (one,) = self._refreshes(refresh_id)
-            shown = (one["Status"], one.get("PercentageComplete"), one.get("StatusReason"))
-            if shown != before:
-                yield one
-            if one["Status"] not in RUNNING:
-                return
+            one, unanswered = self._refresh_now(refresh_id)
+            if one is not None:
+                shown = (one["Status"], one.get("PercentageComplete"), one.get("StatusReason"))
+                if shown != before:
+                    yield one
+                if one["Status"] not in RUNNING:
+                    return
+                before = shown
             if self.clock() >= deadline:
-                raise FleetError(f"the refresh has not ended within {limit_s:g} s; it goes on")
-            before = shown
-            self.sleep(PAUSE_S)
+                raise FleetError(f"the refresh has not ended within {limit_s:g} s; it goes on{unanswered}")
+            self.sleep(REFRESH_PAUSE_S)
+
+    def _refresh_now(self, refresh_id: str) -> tuple[Mapping[str, Any] | None, str]:
+        """The refresh as it is; none, and what AWS said instead, where asking again may help."""
+        try:
+            (one,) = self._refreshes(refresh_id)
+        except Passing as error:
+            return None, f". AWS did not tell at last: {error}"
+        return one, ""
 
     def template(self) -> TemplateInUse:
         """What the group launches from."""
-        answer = _asked(lambda: self.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[self.group]))
+        answer = asked(lambda: self.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[self.group]))
         groups = answer["AutoScalingGroups"]
         if not groups:
             raise FleetError(f"there is no group {self.group}")
@@ -206,8 +228,8 @@ class NodeImages:
         """The group's builders that are like that, and in these states: those that are or will be running."""
         alive = {"instance-state-name": states or ("pending", "running")}
         filters = {f"tag:{BUILDER_TAG}": (self.group,), **{name: (value,) for name, value in wanted.items()}, **alive}
-        asked = [{"Name": name, "Values": list(values)} for name, values in filters.items()]
-        found = _asked(lambda: self.ec2.describe_instances(Filters=asked))
+        listed = [{"Name": name, "Values": list(values)} for name, values in filters.items()]
+        found = asked(lambda: self.ec2.describe_instances(Filters=listed))
         return [str(one["InstanceId"]) for each in found["Reservations"] for one in each["Instances"]]
 
     def _require_builder(self, instance_id: str) -> None:
@@ -216,19 +238,19 @@ class NodeImages:
 
     def _is_managed(self, instance_id: str) -> bool:
         wanted = [{"Key": "InstanceIds", "Values": [instance_id]}]
-        found = _asked(lambda: self.ssm.describe_instance_information(Filters=wanted))
+        found = asked(lambda: self.ssm.describe_instance_information(Filters=wanted))
         return bool(found["InstanceInformationList"])
 
     def _ended(self, command_id: str, instance_id: str) -> Mapping[str, Any] | None:
-        listed = _asked(lambda: self.ssm.list_command_invocations(CommandId=command_id, InstanceId=instance_id))
+        listed = asked(lambda: self.ssm.list_command_invocations(CommandId=command_id, InstanceId=instance_id))
         if not listed["CommandInvocations"] or listed["CommandInvocations"][0]["Status"] in COMMAND_RUNS:
             return None
-        return dict(_asked(lambda: self.ssm.get_command_invocation(CommandId=command_id, InstanceId=instance_id)))
+        return dict(asked(lambda: self.ssm.get_command_invocation(CommandId=command_id, InstanceId=instance_id)))
 
     def _create_image(self, instance_id: str, name: str) -> str:
         self._require_builder(instance_id)
         tags = [{"Key": "Name", "Value": name}, {"Key": BUILDER_TAG, "Value": self.group}]
-        made = _asked(
+        made = asked(
             lambda: self.ec2.create_image(
                 InstanceId=instance_id, Name=name, TagSpecifications=[{"ResourceType": "image", "Tags": tags}]
             )
@@ -239,7 +261,7 @@ class NodeImages:
         self._until(f"image {image} to be available", lambda: self._is_available(image), self.clock() + limit_s)
 
     def _is_available(self, image: str) -> bool:
-        (found,) = _asked(lambda: self.ec2.describe_images(ImageIds=[image]))["Images"]
+        (found,) = asked(lambda: self.ec2.describe_images(ImageIds=[image]))["Images"]
         state = str(found["State"])
         if state in NEVER_USABLE:
             raise FleetError(
@@ -250,16 +272,16 @@ class NodeImages:
 
     def _versions(self, template: str, version: str | None = None) -> list[Mapping[str, Any]]:
         wanted: dict[str, Any] = {} if version is None else {"Versions": [version]}
-        answer = _asked(lambda: self.ec2.describe_launch_template_versions(LaunchTemplateId=template, **wanted))
+        answer = asked(lambda: self.ec2.describe_launch_template_versions(LaunchTemplateId=template, **wanted))
         return list(answer["LaunchTemplateVersions"])
 
     def _published(self, parameter: str) -> str | None:
-        found = _asked(lambda: self.ssm.get_parameters(Names=[parameter]))["Parameters"]
+        found = asked(lambda: self.ssm.get_parameters(Names=[parameter]))["Parameters"]
         return str(found[0]["Value"]) if found else None
 
     def _refreshes(self, refresh_id: str | None = None) -> list[Mapping[str, Any]]:
         wanted: dict[str, Any] = {} if refresh_id is None else {"InstanceRefreshIds": [refresh_id]}
-        answer = _asked(lambda: self.autoscaling.describe_instance_refreshes(AutoScalingGroupName=self.group, **wanted))
+        answer = asked(lambda: self.autoscaling.describe_instance_refreshes(AutoScalingGroupName=self.group, **wanted))
         return list(answer["InstanceRefreshes"])
 
     def _until(self, what: str, happened: Callable[[], Result | None], deadline: float) -> Result:
@@ -274,12 +296,3 @@ def find_node_images(fleet: str | None, pool: str) -> NodeImages:
     """Those of a pool of the fleet that `find_clients` finds. Raises FleetError."""
     name, client = find_clients(fleet)
     return NodeImages(f"{name}-{pool}", client("ec2"), client("autoscaling"), client("ssm"))
-
-
-def _asked(call: Callable[[], Any]) -> Any:
-    from botocore.exceptions import BotoCoreError, ClientError  # here, so that help doesn't wait for it
-
-    try:
-        return call()
-    except (BotoCoreError, ClientError) as error:
-        raise FleetError(str(error)) from error

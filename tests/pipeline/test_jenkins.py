@@ -73,6 +73,25 @@ def test_a_machine_image_is_checked_and_baked_before_anybody_agrees_to_replace_n
     assert found == ["Set up", "Lint", "Bake", "Agree", "Roll out"]
 
 
+def test_a_jobs_stages_fit_into_its_limit_and_the_playbooks_into_theirs() -> None:
+    text = (JENKINS / "Jenkinsfile.ami").read_text()
+    (whole,) = re.findall(r"timeout\(time: (\d+), unit: 'HOURS'\)", text)
+    minutes = dict(re.findall(r"stage\('([^']+)'\) \{(?:(?!stage\().)*?time: (\d+), unit: 'MINUTES'", text, re.DOTALL))
+    assert list(minutes) == stages(text)
+    assert sum(map(int, minutes.values())) <= int(whole) * 60
+    playbook = (ROOT / "pipeline/ansible/playbooks/node_image.yml").read_text()
+    (limit,) = re.findall(r"^    limit: (\d+)$", playbook, re.MULTILINE)
+    assert int(minutes["Roll out"]) * 60 > int(limit)
+
+
+def test_a_job_that_is_stopped_leaves_no_builder() -> None:
+    text = (JENKINS / "Jenkinsfile.ami").read_text()
+    (last,) = re.findall(r"^  post \{(.*)^  \}", text, re.DOTALL | re.MULTILINE)
+    (command,) = shell_lines(last)
+    assert "always {" in last
+    assert 'node-image discard "$POOL" --name "$IMAGE_NAME"' in command
+
+
 def test_every_architecture_of_every_image_is_collected_that_is_built() -> None:
     text = (JENKINS / "Jenkinsfile.images").read_text()
     (built,) = re.findall(r"name 'IMAGE'\s+values ([^\n]+)", text)

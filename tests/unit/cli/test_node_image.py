@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from typer.testing import CliRunner, Result
 
 from local.aws.commands import AgentTiming, Commands
@@ -119,6 +120,23 @@ def test_a_node_is_not_taken_for_a_builder(there: Account, tmp_path: Path) -> No
         done = there.run(arguments[0], "web", node, *arguments[1:])
         assert "is no builder" in done.stderr
     assert len(there.cloud.states()) == 2
+
+
+def test_builders_are_ended_by_name_without_being_known_by_id(there: Account) -> None:
+    wanted, other = (there.told("build", "web", "--name", name)["instance"] for name in ("web-2", "web-3"))
+    assert there.told("discard", "web", "--name", "web-2") == {"ended": [wanted]}
+    assert there.told("discard", "web", "--name", "web-2") == {"ended": []}
+    assert wanted not in there.cloud.machines.running()
+    assert other in there.cloud.machines.running()
+    assert len(there.cloud.states()) == 2
+    there.run("discard", "web", other)
+
+
+@pytest.mark.parametrize("arguments", [(), ("i-1", "--name", "web-2")])
+def test_builders_are_ended_by_id_or_by_name(there: Account, arguments: tuple[str, ...]) -> None:
+    done = there.run("discard", "web", *arguments)
+    assert done.exit_code == 2
+    assert "either" in done.stderr
 
 
 def test_an_image_of_the_name_is_made_once(there: Account) -> None:
@@ -243,6 +261,64 @@ def test_a_refresh_that_takes_too_long_goes_on_and_fails_the_command(there: Acco
     done = there.run("refresh", "web", version, "--limit", "30")
     assert done.exit_code != 0
     assert "it goes on" in done.stderr
+
+
+@dataclass
+class Answers:
+    """Auto Scaling, as far as a refresh is followed: it answers what it is told to, one after the other."""
+
+    waiting: list[Exception | str]
+    last: Exception | str = ""
+
+    def describe_instance_refreshes(self, **_: Any) -> dict[str, Any]:
+        self.last = self.waiting.pop(0) if self.waiting else self.last
+        if isinstance(self.last, Exception):
+            raise self.last
+        return {"InstanceRefreshes": [{"InstanceRefreshId": "r-1", "Status": self.last}]}
+
+
+def refused(code: str, status: int = 400) -> ClientError:
+    told: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(told, "DescribeInstanceRefreshes")
+
+
+def following(*answers: Exception | str) -> tuple[NodeImages, list[float]]:
+    """The images with these answers, and what was slept."""
+    slept: list[float] = []
+    api = Answers(list(answers))
+    return NodeImages(GROUP, None, api, None, sleep=slept.append, clock=lambda: sum(slept)), slept
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refused("Throttling"),
+        refused("RequestLimitExceeded"),
+        refused("InternalFailure", 500),
+        refused("ServiceUnavailable", 503),
+        EndpointConnectionError(endpoint_url="https://autoscaling.invalid"),
+        ReadTimeoutError(endpoint_url="https://autoscaling.invalid"),
+    ],
+    ids=lambda error: str(error)[-60:],
+)
+def test_a_refresh_is_followed_although_aws_could_not_be_asked_for_a_while(error: Exception) -> None:
+    images, slept = following("InProgress", error, error, "Successful")
+    assert [one["Status"] for one in images.follow("r-1", 3600)] == ["InProgress", "Successful"]
+    assert slept == [15.0] * 3
+
+
+def test_what_does_not_pass_ends_the_waiting_at_once() -> None:
+    images, slept = following("InProgress", refused("AccessDenied", 403), "Successful")
+    with pytest.raises(FleetError, match="AccessDenied"):
+        list(images.follow("r-1", 3600))
+    assert slept == [15.0]
+
+
+def test_aws_is_asked_again_up_to_the_limit_and_what_it_said_is_told() -> None:
+    images, slept = following("InProgress", refused("Throttling"))
+    with pytest.raises(FleetError, match=r"within 60 s; it goes on\. AWS did not tell at last: .*Throttling"):
+        list(images.follow("r-1", 60))
+    assert slept == [15.0] * 4
 
 
 def test_the_parameter_of_the_next_deployment_is_written_when_it_differs(there: Account) -> None:
