@@ -12,7 +12,7 @@ folder=$1
 shift
 mount --make-rprivate /
 layers=$(mktemp -d)
-trap 'rmdir "$layers" 2>/dev/null || :' EXIT
+trap 'umount --quiet --lazy "$layers" || :; rmdir "$layers"' EXIT # a folder that something is mounted on can't be removed
 mount -t tmpfs -o mode=0755 layers "$layers"
 mkdir "$layers/upper" "$layers/work" "$layers/root"
 root=$layers/root
@@ -34,13 +34,18 @@ touch "$root/.throwaway"
 mkdir -p "$root/run/units/active" "$root/run/units/enabled"
 cat >"$root/usr/local/bin/systemctl" <<'SYSTEMCTL'
 #!/bin/bash
-# No systemd runs in the copy: this remembers what was started and enabled, in files.
+# No systemd runs in the copy: this remembers what was started and enabled, in files, and all that changed anything in a log.
 verb=$1
 shift
 cd /run/units || exit 1
 told() { if [ -e "$1/$2" ]; then echo "$3"; else echo "$4"; return "$5"; fi; }
 case $verb in
-    start) for unit; do touch "active/$unit"; done ;;
+    is-*) ;;
+    *) echo "$verb $*" | sed 's/ *$//' >>/run/systemctl.log ;;
+esac
+case $verb in
+    daemon-reload) ;;
+    start | restart) for unit; do touch "active/$unit"; done ;;
     stop) for unit; do rm -f "active/$unit"; done ;;
     enable) for unit; do touch "enabled/$unit"; done ;;
     disable) for unit; do rm -f "enabled/$unit"; done ;;
