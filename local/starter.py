@@ -112,14 +112,25 @@ def write_state(path: Path, cloud: Cloud) -> None:
 
 
 def running_cloud(places: Places | None = None) -> Cloud | None:
-    """The local cloud that is up on this machine; None when there is none or it is still starting."""
+    """The local cloud that is up on this machine; None when there is none or it is still starting.
+
+    Raises LocalCloudError when another version's is up: its state file has other fields.
+    """
     where = places or Places.default()
     holder = lock.holder(where.lock)
     if holder is None or not holder.alive:
         return None
-    with suppress(FileNotFoundError):
-        return Cloud(**json.loads(where.state.read_text()))
-    return None
+    try:
+        told = json.loads(where.state.read_text())
+    except FileNotFoundError:
+        return None
+    try:
+        return Cloud(**told)
+    except TypeError as error:
+        raise LocalCloudError(
+            f"a local cloud of another version is running (process {holder.pid}, state in {where.state_dir}); "
+            "stop it with `swarmkeeper local down`"
+        ) from error
 
 
 def ask(do: str, *, places: Places | None = None, timeout_s: float = 30.0, **request: object) -> control.Answer:

@@ -117,7 +117,11 @@ def _page(title: str, charts: list[str]) -> str:
 
 def main(folder: Path, wanted: Mapping[str, str]) -> int:
     """Draw every dashboard of the cloud that runs. The exit status is 1 when none does, or it isn't measured."""
-    cloud = starter.running_cloud()
+    try:
+        cloud = starter.running_cloud()
+    except starter.LocalCloudError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     if cloud is None or not cloud.influxdb_url:
         sys.stderr.write("no local cloud with monitoring runs: swarmkeeper local up --monitoring\n")
         return 1

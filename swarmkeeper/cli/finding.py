@@ -23,10 +23,13 @@ def find_api(fleet: str | None = None, url: str | None = None, *, timeout_s: flo
 
     `SWARMKEEPER_API` and `SWARMKEEPER_FLEET` stand for what isn't given. Raises ApiError.
     """
-    from local.starter import running_cloud  # here, so that AWS users pay nothing for the local cloud
+    from local.starter import LocalCloudError, running_cloud  # here, so that AWS users pay nothing for the local cloud
 
     wanted, address = fleet or os.environ.get(FLEET_VARIABLE), url or os.environ.get(API_VARIABLE)
-    local = running_cloud()
+    try:
+        local = running_cloud()
+    except LocalCloudError as error:
+        raise ApiError(str(error)) from error
     if local is not None and (address == local.api_url if address else wanted in (None, local.fleet)):
         return Api(local.api_url, over_http(_local_signer(local), timeout_s=timeout_s))
     if address is None and wanted is None:

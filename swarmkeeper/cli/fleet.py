@@ -183,10 +183,13 @@ def find_clients(name: str | None) -> tuple[str, Clients]:
 
     Without a name: the local cloud's, else the one that SWARMKEEPER_FLEET names. Raises FleetError.
     """
-    from local.starter import running_cloud  # here, so that AWS users pay nothing for the local cloud
+    from local.starter import LocalCloudError, running_cloud  # here, so that AWS users pay nothing for the local cloud
 
     wanted = name or os.environ.get("SWARMKEEPER_FLEET")
-    local = running_cloud()
+    try:
+        local = running_cloud()
+    except LocalCloudError as error:
+        raise FleetError(str(error)) from error
     if local is not None and wanted in (None, local.fleet):
         return local.fleet, local.client
     if wanted is None:

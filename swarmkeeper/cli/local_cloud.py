@@ -13,6 +13,7 @@ from swarmkeeper.cli import output
 from swarmkeeper.cli.listings import container_table, node_table
 
 if TYPE_CHECKING:
+    from local.starter import Cloud
     from swarmkeeper.edge.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="The local cloud: emulated AWS, real engines, the same code.")
@@ -128,13 +129,22 @@ def down() -> None:
     typer.echo("the local cloud is down" if found else "no local cloud was running, and nothing of one was left")
 
 
+def _running() -> Cloud | None:
+    from local import starter
+
+    try:
+        return starter.running_cloud()
+    except starter.LocalCloudError as error:
+        output.fail(str(error))
+
+
 @app.command()
 def status(json: JsonOption = False) -> None:
     """Show nodes, containers, functions and where AWS's APIs are; exit status 3 when it is down."""
     from local import starter
     from local.control import ControlError
 
-    cloud = starter.running_cloud()
+    cloud = _running()
     if cloud is None:
         if json:
             output.print_json({"running": False})
@@ -154,9 +164,7 @@ def status(json: JsonOption = False) -> None:
 @app.command()
 def env() -> None:
     """Print the environment that points AWS's tools at the local cloud: eval "$(swarmkeeper local env)"."""
-    from local import starter
-
-    cloud = starter.running_cloud()
+    cloud = _running()
     if cloud is None:
         output.fail("the local cloud is down")
     for name, value in cloud.environment().items():

@@ -66,7 +66,11 @@ def local_fleet(*, workers: int, slots: int) -> Iterator[Ground]:
     """A fleet of its own while the block runs. Ends the command when another local cloud is up."""
     from local import starter  # real engines come with the local cloud only
 
-    if starter.running_cloud() is not None:
+    try:
+        cloud = starter.running_cloud()
+    except starter.LocalCloudError as error:
+        output.fail(str(error))
+    if cloud is not None:
         output.fail("a local cloud is up already; stop it with `swarmkeeper local down`")
     with tempfile.TemporaryDirectory(prefix="swarmkeeper-bench-") as folder:
         settings = Path(folder) / "swarmkeeper.yaml"
