@@ -33,8 +33,8 @@ def start(
     control plane is all that is measured.
     """
     database = InfluxDB(state_dir)
+    parts.callback(database.stop)  # first: it may run and not do what else it is asked at its start
     database.start()
-    parts.callback(database.stop)
     stand_in = StandIn(
         influx=database.client,
         cloudwatch=server.client("cloudwatch"),

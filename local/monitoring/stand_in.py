@@ -40,6 +40,8 @@ TO_CLOUDWATCH = {
 }
 """What of the nodes goes to CloudWatch, by measurement, as the inputs that are marked for it have it."""
 OURS = "container_label_swarmkeeper_fleet"
+UNREADABLE = (LookupError, ValueError, ArithmeticError)
+"""What reading half a line, a section that is missing or a disk without blocks comes to."""
 MAX_DATUMS = 1000
 """Of one PutMetricData request."""
 SCRIPT = f"""{system.SCRIPT}echo '== cadvisor'
@@ -106,7 +108,7 @@ class StandIn:
         while not self._stop.wait(self.interval_s):
             try:
                 self.last = self.once()
-            except (MachineError, OSError, BotoCoreError, ClientError) as error:
+            except (MachineError, OSError, BotoCoreError, ClientError, *UNREADABLE) as error:
                 logger.warning("metrics are missed: %s", error)
 
     def once(self) -> Pass:
@@ -124,8 +126,10 @@ class StandIn:
         for place in self.places():
             try:
                 points = list(self._of_node(nodes, place, now))
-            except (MachineError, LookupError, ValueError) as error:  # it goes, is only coming, or tells half a line
+            except (MachineError, *UNREADABLE) as error:  # it goes, is only coming, or tells half of it
                 done.missed.append(f"{place.host}: {error}")
+                logger.warning("a node is not measured: %s: %s", place.host, error)
+                self._before.pop(place.host, None)  # or what was told half would spoil each later pass
                 continue
             done.points += self.influx.write(points)
             done.nodes += 1

@@ -56,8 +56,8 @@ def points_in(told: Told, before: Told | None, tags: Mapping[str, str], now_ns: 
 
 
 def _cpu_times(told: Told) -> dict[str, float]:
-    total = next(line for line in told.sections["stat"] if line.startswith("cpu "))
-    return dict(zip(MODES, map(float, total.split()[1:]), strict=False))
+    [total] = (line for line in told.sections["stat"] if line.startswith("cpu "))
+    return dict(zip(MODES, map(float, total.split()[1 : 1 + len(MODES)]), strict=True))
 
 
 def _cpu_usage(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from local.machines import cleanup
+from local.aws.server import AwsServer
+from local.machines import Machines, cleanup
 from local.machines.processes import Process
-from local.monitoring.influxdb import PID_FILE, InfluxDB, InfluxError, installed
+from local.monitoring import parts
+from local.monitoring.influxdb import PID_FILE, Influx, InfluxDB, InfluxError, installed
 from local.monitoring.points import Point
 
 pytestmark = pytest.mark.skipif(
@@ -50,4 +54,21 @@ def test_one_whose_cloud_was_killed_is_ended_with_what_is_left(database: InfluxD
     assert process is not None and process.alive()
     cleanup.end_recorded(tmp_path)
     assert not process.alive()
+    assert not (tmp_path / PID_FILE).exists()
+
+
+def test_one_that_does_not_do_what_is_asked_at_its_start_is_not_left_running(
+    server: AwsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Process | None] = []
+
+    def refused(_: Influx) -> None:
+        started.append(Process.from_file(tmp_path / PID_FILE))
+        raise InfluxError("no room")
+
+    monkeypatch.setattr(Influx, "create_database", refused)
+    with pytest.raises(InfluxError, match="no room"), ExitStack() as stack:
+        parts.start(stack, server, cast(Machines, None), "demo", {}, tmp_path)
+    [process] = started
+    assert process is not None and not process.alive()
     assert not (tmp_path / PID_FILE).exists()

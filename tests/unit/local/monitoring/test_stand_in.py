@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ CADVISOR = """== cadvisor
 container_memory_working_set_bytes{name="web",container_label_swarmkeeper_fleet="demo"} 64
 container_memory_working_set_bytes{id="/"} 999
 """
+WHOLE = TELLS.format(user=1, idle=2) + CADVISOR
 
 
 @dataclass
@@ -38,11 +40,13 @@ class Written:
 @dataclass
 class FakeNodes:
     gone: set[str] = field(default_factory=set)
+    tells: dict[str, str] = field(default_factory=dict)
+    """What a node says instead of all that it should."""
 
     def run(self, instance_id: str, command: NodeCommand) -> CommandOutput:
         if instance_id in self.gone:
             raise MachineError(f"{instance_id} is gone")
-        return CommandOutput(0, TELLS.format(user=1, idle=2) + CADVISOR, "")
+        return CommandOutput(0, self.tells.get(instance_id, WHOLE), "")
 
 
 def a_stand_in(server: AwsServer, nodes: FakeNodes | None, *hosts: str) -> tuple[StandIn, Written]:
@@ -65,6 +69,54 @@ def test_a_node_that_is_gone_keeps_no_other_from_being_read(server: AwsServer) -
     assert (done.nodes, done.missed) == (1, ["i-1: i-1 is gone"])
     assert {point.tags["host"] for point in written.points} == {"i-2"}
     assert {point.measurement for point in written.points} >= {"mem", "net", "system", "disk", "cadvisor"}
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        "",
+        WHOLE.replace("cpu  1 0", "cpu  1 x"),
+        WHOLE.replace("cpu  1", "cup  1"),
+        WHOLE.replace("cpu  1 0 50 2 100 0 0 0 0 0", "cpu  1"),
+        WHOLE.replace("MemTotal:        4000 kB", "MemTotal:"),
+        WHOLE.replace("4000 kB", "0 kB"),
+        WHOLE.replace("1000 300 600", "1000 0 0"),
+        WHOLE.replace("== cadvisor", ""),
+        WHOLE.replace('fleet="demo"} 64', 'fleet="demo"} 6x'),
+    ],
+)
+def test_a_node_that_tells_half_is_missed_and_told_and_read_again_when_it_tells_all(
+    server: AwsServer, caplog: pytest.LogCaptureFixture, half: str
+) -> None:
+    nodes = FakeNodes()
+    stand_in, _ = a_stand_in(server, nodes, "i-1", "i-2")
+    assert (half != WHOLE, stand_in.once().nodes) == (True, 2)
+    nodes.tells["i-1"] = half
+    done = stand_in.once()
+    assert (done.nodes, [each.split(":")[0] for each in done.missed]) == (1, ["i-1"])
+    assert "a node is not measured: i-1: " in caplog.text
+    nodes.tells.clear()
+    assert stand_in.once().missed == []
+
+
+def test_what_cannot_be_read_ends_no_later_pass(server: AwsServer, caplog: pytest.LogCaptureFixture) -> None:
+    stand_in, _ = a_stand_in(server, FakeNodes())
+    asked: list[bool] = []
+    again = threading.Event()
+
+    def places() -> list[Place]:
+        asked.append(True)
+        if len(asked) == 1:
+            raise KeyError("AutoScalingGroups")
+        again.set()
+        return []
+
+    stand_in.places, stand_in.interval_s = places, 0.0
+    stand_in.start()
+    came = again.wait(60)
+    stand_in.stop()
+    assert came
+    assert "metrics are missed: 'AutoScalingGroups'" in caplog.text
 
 
 def test_simulated_nodes_are_not_read(server: AwsServer) -> None:
