@@ -13,13 +13,20 @@ from infra.grafana.influxql import CONTAINERS, CONTROL_PLANE, OURS, SOURCE_UID, 
 
 EXPRESSIONS = DataSourceRef(type_val="__expr__", uid="__expr__")
 WINDOW_S = 600
+REMEMBERED_S = 6 * 3600
+"""For so long after its last word a fleet is still expected to tell something."""
+NEWEST_S = 120
+"""Telegraf reads CloudWatch a minute late: what is younger is not missed."""
 GROUP, FOLDER, INTERVAL = "swarmkeeper", "Swarmkeeper", "1m"
 NoData = Literal["Alerting", "NoData", "OK"]
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A rule: the worst value of the last ten minutes' series is compared, each series by itself."""
+    """A rule: the worst value of the last ten minutes' series is compared, each series by itself.
+
+    window_s and newest_s: between so long ago and so long ago the query looks.
+    """
 
     uid: str
     title: str
@@ -31,6 +38,16 @@ class Alert:
     reduce: Literal["last", "max", "mean"] = "last"
     severity: str = "warning"
     no_data: NoData = "OK"
+    window_s: int = WINDOW_S
+    newest_s: int = 0
+
+
+def _told_lately(metric: str) -> str:
+    """How many values a minute came in the five minutes before: 0 too, for a fleet that came earlier in the window."""
+    return (
+        f'SELECT moving_average(count("{metric}"), 5) FROM "{CONTROL_PLANE}" WHERE $timeFilter '
+        'GROUP BY time(1m), "fleet" fill(0)'
+    )
 
 
 def _select(value: str, measurement: str, where: str = "", by: str = "", every: str = "1m") -> str:
@@ -57,13 +74,15 @@ ALERTS = (
     Alert(
         "silent",
         "The control plane tells nothing",
-        _select('count("pending_containers_maximum")', CONTROL_PLANE, by='"fleet"'),
+        _told_lately("pending_containers_maximum"),
         "lt",
-        1,
+        0.1,  # one value in five minutes is 0.2
         "5m",
-        "No metrics of the fleet came for minutes: Telegraf, the reconciler or its schedule has stopped.",
+        "No metrics of {{ $labels.fleet }} came for minutes: Telegraf, the reconciler or its schedule has stopped.",
         severity="critical",
         no_data="Alerting",
+        window_s=REMEMBERED_S,
+        newest_s=NEWEST_S,
     ),
     Alert(
         "slow-placement",
@@ -138,7 +157,7 @@ def _rule(alert: Alert) -> alerting.Rule:
 
 def _asked(alert: Alert) -> alerting.Query:
     query = alerting.Query("A").datasource_uid(SOURCE_UID).model(Asked(InfluxQuery(alert.query)))
-    return query.relative_time_range(RelativeTimeRange(from_val=WINDOW_S, to=0))
+    return query.relative_time_range(RelativeTimeRange(from_val=alert.window_s, to=alert.newest_s))
 
 
 def _reduced(alert: Alert) -> alerting.Query:

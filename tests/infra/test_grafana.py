@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from infra.grafana.alerts import ALERTS
 from infra.grafana.files import FOLDER, RULES, contents
 from local.monitoring import panels
 from local.monitoring.control_plane import STATISTICS, snake_case
+from local.monitoring.influxdb import InfluxDB, installed
+from local.monitoring.points import Point
 from tests.infra.test_dashboard import Metric, published  # noqa: F401  # a fixture
 
 DASHBOARDS = panels.dashboards()
@@ -75,3 +78,36 @@ def test_alert_rules_are_read_by_grafanas_own_model_and_compare_what_they_ask() 
         assert (reduced["type"], reduced["expression"]) == ("reduce", asked["refId"])
         assert (compared["type"], compared["expression"], compared["refId"]) == ("threshold", "B", rule["condition"])
         assert compared["conditions"][0]["evaluator"] == {"type": alert.compare, "params": [alert.threshold]}
+
+
+@pytest.mark.skipif(not installed(), reason="scripts/setup.sh --test installs InfluxDB where there is apt-get")
+@pytest.mark.parametrize(
+    ("silent_minutes", "fires"),
+    [(1, False), (5, False), (9, True), (60, True), (300, True)],
+)
+def test_a_fleet_that_tells_nothing_is_found_while_another_one_tells(
+    tmp_path: Path, silent_minutes: int, fires: bool
+) -> None:
+    now_s, database = 1_700_000_030, InfluxDB(tmp_path)
+    try:
+        database.start()
+        for fleet, last in (("talks", 0), ("silent", silent_minutes)):
+            database.client.write(
+                Point("cloudwatch_swarmkeeper", {"fleet": fleet}, {"pending_containers_maximum": 0.0}, at_s * 10**9)
+                for at_s in range(now_s - 330 * 60, now_s - last * 60, 60)
+            )
+        assert fires_at(database, "silent", now_s) == {"talks": False, "silent": fires}
+    finally:
+        database.stop()
+
+
+def fires_at(database: InfluxDB, uid: str, now_s: int) -> dict[str, bool]:
+    """By fleet: whether the rule's last value is beyond its threshold, as Grafana asks and compares."""
+    alert = next(each for each in ALERTS if each.uid == uid)
+    assert (alert.compare, alert.reduce) == ("lt", "last")
+    (group,) = json.loads(contents()[RULES])["groups"]
+    (rule,) = [each for each in group["rules"] if each["uid"] == f"swarmkeeper-{uid}"]
+    looks = rule["data"][0]["relativeTimeRange"]
+    shown = f"time >= {now_s - looks['from']}s AND time <= {now_s - looks.get('to', 0)}s"
+    answered = database.client.query(alert.query.replace("$timeFilter", shown))
+    return {each.tags["fleet"]: float(str(each.values()[-1])) < alert.threshold for each in answered}
