@@ -129,6 +129,14 @@ def test_compose_reads_the_monitoring_project_and_its_files_are_there() -> None:
     assert all(Path(each["source"]).exists() and each["read_only"] for each in bound)
 
 
+def test_influxdb_answers_nothing_without_a_log_in() -> None:
+    images = {f"{name}_IMAGE": IMAGE for name in ("INFLUXDB", "TELEGRAF", "GRAFANA")}
+    project = composed("monitoring", **images, **dict.fromkeys(SECRETS, "secret"), AWS_REGION="eu-central-1")
+    given = project["services"]["influxdb"]["environment"]
+    found = [given[f"INFLUXDB_HTTP_{name}_ENABLED"] for name in ("AUTH", "PING_AUTH", "PPROF")]
+    assert found == ["true", "true", "false"]
+
+
 def test_grafana_is_given_the_source_and_the_folder_that_the_dashboards_need() -> None:
     provisioning = COMPOSE / "monitoring" / "grafana" / "provisioning"
     (source,) = yaml.safe_load((provisioning / "datasources" / "influxdb.yaml").read_text())["datasources"]
