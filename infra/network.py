@@ -15,6 +15,7 @@ ENGINE_API = ec2.Port.tcp(2376)
 SWARM_API = ec2.Port.tcp(2377)
 SWARM_GOSSIP = (ec2.Port.tcp(7946), ec2.Port.udp(7946))
 OVERLAY_DATA = ec2.Port.udp(4789)
+OVERLAY_ENCRYPTED = ec2.Port.esp()
 
 
 ENDPOINTS = (
@@ -47,6 +48,8 @@ class FleetNetwork(Construct):
         self.workers = self._group("Workers", "Nodes with a router", outbound=True)
         self.balancer = self._group("Balancer", "The load balancer", outbound=False)
         self._open_ports(settings.router_port)
+        if settings.encrypted:
+            self.nodes.connections.allow_from(self.nodes, OVERLAY_ENCRYPTED, "Overlay data, encrypted")
         if settings.egress == "endpoints":
             self._endpoints()
         self.entry = Entry(self, settings, names, self.vpc, self.balancer)

@@ -110,6 +110,8 @@ class LocalCloud:
             else engine_choice.SimulatedEngines.build(self.server, self.settings)
         )
         self._parts.callback(self.engines.close)
+        if kind == "real" and self.settings.network.encrypted:
+            self._progress("networks are encrypted: without ESP in this machine's kernel no container starts on one")
         if self.settings.volumes.shared is not None:
             self._progress(
                 f"shared volumes are a folder of this machine, not {self.settings.volumes.shared.kind.upper()}: "

@@ -42,7 +42,7 @@ class EngineComposition(Composition):
 
     @cached_property
     def swarm(self) -> DockerSwarm:
-        return DockerSwarm(self.engine_clients)
+        return DockerSwarm(self.engine_clients, encrypted=self.settings.network.encrypted)
 
     @cached_property
     def managers(self) -> Managers:

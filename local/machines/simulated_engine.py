@@ -206,7 +206,7 @@ class SimulatedEngine:
         subnet = _subnet(body) or self._free_subnet()
         if any(subnet.overlaps(network.subnet) for network in swarm.networks.values()):
             raise Refusal(HTTPStatus.FORBIDDEN, "Pool overlaps with other one on this address space")
-        made = OverlayNetwork(name, subnet, attachable=bool(body.get("Attachable")))
+        made = OverlayNetwork(name, subnet, attachable=bool(body.get("Attachable")), options=_options(body))
         swarm.networks[name] = made
         return made
 
@@ -317,6 +317,11 @@ class SimulatedEngine:
             if (overlay := self._overlays().get(network)) is not None:
                 overlay.detach(container.id)
         container.addresses.clear()
+
+
+def _options(body: dict[str, object]) -> dict[str, str]:
+    """The driver's; the client leaves an empty one out."""
+    return {key: str(value) for key, value in section(body, "Options").items()}
 
 
 def _subnet(body: dict[str, object]) -> IPv4Network | None:

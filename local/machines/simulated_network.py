@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import heapq
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import IPv4Address, IPv4Network
+from types import MappingProxyType
 
 FIRST_HOST = 2
 """The network's address is its first, the gateway's the second."""
@@ -33,11 +35,14 @@ class Attachment:
 class OverlayNetwork:
     """A Swarm-scoped network. Each node with a container on it takes one address more, as on real engines."""
 
-    def __init__(self, name: str, subnet: IPv4Network, *, attachable: bool) -> None:
+    def __init__(
+        self, name: str, subnet: IPv4Network, *, attachable: bool, options: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.id = secrets.token_hex(13)[:25]
         self.name = name
         self.subnet = subnet
         self.attachable = attachable
+        self.options = options
         self._attached: dict[str, Attachment] = {}
         self._node_addresses: dict[str, str] = {}
         self._given_back: list[int] = []
@@ -85,6 +90,7 @@ class OverlayNetwork:
             "Scope": "swarm",
             "Driver": "overlay",
             "Attachable": self.attachable,
+            "Options": {"com.docker.network.driver.overlay.vxlanid_list": "4097", **self.options},
             "IPAM": {"Driver": "default", "Config": [{"Subnet": str(self.subnet), "Gateway": gateway}]},
         }
 

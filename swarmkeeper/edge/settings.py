@@ -42,6 +42,7 @@ from swarmkeeper.edge.settings_rules import (
     address_ranges,
     architecture,
     budget,
+    encrypted_for_all,
     images_without_internet,
     overlay_size,
     pool_limits,
@@ -88,6 +89,8 @@ class NetworkSettings(Strict):
     overlay_pool: OverlayPool
     fleet_subnet: OverlaySubnet
     isolation: Isolation = "fleet"
+    encrypted: Flag = False
+    """Whether what containers send between nodes is encrypted (IPsec); for a new fleet, without Windows nodes."""
     domain: Domain
     router_port: Annotated[Count, Field(ge=1024, le=32767)] = 8080
     egress: Literal["nat", "endpoints"] = "nat"
@@ -228,6 +231,7 @@ class Settings(Strict):
         broken(router_port(self.network.router_port, self.admission, self.pools))
         broken(pool_scaling(self.scaling, self.pools))
         broken(images_without_internet(self.network.egress, self.pools))
+        broken(encrypted_for_all(self.network.encrypted, self.pools))
         broken((*prices(self.scaling, self.pools), *budget(self.scaling, self.pools)))
         return self
 

@@ -184,6 +184,14 @@ def images_without_internet(egress: str, pools: Mapping[str, PoolSettings]) -> I
             yield Problem(("pools", name, "node_image"), text)
 
 
+def encrypted_for_all(encrypted: bool, pools: Mapping[str, PoolSettings]) -> Iterator[Problem]:
+    """Docker's encrypted overlay networks don't reach Windows nodes."""
+    if encrypted and (windows := [name for name, pool in pools.items() if pool.os == "windows"]):
+        yield Problem(
+            ("network", "encrypted"), f"true: Windows nodes ({', '.join(windows)}) have no encrypted networks"
+        )
+
+
 def architecture(instance_type: str) -> str:
     """`arm64` or `x86_64`: AWS marks Graviton by a g after the generation, as in `t4g` or `c7gn`."""
     family = instance_type.partition(".")[0]

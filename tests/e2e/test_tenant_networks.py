@@ -52,7 +52,7 @@ class Inside:
 
     def gets(self, url: str, *, host: str = "") -> str:
         header = f'--header "Host: {host}" ' if host else ""
-        return self.says(f"timeout 15 wget -T 10 -q -O - {header}{url}")
+        return self.says(f"timeout 15 wget -q -O - {header}{url}")
 
     def connects(self, address: str, port: int) -> bool:
         return self.says(f"nc -w 5 {address} {port} </dev/null && echo connected").endswith("connected")

@@ -137,6 +137,17 @@ def test_exactly_the_named_ports_are_open(template: Template) -> None:
     assert all(each["FromPort"] == each["ToPort"] for each in rules)
 
 
+def test_nodes_let_each_others_encrypted_datagrams_in_where_networks_are_encrypted(tmp_path: Path) -> None:
+    settings = json.loads(load_settings(ROOT / "swarmkeeper.demo.yaml").to_json())
+    settings["network"]["encrypted"] = True
+    template = synthesised(Settings.from_json(json.dumps(settings)), tmp_path)
+    rules = template.of_type("AWS::EC2::SecurityGroupIngress").values()
+    (esp,) = [rule for rule in rules if rule["IpProtocol"] == "50"]
+    assert esp["SourceSecurityGroupId"] == esp["GroupId"]
+    stored = json.loads(template.one("AWS::SSM::Parameter", Name="/demo/settings")["Value"])
+    assert stored["network"]["encrypted"] is True
+
+
 def test_only_the_load_balancer_takes_addresses_and_those_of_the_vpc_only(template: Template) -> None:
     inline = {
         each["GroupDescription"]: each["SecurityGroupIngress"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from infra.documents import DOCUMENTS, SCRIPTS, WINDOWS_DOCUMENTS
-from swarmkeeper.edge.settings import Settings, load_settings
+from swarmkeeper.edge.settings import Settings, SettingsError, load_settings
 from tests.infra.conftest import ROOT, synthesised
 from tests.infra.template import Template
 
@@ -45,6 +45,14 @@ def script_of(content: dict[str, Any]) -> str:
 def test_a_fleet_without_windows_nodes_has_none_of_their_documents(template: Template) -> None:
     names = {each["Name"] for each in template.of_type("AWS::SSM::Document").values()}
     assert names == {f"demo-{name}" for name in DOCUMENTS}
+
+
+def test_networks_of_windows_nodes_can_not_be_encrypted() -> None:
+    settings = json.loads(load_settings(ROOT / "swarmkeeper.demo.yaml").to_json())
+    settings["pools"]["desktops"] = POOL
+    settings["network"]["encrypted"] = True
+    with pytest.raises(SettingsError, match=r"network\.encrypted: true: Windows nodes \(desktops\)"):
+        Settings.from_json(json.dumps(settings))
 
 
 def test_every_command_has_a_document_for_windows(windows: Template) -> None:

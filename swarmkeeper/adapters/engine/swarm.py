@@ -17,15 +17,18 @@ from swarmkeeper.errors import Conflict, Declined, InvalidInput
 from swarmkeeper.ports import Swarm, SwarmNode
 
 UPDATE_ATTEMPTS = 5
+ENCRYPTED = "encrypted"
+"""The overlay driver's option; that it is there is what counts."""
 OUT_OF_SEQUENCE = "update out of sequence"
 """What a manager answers, as a 500, when the version given is no longer the node's."""
 
 
 class DockerSwarm(Swarm):
-    """The Swarm's API on the engine of the manager that is given."""
+    """The Swarm's API on the engine of the manager that is given; `encrypted` says how networks are made."""
 
-    def __init__(self, clients: EngineClients) -> None:
+    def __init__(self, clients: EngineClients, *, encrypted: bool = False) -> None:
         self._clients = clients
+        self._encrypted = encrypted
 
     def nodes(self, manager: Node) -> tuple[SwarmNode, ...]:
         with self._clients.calling(manager, "list nodes") as engine:
@@ -93,12 +96,12 @@ class DockerSwarm(Swarm):
     def ensure_network(self, manager: Node, name: str, subnet: str | None) -> None:
         """Make the attachable overlay network unless it is there; without a `subnet` the Swarm cuts one from its pool.
 
-        Raises InvalidInput when a network of this name differs, or the subnet overlaps another network's.
+        Raises InvalidInput when a network of this name differs (in being encrypted too), or the subnet overlaps another's.
         """
         with self._clients.calling(manager, "make a network") as engine:
             if (found := _network(engine, name)) is None:
-                found = _created_network(engine, name, subnet)
-            _check_network(found, name, subnet)
+                found = _created_network(engine, name, subnet, encrypted=self._encrypted)
+            _check_network(found, name, subnet, encrypted=self._encrypted)
 
 
 def _swarm_node(item: Mapping[str, Any]) -> SwarmNode:
@@ -165,10 +168,11 @@ def _network(engine: APIClient, name: str) -> Mapping[str, Any] | None:
     return next((item for item in listed if item["Name"] == name), None)
 
 
-def _created_network(engine: APIClient, name: str, subnet: str | None) -> Mapping[str, Any]:
+def _created_network(engine: APIClient, name: str, subnet: str | None, *, encrypted: bool) -> Mapping[str, Any]:
+    options = {ENCRYPTED: "true"} if encrypted else None
     ipam = IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]) if subnet else None
     try:
-        engine.create_network(name, driver="overlay", ipam=ipam, attachable=True)
+        engine.create_network(name, driver="overlay", ipam=ipam, attachable=True, options=options)
     except APIError as error:
         if error.status_code == HTTPStatus.FORBIDDEN:
             raise InvalidInput("network.fleet_subnet", explanation_of(error)) from error
@@ -180,11 +184,13 @@ def _created_network(engine: APIClient, name: str, subnet: str | None) -> Mappin
     return found
 
 
-def _check_network(found: Mapping[str, Any], name: str, subnet: str | None) -> None:
+def _check_network(found: Mapping[str, Any], name: str, subnet: str | None, *, encrypted: bool) -> None:
     if not found["Driver"] and found["Attachable"]:
         return  # the Swarm gives a network its driver and addresses a moment after it has taken it
     subnets = [pool.get("Subnet") for pool in found["IPAM"].get("Config") or []]
     if found["Driver"] != "overlay" or not found["Attachable"]:
         raise InvalidInput("network", f"{name} exists and is not an attachable overlay network")
+    if (ENCRYPTED in (found.get("Options") or {})) != encrypted:
+        raise InvalidInput("network.encrypted", f"{name} exists and is {'not ' if encrypted else ''}encrypted")
     if subnet and subnets != [subnet]:
         raise InvalidInput("network.fleet_subnet", f"{name} exists with {', '.join(map(str, subnets))}, not {subnet}")

@@ -6,9 +6,10 @@ import pytest
 
 from local.machines.simulated_network import OverlayNetwork, Refusal
 from local.machines.simulated_swarm import SimulatedSwarm
+from swarmkeeper.adapters.engine.swarm import DockerSwarm
 from swarmkeeper.domain.model import Node, Role
 from swarmkeeper.errors import Conflict, InvalidInput, Unavailable
-from tests.unit.adapters.engine.simulated_fleet import NETWORK, SimulatedFleet
+from tests.unit.adapters.engine.simulated_fleet import NETWORK, SUBNET, SimulatedFleet
 
 
 def swarm_of(fleet: SimulatedFleet, manager: Node) -> SimulatedSwarm:
@@ -127,6 +128,25 @@ def test_a_network_that_is_not_attachable_is_refused(fleet: SimulatedFleet, mana
     swarm_of(fleet, manager).networks[NETWORK].attachable = False
     with pytest.raises(InvalidInput, match="attachable"):
         fleet.swarm.ensure_network(manager, NETWORK, "10.112.0.0/24")
+
+
+def test_a_fleets_networks_are_encrypted_where_it_says_so(fleet: SimulatedFleet, manager: Node) -> None:
+    swarm = DockerSwarm(fleet.clients, encrypted=True)
+    swarm.ensure_network(manager, "secret", "10.113.0.0/24")
+    swarm.ensure_network(manager, "secret", "10.113.0.0/24")
+    assert swarm_of(fleet, manager).networks["secret"].options == {"encrypted": "true"}
+    assert swarm_of(fleet, manager).networks[NETWORK].options == {}
+
+
+def test_a_network_is_not_taken_for_an_encrypted_one_nor_the_other_way_round(
+    fleet: SimulatedFleet, manager: Node
+) -> None:
+    encrypting = DockerSwarm(fleet.clients, encrypted=True)
+    with pytest.raises(InvalidInput, match="is not encrypted"):
+        encrypting.ensure_network(manager, NETWORK, SUBNET)
+    encrypting.ensure_network(manager, "secret", "10.113.0.0/24")
+    with pytest.raises(InvalidInput, match="is encrypted"):
+        fleet.swarm.ensure_network(manager, "secret", "10.113.0.0/24")
 
 
 def test_a_network_that_the_swarm_has_not_furnished_yet_is_taken(
