@@ -96,7 +96,7 @@ class DockerSwarm(Swarm):
     def ensure_network(self, manager: Node, name: str, subnet: str | None) -> None:
         """Make the attachable overlay network unless it is there; without a `subnet` the Swarm cuts one from its pool.
 
-        Raises InvalidInput when a network of this name differs (in being encrypted too), or the subnet overlaps another's.
+        Raises InvalidInput when a network of this name differs, or the subnet overlaps another network's.
         """
         with self._clients.calling(manager, "make a network") as engine:
             if (found := _network(engine, name)) is None:
