@@ -59,7 +59,9 @@ def test_an_operator_sees_the_fleet_live_asks_why_and_drains_a_node(world: World
     page = opened(browser, site, faults)
     assert page.url == f"http://127.0.0.1:{site.port}/"
     worker = world.nodes("ready")[0]["id"]
-    expect(page.get_by_role("button", name=worker)).to_be_visible(timeout=SOON_MS)
+    expect(page.locator(".node").filter(has_text=worker)).to_be_visible(timeout=SOON_MS)
+
+    expect(page.locator("#events")).to_contain_text("is ready", timeout=SOON_MS)  # since before it was opened
 
     for number in range(SLOTS + 1):
         world.request(f"web-{number}")

@@ -8,7 +8,7 @@ const page = {
   fleet: null, // the last answer
   paused: false,
   failed: "", // why the last look failed
-  seen: [], // what has changed since the page was opened, the newest first
+  seen: [], // since when nodes stood as they did when the page was opened, and what has changed then; the newest first
   open: null, // what the panel shows: {kind, id}
 };
 
@@ -73,6 +73,7 @@ async function look() {
   try {
     const next = await ask("/api/fleet");
     if (page.fleet) note(page.fleet, next);
+    else page.seen = next.nodes.map((node) => ({ ...standing(node), at: node.state_since }));
     page.fleet = next;
     page.failed = "";
   } catch (error) {
@@ -81,6 +82,13 @@ async function look() {
   draw();
 }
 
+/** How a node stands, as an event. */
+const standing = (node) => ({
+  bad: node.state === "lost",
+  node: node.id,
+  text: `is ${node.state}${node.reason ? `: ${node.reason}` : ""}`,
+});
+
 /** Remember how two looks at the fleet differ. */
 function note(before, after) {
   const found = [];
@@ -88,10 +96,7 @@ function note(before, after) {
   for (const node of after.nodes) {
     const known = old.get(node.id);
     old.delete(node.id);
-    if (known?.state !== node.state) {
-      const reason = node.reason ? `: ${node.reason}` : "";
-      found.push({ bad: node.state === "lost", node: node.id, text: `is ${node.state}${reason}` });
-    }
+    if (known?.state !== node.state) found.push(standing(node));
   }
   for (const id of old.keys()) found.push({ node: id, text: "has left" });
   const held = new Map(before.containers.map((each) => [each.name, each]));
