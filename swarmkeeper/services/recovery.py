@@ -60,10 +60,14 @@ class Recovery:
     def go_on(self, node: Node) -> Progress:
         """Take a LOST node, whose instance runs, one step further. Raises Unavailable to be retried."""
         if is_ending(node):
+            if why := self._sentry.why_needed(node):
+                return Progress(node.id, node.state, f"its instance is ending, and held: {why}")
             self._drainer.complete(node)  # there is nothing to drain
             return Progress(node.id, node.state, "its instance is ending", more_to_do=True)
         if self._sentry.is_back(node) and not self._is_ended_by_others(node):
             return self._take_back(node)
+        if why := self._sentry.why_needed(node):
+            return Progress(node.id, node.state, f"{node.reason}; not ended yet: {why}")
         if node.role is Role.WORKER:  # managers have no router
             self._routes.withdraw(node.id)
         held = self._store.containers_on(node.id)

@@ -77,6 +77,16 @@ class Sentry:
         """Whether the Swarm shows the node ready and its engine answers."""
         return self._shown(node) is True and self.answers(node)
 
+    def why_needed(self, node: Node) -> str:
+        """Why a lost manager's instance must not end now: its vote is heard again, and without it there is no quorum.
+
+        "" when it may end, and when there is no other manager to ask. Raises Unavailable, NoLeader among them.
+        """
+        if node.role is Role.WORKER or not self._managers.in_service(other_than=node):
+            return ""
+        votes = self._managers.votes(other_than=node)
+        return why_not_lost(node.id, votes) if votes.get(node.id) else ""
+
     def answers(self, node: Node) -> bool:
         """Whether the node's engine answers over TLS."""
         try:

@@ -340,6 +340,20 @@ def test_a_lost_manager_that_is_back_serves_again() -> None:
     assert world.node(SECOND).suspected_at is None
 
 
+def test_a_lost_manager_whose_vote_is_heard_again_is_not_ended_while_the_others_are_no_quorum() -> None:
+    world = with_managers(SECOND, THIRD)
+    lose(world, SECOND)
+    come_back(world, SECOND)
+    fall_silent(world, THIRD)
+    held = world.registrar.terminating(world.waiting(SECOND, world.fleet.actions[SECOND]))
+    assert "held: 1 of 3 managers can be reached, which is no quorum" in held.detail
+    assert world.node(SECOND).state is NodeState.LOST
+    assert SECOND in world.fleet.actions
+    come_back(world, THIRD)
+    world.registrar.advance(SECOND)
+    assert SECOND not in world.fleet.actions
+
+
 def test_the_schedule_has_a_manager_looked_at_that_the_others_do_not_reach() -> None:
     world = with_managers(SECOND, THIRD)
     fall_silent(world, SECOND)
