@@ -547,10 +547,11 @@ class Engines(Protocol):
     def recall(self, node: Node, engine_id: str) -> EngineRecord | None:
         """What the engine tells of the request that made the fleet's container; None when it is gone."""
 
-    def ended_with_engine(self, node: Node, engine_id: str) -> bool:
+    def ended_with_engine(self, node: Node, engine_id: str, *, within_s: float | None = None) -> bool:
         """Whether the container stands still because its engine was started anew since, not by itself.
 
-        False when it runs, never ran, or is gone, and where the engine can't tell.
+        With `within_s` only if it ended so short a time before the engine's start, or since. False when it runs, never
+        ran, or is gone, and where the engine can't tell.
         """
 
     def logs(self, node: Node, name: ContainerName, *, tail: int, most_bytes: int) -> LogTail | None:

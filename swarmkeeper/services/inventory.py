@@ -37,6 +37,8 @@ from swarmkeeper.services.recording import is_closed
 LEFT_BEHIND_S = 600.0
 """How old a copy that was never started must be: younger ones may be in the making."""
 HAS_ENDED = "its process has ended"
+STOPPING_S = 60.0
+"""How long an engine may take from the first container that it stops to its next start."""
 NOT_YET = "its engine was started anew, and does not start it yet"
 START_LEASE_S = 60.0
 """While it is started again nobody moves or removes it. An engine gives up a start well before."""
@@ -156,10 +158,15 @@ class Inventory:
         return True
 
     def _is_cut_off(self, node: Node, container: Container, there: EngineContainer) -> bool:
-        """Whether it has ended with its engine. What ended by itself before is noted already, and stays ended."""
-        if there.running or container.reason == HAS_ENDED:
+        """Whether it has ended with its engine.
+
+        What is noted to have ended stays ended, unless that was while its engine was being stopped: an engine that goes
+        down in good order ends containers first, and answers meanwhile.
+        """
+        if there.running:
             return False
-        return self._engines.ended_with_engine(node, there.id)
+        within_s = STOPPING_S if container.reason == HAS_ENDED else None
+        return self._engines.ended_with_engine(node, there.id, within_s=within_s)
 
     def _started_anew(self, node: Node, containers: Sequence[Container]) -> tuple[str, ...]:
         """Start them; returns the names of those that run. Raises Unavailable at the end when some may start yet."""

@@ -23,6 +23,8 @@ class FakeContainer:
     created_at: float = 0.0
     started_at: float | None = None
     cut_off: bool = False
+    ended_before_s: float = 3600.0
+    """How long before its engine's start it ended, where that was started since."""
     """Whether it has ended with its engine."""
     doubt: str = ""
     """Why the engine can't tell the request that made it, if so."""
@@ -172,8 +174,9 @@ class FakeEngines(Fallible):
         return None if held is None else EngineRecord(held.request, held.started_at, held.doubt)
 
     @can_fail
-    def ended_with_engine(self, node: Node, engine_id: str) -> bool:
-        return any(one.id == engine_id and one.cut_off for one in self._reach(node).containers.values())
+    def ended_with_engine(self, node: Node, engine_id: str, *, within_s: float | None = None) -> bool:
+        held = [one for one in self._reach(node).containers.values() if one.id == engine_id]
+        return any(one.cut_off and (within_s is None or one.ended_before_s <= within_s) for one in held)
 
     @can_fail
     def images(self, node: Node) -> tuple[Image, ...]:

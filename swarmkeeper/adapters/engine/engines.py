@@ -22,7 +22,7 @@ from swarmkeeper.adapters.engine.create_body import (
     digest_of,
 )
 from swarmkeeper.adapters.engine.log_tails import last_bytes
-from swarmkeeper.adapters.engine.recall import Unreadable, request_in, request_seen, started_at
+from swarmkeeper.adapters.engine.recall import Unreadable, finished_at, request_in, request_seen, started_at
 from swarmkeeper.adapters.engine.references import LABEL_TENANT, bound_to_ids
 from swarmkeeper.adapters.engine.shared_volumes import (
     SharedStorage,
@@ -158,7 +158,7 @@ class DockerEngines(Engines):
                 return None
         return _recalled(found)
 
-    def ended_with_engine(self, node: Node, engine_id: str) -> bool:
+    def ended_with_engine(self, node: Node, engine_id: str, *, within_s: float | None = None) -> bool:
         """By the age of the default network, which an engine makes anew at each start; Windows' can't tell."""
         with self._clients.calling(node, "inspect") as engine:
             try:
@@ -169,7 +169,11 @@ class DockerEngines(Engines):
         began = started_at(found)
         if found["State"]["Running"] or began is None:
             return False
-        return began < datetime.fromisoformat(str(network["Created"])).timestamp()
+        engine_began = datetime.fromisoformat(str(network["Created"])).timestamp()
+        ended = finished_at(found)
+        if within_s is not None and (ended is None or ended < engine_began - within_s):
+            return False
+        return began < engine_began
 
     def images(self, node: Node) -> tuple[Image, ...]:
         with self._clients.calling(node, "images") as engine:

@@ -104,7 +104,16 @@ def request_seen(found: Mapping[str, Any], labels: Mapping[str, str], name: str)
 
 def started_at(found: Mapping[str, Any]) -> float | None:
     """When the engine started it last, None if it never did or doesn't say."""
-    text = str(found["State"].get("StartedAt") or "")
+    return _time_of(found, "StartedAt")
+
+
+def finished_at(found: Mapping[str, Any]) -> float | None:
+    """When it ended last, None if it never did or the engine doesn't say."""
+    return _time_of(found, "FinishedAt")
+
+
+def _time_of(found: Mapping[str, Any], what: str) -> float | None:
+    text = str(found["State"].get(what) or "")
     with suppress(ValueError):  # of year 1, which stands for never, there is no time since the epoch
         begun = datetime.fromisoformat(text).timestamp()
         return begun if begun > 0 else None

@@ -106,7 +106,7 @@ class TimedEngines:
     def recall(self, node: Node, engine_id: str) -> EngineRecord | None:
         return _not_asked()
 
-    def ended_with_engine(self, node: Node, engine_id: str) -> bool:
+    def ended_with_engine(self, node: Node, engine_id: str, *, within_s: float | None = None) -> bool:
         return _not_asked()
 
     def logs(self, node: Node, name: ContainerName, *, tail: int, most_bytes: int) -> LogTail | None:
