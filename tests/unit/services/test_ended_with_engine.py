@@ -61,6 +61,15 @@ def test_a_start_whose_answer_was_lost_is_found_to_run(world: World) -> None:
     assert (world.engines.running(WEB), world.container().reason) == ([NODE], "")
 
 
+def test_what_a_look_found_ended_while_its_engine_was_going_down_runs_again(world: World) -> None:
+    world.engines.change(NODE, WEB, running=False)
+    world.inventory.check(NODE)
+    assert world.container().reason == HAS_ENDED
+    world.engines.change(NODE, WEB, cut_off=True, ended_before_s=12.0)
+    assert world.inventory.check(NODE) == Found(NODE, started=(WEB,))
+    assert (world.engines.running(WEB), world.container().reason) == ([NODE], "")
+
+
 @pytest.mark.parametrize("refusal", [Conflict("it is gone"), InvalidInput("Cmd", "can't be run")])
 def test_what_can_not_run_any_more_is_told_to_have_ended(world: World, refusal: Exception) -> None:
     world.engines.restart(NODE)
