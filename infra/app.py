@@ -8,7 +8,8 @@ from pathlib import Path
 
 from aws_cdk import App
 
-from infra.bundle import BUILD, ROOT, BundleError
+from infra.bundle import BUILD, ROOT
+from infra.packages import BundleError
 from infra.stack import FleetStack
 from swarmkeeper.edge.settings import Settings, SettingsError, load_settings
 

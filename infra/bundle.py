@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
-from infra import compiling, slimming
+from infra import compiling, native, slimming
+from infra.drafts import drafted, forget_old
+from infra.packages import UV, BundleError, install, install_here, what
 from infra.reaching import reached
 
 ROOT = Path(__file__).parents[1]
@@ -32,13 +31,7 @@ LEFT_OUT = (
 )
 """Parts of the library that no function runs."""
 UNZIPPED_LIMIT_BYTES = 250 * 2**20
-KEPT_S = 86_400.0
-_UV = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-compile-bytecode")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-
-
-class BundleError(Exception):
-    """Something that a function needs is missing or can't be built."""
 
 
 def function_code(name: str) -> Path:
@@ -53,37 +46,18 @@ def function_code(name: str) -> Path:
     # Packages on AWS and in a test alike, also where the source tree does without the file.
     sources.setdefault(Path("functions/__init__.py"), b"")
     texts = b"".join(str(path).encode() + b"\0" + text + b"\0" for path, text in sources.items())
-    target = BUILD / "functions" / name / _key(texts)
+    machine_code = native.lambdas()
+    target = BUILD / "functions" / name / _key(texts + (machine_code.key() if machine_code else "").encode())
     if not target.exists():
         with drafted(target) as draft:
             for path, text in sources.items():
                 (draft / path).parent.mkdir(parents=True, exist_ok=True)
                 (draft / path).write_bytes(text)
             _compile(draft, "/var/task", keep_sources=True)
-        _forget_old(target)
+            if machine_code is not None:
+                native.put(machine_code, draft)
+        forget_old(target)
     return target
-
-
-@contextmanager
-def drafted(target: Path) -> Iterator[Path]:
-    """A folder of one's own that takes the target's place when it is done, unless another one was quicker."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="draft-") as draft:
-        whole = Path(draft) / "whole"
-        whole.mkdir()
-        yield whole
-        try:
-            whole.rename(target)
-        except OSError:
-            if not target.exists():
-                raise
-
-
-def _forget_old(newest: Path) -> None:
-    """Remove what was made of the sources of days ago; younger folders may be read by others."""
-    for folder in newest.parent.iterdir():
-        if folder.stat().st_mtime < newest.stat().st_mtime - KEPT_S:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sources(name: str) -> Iterator[Path]:
@@ -98,7 +72,7 @@ def layer() -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix="draft-") as folder:
             tree = Path(folder)
-            _install(tree / "python", (_with_uv, _with_pip))
+            install(tree / "python", (_with_uv, _with_pip))
             slimming.slim(tree / "python")
             _compile(tree / "python", "/opt/python", keep_sources=False)
             _check_size(tree)
@@ -118,18 +92,6 @@ def host_tree(target: Path, python: Path, *, slim: bool = True) -> None:
             compiling.compile_all(str(python), target, str(target), keep_sources=False)
 
 
-def install_here(target: Path, python: Path, lock: Path) -> None:
-    """Install what a lock names for a Python of this machine. Raises BundleError."""
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
-    _install(
-        target,
-        (
-            lambda folder: [*_UV, "--python", str(python), *_what(folder, lock)],
-            lambda folder: [*pip, "--disable-pip-version-check", "--no-compile", *_what(folder, lock)],
-        ),
-    )
-
-
 def _key(content: bytes) -> str:
     """A name for what is made of the content, the same on every machine that has a compiler."""
     rules = compiling.RULES.read_bytes() if compiling.compiler() else b""
@@ -146,20 +108,8 @@ def _compile(folder: Path, installed: str, *, keep_sources: bool) -> None:
         raise BundleError(f"{folder} can't be compiled: {error}") from error
 
 
-def _install(target: Path, ways: Sequence[Callable[[Path], list[str]]]) -> None:
-    """uv takes seconds; pip is the fallback where only pip knows how to reach a package index."""
-    failures = []
-    for command in ways:
-        shutil.rmtree(target, ignore_errors=True)
-        result = subprocess.run(command(target), capture_output=True, text=True, check=False)
-        if result.returncode == 0:
-            return
-        failures.append(result.stderr.strip()[-1000:])
-    raise BundleError("the packages can't be installed:\n" + "\n".join(failures))
-
-
 def _with_uv(target: Path) -> list[str]:
-    return [*_UV, "--python-version", PYTHON_VERSION, "--python-platform", PLATFORM, *_what(target, LOCK)]
+    return [*UV, "--python-version", PYTHON_VERSION, "--python-platform", PLATFORM, *what(target, LOCK)]
 
 
 def _with_pip(target: Path) -> list[str]:
@@ -169,12 +119,7 @@ def _with_pip(target: Path) -> list[str]:
         command += ["--abi", abi]
     for platform in PIP_PLATFORMS:
         command += ["--platform", platform]
-    return [*command, *_what(target, LOCK)]
-
-
-def _what(target: Path, lock: Path) -> list[str]:
-    options = ["--target", str(target), "--requirement", str(lock), "--require-hashes", "--no-deps"]
-    return [*options, "--only-binary", ":all:"]
+    return [*command, *what(target, LOCK)]
 
 
 def _check_size(tree: Path) -> None:

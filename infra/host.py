@@ -13,7 +13,9 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import bundle, compiling, slimming
+from infra import bundle, compiling, native, slimming
+from infra.drafts import drafted
+from infra.packages import install_here, pinned
 
 RUNTIME_LOCK = bundle.ROOT / "requirements" / "local.txt"
 RUNTIME = ("awslambdaric", "simplejson", "snapshot-restore-py")
@@ -38,13 +40,13 @@ def host() -> Host:
     version = compiling.version_of(str(python))
     built = bundle.BUILD / "host" / _key(version)
     if not built.exists():
-        with bundle.drafted(built) as draft:
+        with drafted(built) as draft:
             bundle.host_tree(draft / "layer" / "python", python)
             bundle.write_zip(draft / "layer", draft / "layer.zip")
             shutil.rmtree(draft / "layer")
             lock = draft / "runtime.txt"
-            lock.write_text(_pinned(RUNTIME), encoding="utf-8")
-            bundle.install_here(draft / "runtime", python, lock)
+            lock.write_text(pinned(RUNTIME_LOCK, RUNTIME), encoding="utf-8")
+            install_here(draft / "runtime", python, lock)
     return Host(python, version, built / "layer.zip", built / "runtime")
 
 
@@ -55,26 +57,21 @@ def unpack(archive: Path, folder: Path) -> Path:
     return folder
 
 
-def unpack_function(code: Path, folder: Path) -> Path:
-    """A function's code, by way of the zip that is deployed, in a folder of its own, which is returned."""
+def unpack_function(code: Path, folder: Path, python: Path) -> Path:
+    """A function's code, by way of the zip that is deployed, in a folder of its own, which is returned.
+
+    Machine code in the zip is for Lambda's processor, so this machine's is put beside it.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     archive = folder.with_suffix(".zip")
     bundle.write_zip(code, archive)
-    return unpack(archive, folder)
+    unpack(archive, folder)
+    if target := native.of_host(str(python)):
+        native.put(target, folder)
+    return folder
 
 
 def _key(version: str) -> str:
     rules = (bundle.LOCK, RUNTIME_LOCK, slimming.RULES, compiling.RULES, Path(__file__))
     content = b"".join(path.read_bytes() for path in rules)
     return hashlib.sha256(content + f"{version} {platform.machine()}".encode()).hexdigest()[:16]
-
-
-def _pinned(packages: tuple[str, ...]) -> str:
-    """These packages' blocks of the lock, with their hashes."""
-    kept, lines = False, []
-    for line in RUNTIME_LOCK.read_text(encoding="utf-8").splitlines():
-        if line[:1].isalnum():
-            kept = line.partition("==")[0] in packages
-        if kept:
-            lines.append(line)
-    return "\n".join(lines) + "\n"

@@ -23,6 +23,10 @@ compile dev.txt --extra infra --extra local --extra dev "${upgrade[@]}"
 compile runtime.txt --constraint requirements/dev.txt
 compile infra.txt --extra infra --constraint requirements/dev.txt
 compile local.txt --extra local --constraint requirements/dev.txt
+"$uv" pip compile --quiet --group native --constraint requirements/dev.txt \
+  --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+  --output-file requirements/native.txt
 # Ansible and Jenkins' tools are installed apart and need not agree with the rest.
 "$uv" pip compile --quiet --group pipeline \
   --universal --python-version 3.11 --generate-hashes \

@@ -27,6 +27,7 @@ main() {
   system_packages "${NEEDED[@]}"
   virtual_environment .venv find_python
   functions_layer
+  machine_code
   case "${1:-}" in
     --test)
       second_environment
@@ -102,6 +103,24 @@ functions_layer() {
   [ "$(cat $stamp 2>/dev/null)" = "$wanted" ] && return 0
   say "fetching the functions' packages for Lambda (hashes are checked)"
   .venv/bin/python -c 'from infra.bundle import layer; layer()'
+  echo "$wanted" >$stamp
+}
+
+# Debian keeps them apart. Without them placement is interpreted.
+python_headers() {
+  .venv/bin/python -c 'import sys; from infra.native import has_headers; sys.exit(not has_headers(sys.executable))' && return 0
+  command -v apt-get >/dev/null && (install_packages "python$(version_of .venv/bin/python)-dev") || say "no headers of Python: placement is interpreted"
+}
+
+# For this Python and for the functions', so that what is tried and measured here is what is deployed.
+machine_code() {
+  local wanted stamp=build/native/.swarmkeeper-stamp
+  wanted=$(cat requirements/native.txt infra/native.py infra/mypyc_driver.py $(find swarmkeeper/domain -name '*.py' | sort) | sha256sum)
+  [ "$(cat $stamp 2>/dev/null)" = "$wanted" ] && return 0
+  python_headers
+  say "compiling placement to machine code (a minute; its compiler is fetched first)"
+  .venv/bin/python -m infra.native
+  mkdir -p build/native
   echo "$wanted" >$stamp
 }
 

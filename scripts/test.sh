@@ -18,8 +18,11 @@ run() {
 echo "== unit tests, $(.venv/bin/python --version)"
 run .venv/bin/python "${SIDE_BY_SIDE[@]}" -m "not engine and not e2e and not loop" "$@"
 if [ -x .venv313/bin/python ]; then
-  echo "== unit tests, $(.venv313/bin/python --version)"
-  run .venv313/bin/python tests/unit tests/properties tests/contract tests/functions "${SIDE_BY_SIDE[@]}" \
+  native=0
+  ! .venv313/bin/python -c 'import sys; from infra.native_imports import use; sys.exit(not use())' || native=1
+  echo "== unit tests, $(.venv313/bin/python --version), placement as machine code: $native (1: yes, as in Lambda)"
+  SWARMKEEPER_NATIVE=$native run .venv313/bin/python tests/unit tests/properties tests/contract tests/functions tests/conformance \
+    "${SIDE_BY_SIDE[@]}" \
     -m "not engine and not e2e and not loop" "$@"
 fi
 echo "== real engines; beside them the whole loop on simulated ones, whose results follow"

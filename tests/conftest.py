@@ -10,6 +10,11 @@ import os
 import shutil
 from collections.abc import Callable
 
+from infra.native_imports import use_as_set
+
+if os.environ.get("SWARMKEEPER_NATIVE") == "1":  # else interpreted, built or not
+    use_as_set()
+
 import pytest
 from hypothesis import settings
 

@@ -27,4 +27,4 @@ class Unpacked:
 
     def task(self, name: str, code: Path) -> Path:
         """The function's own folder, made of its code."""
-        return unpack_function(code, self._folder / name / "task")
+        return unpack_function(code, self._folder / name / "task", self._host.python)

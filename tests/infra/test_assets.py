@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from infra import bundle, suspend
+from infra import bundle, native, suspend
 from infra.documents import DOCUMENTS, script_lines
+from infra.packages import BundleError
 from infra.projects import compose_projects
 
 ROOT = Path(__file__).parents[2]
@@ -47,17 +48,16 @@ def test_a_functions_code_is_of_its_own_folder_and_the_library(name: str) -> Non
     packages = {path.relative_to(code).as_posix() for path in code.rglob("*") if path.is_file()}
     assert f"functions/{name}/handler.py" in packages
     assert "swarmkeeper/edge/settings.py" in packages
-    assert not any(
-        path.startswith(("swarmkeeper/cli", "infra", "local")) or not path.endswith((".py", ".pyc"))
-        for path in packages
-    )
+    assert not any(path.startswith(("swarmkeeper/cli", "infra", "local")) for path in packages)
+    compiled = (f"{native.PACKAGE}/", native.LIBRARY)
+    assert not [path for path in packages if not path.endswith((".py", ".pyc")) and not path.startswith(compiled)]
     assert {path.split("/")[1] for path in packages if path.startswith("functions/")} <= {
         name, "__init__.py", "__pycache__",
     }  # fmt: skip
 
 
 def test_a_function_without_a_handler_stops_the_synthesis() -> None:
-    with pytest.raises(bundle.BundleError, match="nothing/handler"):
+    with pytest.raises(BundleError, match="nothing/handler"):
         bundle.function_code("nothing")
 
 

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from swarmkeeper.cli.output import print_json, result
+from swarmkeeper.domain.placement.index import cluster
 
 Figures = Mapping[str, object]
 MIB = 2**20
@@ -38,8 +39,9 @@ def resident_mib() -> float:
 
 
 def machine() -> dict[str, object]:
-    """What the figures depend on beside the parameters."""
-    return {"python": platform.python_version(), "machine": platform.machine()}
+    """What the figures depend on beside the parameters; `native`: whether placement is machine code."""
+    native = not (cluster.__file__ or "").endswith(".py")
+    return {"python": platform.python_version(), "machine": platform.machine(), "native": native}
 
 
 def yardstick_ns() -> int:

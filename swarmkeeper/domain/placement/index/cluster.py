@@ -21,7 +21,7 @@ from swarmkeeper.domain.placement.wish import Wish
 NOBODY: frozenset[NodeId] = frozenset()
 
 
-class UnknownNode(KeyError):
+class UnknownNode(LookupError):
     """The index has no node of this id."""
 
 
