@@ -27,6 +27,8 @@ from infra.packages import BundleError, install_here, names, pinned
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "native"
 PACKAGE = Path("swarmkeeper/domain/placement")
+INTERPRETED = frozenset({"__init__.py", "reasons.py"})
+"""Packages have nothing to compile, and mypyc drops docstrings, of which the API's description tells Reason's."""
 READ = Path("swarmkeeper/domain")
 """What the modules import, so that their types are known."""
 GROUP = "swarmkeeper_placement"
@@ -100,8 +102,8 @@ def _is_known_machine() -> bool:
 
 
 def modules() -> list[Path]:
-    """The sources, relative to the root. Packages' own files have nothing to compile."""
-    return sorted(path.relative_to(ROOT) for path in (ROOT / PACKAGE).rglob("*.py") if path.name != "__init__.py")
+    """The sources, relative to the root."""
+    return sorted(path.relative_to(ROOT) for path in (ROOT / PACKAGE).rglob("*.py") if path.name not in INTERPRETED)
 
 
 def put(target: Target, tree: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_functions_zip_has_machine_code_for_each_of_its_modules_of_placement(
     name: str, lambdas: native.Target
 ) -> None:
     code = bundle.function_code(name)
-    sources = {path.stem for path in (code / native.PACKAGE).rglob("*.py")} - {"__init__"}
+    sources = {path.stem for path in (code / native.PACKAGE).rglob("*.py") if path.name not in native.INTERPRETED}
     assert "cluster" in sources
     assert {path.name for path in code.rglob("*.so")} == {
         stem + lambdas.suffix for stem in (sources | {native.LIBRARY})

@@ -16,7 +16,7 @@ import typer
 
 from infra import bundle
 from infra.compiling import compiler, version_of
-from infra.host import host
+from infra.host import host, unpack_function
 from swarmkeeper.cli.bench.coldstart_parts import FUNCTIONS, NAIVE, OURS, RESTORED, Deployed, deployed_fleet
 from swarmkeeper.cli.bench.figures import machine, tell
 
@@ -57,10 +57,11 @@ def coldstart(
     python = compiler() or sys.executable
     with tempfile.TemporaryDirectory() as folder, deployed_fleet(Path(folder)) as fleet:
         trees = _trees(Path(folder), python)
+        codes = {name: _unpacked(name, Path(folder), python) for name in chosen}
         taken: dict[tuple[str, str], list[Mapping[str, float]]] = {}
         for _ in range(rounds):
             for name in chosen:
-                code = str(bundle.function_code(name))
+                code = str(codes[name])
                 for kind, script, paths in (
                     ("ours", OURS, [code, str(trees.ours)]),
                     ("restored", RESTORED, [code, str(trees.ours), str(trees.runtime)]),
@@ -77,6 +78,10 @@ def coldstart(
         **machine(),
     }
     tell(figures, as_json=json, output=output)
+
+
+def _unpacked(name: str, folder: Path, python: str) -> Path:
+    return unpack_function(bundle.function_code(name), folder / "tasks" / name, Path(python))
 
 
 def _trees(folder: Path, python: str) -> Trees:
