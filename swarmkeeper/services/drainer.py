@@ -21,7 +21,7 @@ from swarmkeeper.ports import (
     StateStore,
     Swarm,
 )
-from swarmkeeper.services.demoting import Demoter
+from swarmkeeper.services.demoting import Demoter, SteppedDown
 from swarmkeeper.services.eviction import Evictor
 from swarmkeeper.services.managers import Managers, votes_in
 from swarmkeeper.services.mover import Move, Mover
@@ -78,7 +78,7 @@ class Drainer:
         Returns the node, what was moved, and whether to come again soon: a step moves a few only, since a container
         may take its time to stop and the function's own time ends; and where little time is left each room counts.
         """
-        self._keep_alive(node)
+        self.keep_alive(node)
         node = self._notices.of_wait(
             node, self._store.containers_on(node.id), until=self._deadline(node), ends=_must_end(node)
         )
@@ -93,7 +93,7 @@ class Drainer:
         node = self._notices.of_loss(node, remaining)
         self._evictor.take_off(node)
         if node.role is Role.MANAGER:
-            node, soon = self._step_down(node)
+            node, soon = self._end_manager(node)
             return node, moves, soon
         return self._end(node), moves, False
 
@@ -178,7 +178,8 @@ class Drainer:
         by = None if node.leaving is None else node.leaving.by
         return limit if by is None else min(limit, by)
 
-    def _keep_alive(self, node: Node) -> None:
+    def keep_alive(self, node: Node) -> None:
+        """Have the node's hook wait on."""
         if node.hook is not None:
             self._fleet.heartbeat(node.hook, node.id)
 
@@ -208,9 +209,13 @@ class Drainer:
             self._fleet.replace(node.id)
         return node
 
-    def _step_down(self, node: Node) -> tuple[Node, bool]:
+    def step_down(self, node: Node) -> SteppedDown:
+        """Take a manager's vote away unless the others would be no quorum without it."""
+        return self._demoter.step_down(node)
+
+    def _end_manager(self, node: Node) -> tuple[Node, bool]:
         """End a manager once it has no vote; until then its record says why. Also whether to come again soon."""
-        stepped_down = self._demoter.step_down(node)
+        stepped_down = self.step_down(node)
         if not stepped_down.why:
             return self._end(node), False
         reason = f"{HAS_A_VOTE}: {stepped_down.why}"

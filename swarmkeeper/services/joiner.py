@@ -39,6 +39,8 @@ FIRST_MANAGER = "first-manager"
 SWARM_PORT = 2377
 MEMBERS = frozenset({NodeState.JOINED, NodeState.READY, NodeState.DRAINING, NodeState.LOST, NodeState.LEAVING})
 """States of nodes that are in the Swarm, or may be."""
+ENTERING = frozenset({NodeState.JOINING, NodeState.JOINED})
+"""States in which a manager that is not in service yet may have its vote already."""
 
 
 class Joiner:
@@ -297,7 +299,13 @@ class Joiner:
         self._certifying.forget(node)
 
     def abandon(self, node: Node, reason: str) -> Progress:
-        """Undo a join: out of the Swarm, a tombstone, the hook ABANDONed, the failure counted once."""
+        """Undo a join: out of the Swarm, a tombstone, the hook ABANDONed, the failure counted once.
+
+        Raises Unavailable, with the hook kept alive, while a manager's vote can't be taken away.
+        """
+        if why := self._why_voting(node):
+            self._drainer.keep_alive(node)
+            raise Unavailable(f"{node.id} is not given up yet ({reason}): {why}")
         try:
             self._drainer.remove_from_swarm(node)
         except Unavailable:
@@ -309,6 +317,24 @@ class Joiner:
             self._launches.abandoned(node, reason)
         buried = self._drainer.bury(node, reason)
         return Progress(node.id, buried.state, reason)
+
+    def _why_voting(self, node: Node) -> str:
+        """Why a manager whose join is given up has a vote, or may have one any moment; "" when it may end.
+
+        Beside a single manager its end would cost the quorum as soon as it has joined. Where no other manager is left
+        nobody can be asked.
+        """
+        if node.role is Role.WORKER or node.state not in ENTERING or not self._managers.in_service(other_than=node):
+            return ""
+        return "its join command is still running" if self._is_entering(node) else self._drainer.step_down(node).why
+
+    def _is_entering(self, node: Node) -> bool:
+        sent = node.command
+        if sent is None or sent.kind != Command.JOIN:
+            return False
+        if sent.is_claim:
+            return self._sender.is_being_sent(sent)
+        return self._result(node, sent, self._limits.join_s) is None
 
 
 def _awaited(node: Node) -> str:

@@ -35,6 +35,7 @@ class Drive(RuleBasedStateMachine):
         self.ids: list[NodeId] = []
         self.hooks: list[WaitingHook] = []
         self.cut: set[NodeId] = set()
+        self.left: set[NodeId] = set()
 
     def _join(self) -> None:
         self.world.join(self._new_id(), group=self.GROUP, role=self.ROLE)
@@ -71,13 +72,14 @@ class Drive(RuleBasedStateMachine):
         self.world.swarm.go_down(node_id)
 
     def _heal(self, node_id: NodeId) -> None:
+        """Its engine answers again; one that has left the Swarm stays down there, whatever it can reach."""
         if node_id not in self.cut or not self._runs(node_id):
             return
         self.cut.discard(node_id)
         self.world.engines.on(node_id).reachable = True
         self.world.swarm.unreachable.discard(node_id)
         for swarm_id, listed in self.world.swarm.listed.items():
-            if listed.host_name == node_id:
+            if listed.host_name == node_id and node_id not in self.left:
                 vote = None if listed.reachable is None else True
                 self.world.swarm.listed[swarm_id] = replace(listed, ready=True, reachable=vote)
 
@@ -129,6 +131,7 @@ class Drive(RuleBasedStateMachine):
         if command is Command.CSR:
             return SIGNING_REQUEST
         if command is Command.LEAVE:
+            self.left.add(node_id)
             self.world.swarm.go_down(node_id)
         if command is not Command.JOIN:
             return ""

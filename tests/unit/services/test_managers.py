@@ -160,6 +160,63 @@ def test_a_join_that_failed_with_the_leader_is_tried_again_only_once_there_is_on
     assert set(sent[-1].parameters["managers"].split(",")) == {"10.42.0.6:2377", "10.42.0.7:2377"}
 
 
+def test_a_manager_that_is_ended_while_it_joins_gives_up_the_vote_that_it_has_got_before_its_instance_ends() -> None:
+    world = with_managers()
+    certify(world, SECOND)
+    world.registrar.advance(SECOND)
+    hook = world.fleet.begin_termination(SECOND)
+    world.swarm.join(SECOND, role=Role.MANAGER)
+    world.end_command(Command.JOIN)
+    world.registrar.advance(SECOND)
+    assert votes(world) == {MANAGER}
+    assert world.node(SECOND).state is NodeState.GONE
+    assert hook not in world.fleet.actions.values()
+
+
+def test_a_manager_that_is_ended_while_its_join_command_runs_is_held_until_that_has_ended() -> None:
+    world = with_managers()
+    certify(world, SECOND)
+    world.registrar.advance(SECOND)
+    hook = world.fleet.begin_termination(SECOND)
+    with pytest.raises(Unavailable, match=r"not given up yet .*its join command is still running"):
+        world.registrar.terminating(world.waiting(SECOND, hook))
+    assert world.fleet.actions[SECOND] == hook
+    assert SECOND in world.fleet.heartbeats
+    world.end_command(Command.JOIN, fails=True)
+    assert world.registrar.advance(SECOND).state is NodeState.GONE
+
+
+def test_a_manager_that_can_not_be_let_into_service_is_held_while_its_vote_is_part_of_the_quorum() -> None:
+    world = with_managers(SECOND)
+    certify(world, THIRD)
+    world.registrar.advance(THIRD)
+    world.swarm.join(THIRD, role=Role.MANAGER)
+    world.engines.on(THIRD).reachable = False
+    world.end_command(Command.JOIN, output=json.dumps({"node_id": "", "state": "active"}))
+    with pytest.raises(Unavailable):
+        world.registrar.advance(THIRD)
+    fall_silent(world, SECOND)
+    world.clock.advance(601)
+    with pytest.raises(Unavailable, match="of the 2 managers that would remain 1 can be reached"):
+        world.registrar.advance(THIRD)
+    assert votes(world) == {MANAGER, SECOND, THIRD}
+    assert THIRD in world.fleet.actions
+    come_back(world, SECOND)
+    assert world.registrar.advance(THIRD).state is NodeState.GONE
+    assert votes(world) == {MANAGER, SECOND}
+
+
+def test_a_manager_whose_join_was_never_sent_is_given_up_though_the_swarm_has_no_leader() -> None:
+    world = with_managers(SECOND, THIRD)
+    certify(world, FOURTH)
+    for node_id in (SECOND, THIRD):
+        fall_silent(world, node_id)
+    with pytest.raises(NoLeader):
+        world.registrar.advance(FOURTH)
+    world.clock.advance(601)
+    assert world.registrar.advance(FOURTH).state is NodeState.GONE
+
+
 # Asking.
 
 
