@@ -3,7 +3,7 @@
 # replaced. The last line of the output is one JSON object; everything else goes to standard error.
 : "${ASSET_BUCKET:?}" "${ASSET_KEY:?}" "${ASSET_SHA256:?}" "${TOKEN_PREFIX:?}" "${JOIN_IMAGE:?}" "${ROUTER_IMAGE:?}"
 : "${ROUTER_PORT:?}" "${DOMAIN:?}" "${VPC_CIDR:?}" "${BODY_LIMIT:?}" "${ACCESS_LOG:?}"
-: "${OVERLAY_POOL:?}" "${BOOT_LIMIT_S:?}" "${FLEET:?}" "${SHARED_VOLUMES=}" "${TENANT_NETWORKS=}"
+: "${OVERLAY_POOL:?}" "${OVERLAY_PREFIX:?}" "${BOOT_LIMIT_S:?}" "${FLEET:?}" "${SHARED_VOLUMES=}" "${TENANT_NETWORKS=}"
 : "${CADVISOR_IMAGE=}" "${TELEGRAF_IMAGE=}" "${INFLUXDB_URL=}" "${INFLUXDB_PASSWORD_PARAMETER=}" "${pool=}"
 : "${mode:?}" "${role:?}" "${certificate:?}" "${authority:?}" "${address:?}" "${managers=}" "${spread:=0}"
 REFUSED_FROM=${TENANT_NETWORKS:+$OVERLAY_POOL}
@@ -99,7 +99,7 @@ read_token() {
 
 join_swarm() {
     read_token
-    export JOIN_IMAGE OVERLAY_POOL MODE="$mode" ROLE="$role" ADVERTISE_ADDRESS="$address" MANAGERS="$managers"
+    export JOIN_IMAGE OVERLAY_POOL OVERLAY_PREFIX MODE="$mode" ROLE="$role" ADVERTISE_ADDRESS="$address" MANAGERS="$managers"
     export TOKEN_FILE="$token"
     local status=0 said
     docker compose --file "$project/join/compose.yaml" up --force-recreate --no-color \
@@ -216,6 +216,25 @@ WantedBy=multi-user.target
 UNIT
 }
 
+revive_unit() {
+    cat <<UNIT
+[Unit]
+Description=Brings the router back onto tenants' networks
+After=docker.service
+[Service]
+Environment=HOME=/run/swarmkeeper-revive
+ExecStart=/bin/bash $project/node/revive.sh
+Restart=always
+RestartSec=2
+RuntimeDirectory=swarmkeeper-revive
+NoNewPrivileges=yes
+ProtectHome=yes
+PrivateTmp=yes
+[Install]
+WantedBy=multi-user.target
+UNIT
+}
+
 # Standard input is the unit's file.
 start_unit() {
     local unit=/etc/systemd/system/$1.service
@@ -257,6 +276,7 @@ if [ "$role" = worker ]; then
     agent_unit | start_unit swarmkeeper-agent
     guarded=(${SHARED_VOLUMES:+nfs} ${TENANT_NETWORKS:+"engine=$VPC_CIDR" "router=$VPC_CIDR:$ROUTER_PORT"})
     [ "${#guarded[@]}" = 0 ] || start_guard "${guarded[@]}"
+    [ -z "$TENANT_NETWORKS" ] || revive_unit | start_unit swarmkeeper-revive
 fi
 start_monitoring || echo "what measures the node does not come up" >&2
 printf '{"node_id": "%s", "state": "%s"}\n' "$(swarm_info NodeID)" "$(swarm_info LocalNodeState)"

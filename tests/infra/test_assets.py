@@ -28,6 +28,7 @@ SCRIPTS = sorted(
         ROOT / "compose/join/join.sh",
         ROOT / "compose/node/agent.sh",
         ROOT / "compose/node/guard.sh",
+        ROOT / "compose/node/revive.sh",
     ]
 )
 
