@@ -123,6 +123,7 @@ class NodeDocuments(Construct):
             "REGISTRY": settings.images.registry or "",
             "REGISTRY_PARAMETERS": names.registry_parameters,
             "OVERLAY_POOL": str(settings.network.overlay_pool),
+            "OVERLAY_PREFIX": str(settings.network.cut_prefix),
             "FLEET": names.fleet,
             "TENANT_NETWORKS": "yes" if settings.network.isolation == "tenant" else "",
             "SHARED_VOLUMES": "yes" if settings.volumes.shared else "",

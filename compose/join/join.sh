@@ -3,7 +3,7 @@
 # Safe to repeat: an active member is left as it is. The exit status says whether the node is active.
 set -eu
 
-: "${MODE:?}" "${ROLE:?}" "${ADVERTISE_ADDRESS:?}" "${OVERLAY_POOL:?}"
+: "${MODE:?}" "${ROLE:?}" "${ADVERTISE_ADDRESS:?}" "${OVERLAY_POOL:?}" "${OVERLAY_PREFIX:?}"
 TOKEN_FILE=${TOKEN_FILE:-/run/secrets/join_token}
 WAIT_S=${WAIT_S:-60}
 
@@ -15,7 +15,7 @@ say() { echo "join: $*" >&2; }
 init() {
     # What init prints holds the worker's join token, and this output ends up in Run Command's history.
     docker swarm init --advertise-addr "$ADVERTISE_ADDRESS" --listen-addr 0.0.0.0:2377 \
-        --default-addr-pool "$OVERLAY_POOL" --default-addr-pool-mask-length 24 >/dev/null
+        --default-addr-pool "$OVERLAY_POOL" --default-addr-pool-mask-length "$OVERLAY_PREFIX" >/dev/null
 }
 
 # `docker swarm join` takes its token only as an argument, and arguments can be read by whoever lists processes.

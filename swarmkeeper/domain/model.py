@@ -226,6 +226,10 @@ class Lifetime:
     idle_s: float | None = None
 
 
+TENANT_NETWORK = "tenant-"
+"""How the name of a tenant's own network begins; the tenant's follows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """An accepted wish for one container.

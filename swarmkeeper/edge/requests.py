@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
-from swarmkeeper.domain.model import ContainerName, Request, Resources, Rules
+from swarmkeeper.domain.model import TENANT_NETWORK, ContainerName, Request, Resources, Rules
 from swarmkeeper.domain.placement.wish import dependencies_of
 from swarmkeeper.edge.admission import admitting_pools
 from swarmkeeper.edge.create_body import CreateBody
@@ -44,8 +44,6 @@ LABELS_BYTES_MAX = 16 * 1024
 BODY_BYTES_MAX = 256 * 1024
 """What one record of the table holds beside the rest."""
 GPU = "gpu"
-TENANT_NETWORK = "tenant-"
-"""How the name of a tenant's own network begins; the tenant's follows."""
 LINK = re.compile(r"([^:]+)(:[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62})?")
 VOLUMES_FROM = re.compile(r"([^:]+)(:(ro|rw))?")
 

@@ -38,6 +38,7 @@ from swarmkeeper.edge.settings_fields import (
 from swarmkeeper.edge.settings_joining import JoiningSettings, PoolImage
 from swarmkeeper.edge.settings_monitoring import MonitoringSettings
 from swarmkeeper.edge.settings_rules import (
+    SWARMS_OWN_PREFIX,
     Problem,
     address_ranges,
     architecture,
@@ -49,6 +50,8 @@ from swarmkeeper.edge.settings_rules import (
     pool_roles,
     pool_scaling,
     prices,
+    quotas_in_networks,
+    room_for_tenants,
     router_port,
     windows_pool,
 )
@@ -89,6 +92,8 @@ class NetworkSettings(Strict):
     overlay_pool: OverlayPool
     fleet_subnet: OverlaySubnet
     isolation: Isolation = "fleet"
+    tenant_prefix: Annotated[Count, Field(ge=20, le=26)] = 22
+    """The size of a tenant's network, as the length of its prefix: 22 holds 1,022 addresses; for a new Swarm."""
     encrypted: Flag = False
     """Whether what containers send between nodes is encrypted (IPsec); for a new fleet, without Windows nodes."""
     domain: Domain
@@ -104,7 +109,13 @@ class NetworkSettings(Strict):
     @model_validator(mode="after")
     def _ranges_are_apart(self) -> Self:
         broken((*address_ranges(self.vpc_cidr, self.overlay_pool, self.fleet_subnet), *self._domain_in_zone()))
+        broken(room_for_tenants(self.isolation, self.overlay_pool, self.tenant_prefix))
         return self
+
+    @property
+    def cut_prefix(self) -> int:
+        """The length of the prefix of each network that the Swarm cuts from its pool."""
+        return self.tenant_prefix if self.isolation == "tenant" else SWARMS_OWN_PREFIX
 
     def _domain_in_zone(self) -> Iterator[Problem]:
         zone = self.entry.hosted_zone
@@ -229,6 +240,7 @@ class Settings(Strict):
     def _pools_fit_together(self) -> Self:
         broken((*pool_roles(self.pools.values()), *overlay_size(self.network.fleet_subnet, self.pools.values())))
         broken(router_port(self.network.router_port, self.admission, self.pools))
+        broken(quotas_in_networks(self))
         broken(pool_scaling(self.scaling, self.pools))
         broken(images_without_internet(self.network.egress, self.pools))
         broken(encrypted_for_all(self.network.encrypted, self.pools))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from swarmkeeper.domain.model import Role
 
 if TYPE_CHECKING:
-    from swarmkeeper.edge.settings import PoolSettings
-    from swarmkeeper.edge.settings_admission import AdmissionSettings
+    from swarmkeeper.edge.settings import PoolSettings, Settings
+    from swarmkeeper.edge.settings_admission import AdmissionSettings, QuotaSettings
     from swarmkeeper.edge.settings_scaling import PoolScaling, ScalingSettings
 
 Path = tuple[str | int, ...]
@@ -25,6 +25,9 @@ ENGINE_RANGES = {
 
 MANAGER_COUNTS = frozenset({1, 3, 5})
 
+LEAST_TENANTS = 2
+SWARMS_OWN_PREFIX = 24
+"""Of the networks that the Swarm cuts from its pool where tenants have none."""
 OVERLAY_MARGIN = 8
 """Addresses of an overlay that stay free: its gateway, network and broadcast, and moves under way."""
 
@@ -165,6 +168,28 @@ def overlay_size(subnet: IPv4Network, pools: Iterable[PoolSettings]) -> Iterator
     if needed > subnet.num_addresses:
         text = f"{subnet} has {subnet.num_addresses} addresses; {containers} containers and {nodes} nodes need {needed}"
         yield Problem(("network", "fleet_subnet"), text)
+
+
+def room_for_tenants(isolation: str, pool: IPv4Network, prefix: int) -> Iterator[Problem]:
+    """The pool holds the networks of two tenants at least beside the Swarm's ingress, which takes the first."""
+    networks = 2 ** max(0, prefix - pool.prefixlen)
+    if isolation == "tenant" and networks <= LEAST_TENANTS:
+        text = f"{prefix}: overlay_pool {pool} holds {networks} such networks, of which the Swarm takes one"
+        yield Problem(("tenant_prefix",), text)
+
+
+def quotas_in_networks(settings: Settings) -> Iterator[Problem]:
+    """No tenant may be promised more containers than its network has addresses; each node takes two of them."""
+    if settings.network.isolation == "fleet":
+        return
+    workers = sum(pool.max for pool in settings.pools_of(Role.WORKER).values())
+    room = 2 ** (32 - settings.network.tenant_prefix) - OVERLAY_MARGIN - 2 * workers
+    quotas: list[tuple[Path, QuotaSettings | None]] = [(("tenants", "quota"), settings.tenants.quota)]
+    quotas += [(("tenants", "known", name, "quota"), each.quota) for name, each in settings.tenants.known.items()]
+    for path, quota in quotas:
+        if quota is not None and quota.containers is not None and quota.containers > room:
+            text = f"{quota.containers} of a tenant: its network has room for {room} (network.tenant_prefix)"
+            yield Problem((*path, "containers"), text)
 
 
 def router_port(port: int, admission: AdmissionSettings, pools: Mapping[str, PoolSettings]) -> Iterator[Problem]:

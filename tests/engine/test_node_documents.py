@@ -63,6 +63,7 @@ class Fleet:
             "BODY_LIMIT": "1048576",
             "ACCESS_LOG": "yes",
             "OVERLAY_POOL": "10.96.0.0/12",
+            "OVERLAY_PREFIX": "24",
             "FLEET": "test",
         }
 

@@ -224,5 +224,6 @@ def test_nodes_guard_engines_and_routers_refuse_containers_where_tenants_have_ne
     document = template.one("AWS::SSM::Document", Name="demo-node-join")
     lines = document["Content"]["mainSteps"][0]["inputs"]["runCommand"]
     assert f"TENANT_NETWORKS='{'yes' if isolation == 'tenant' else ''}'" in lines
+    assert f"OVERLAY_PREFIX='{22 if isolation == 'tenant' else 24}'" in lines
     stored = json.loads(template.one("AWS::SSM::Parameter", Name="/demo/settings")["Value"])
     assert stored["network"]["isolation"] == isolation
