@@ -12,7 +12,7 @@ from swarmkeeper.adapters.engine.identity import ClientIdentity
 from swarmkeeper.adapters.engine.shared_volumes import SharedStorage
 from swarmkeeper.adapters.engine.storage_source import storage_of
 from swarmkeeper.adapters.engine.swarm import DockerSwarm
-from swarmkeeper.adapters.engine.tenant_networks import TenantEngines
+from swarmkeeper.adapters.engine.tenant_networks import TenantEngines, TenantRouters
 from swarmkeeper.composition import Composition
 from swarmkeeper.services.managers import Managers
 from swarmkeeper.services.remover import Remover
@@ -32,8 +32,12 @@ class EngineComposition(Composition):
     def engines(self) -> DockerEngines:
         clients, fleet, storage = self.engine_clients, self.fleet_name, self.shared_storage
         if self.settings.network.isolation == "tenant":
-            return TenantEngines(clients, fleet=fleet, storage=storage, ensure=self._ensure_network)
+            return TenantEngines(clients, fleet=fleet, storage=storage, routers=self.routers)
         return DockerEngines(clients, fleet=fleet, storage=storage)
+
+    @cached_property
+    def routers(self) -> TenantRouters:
+        return TenantRouters(self.engine_clients, ensure=self._ensure_network)
 
     @cached_property
     def shared_storage(self) -> SharedStorage | None:

@@ -564,6 +564,25 @@ class Engines(Protocol):
         """What the container has sent over its networks since it started; None while it doesn't run."""
 
 
+class Routers(Protocol):
+    """The nodes' routers, where tenants have networks of their own. Each call raises Unavailable as an engine's do."""
+
+    def networks(self, node: Node) -> frozenset[str] | None:
+        """What the node's router is on, running or not; None where there is none that may be on tenants' networks."""
+
+    def attach(self, node: Node, network: str) -> None:
+        """Make the network unless it is there, and put the node's router on it; harmless when it is.
+
+        Raises Declined where the router may not be on it.
+        """
+
+    def detach(self, node: Node, network: str) -> None:
+        """Take the node's router off the network; harmless when it isn't on it."""
+
+    def used(self, node: Node) -> frozenset[str]:
+        """The networks of all containers of the node's engine, routers and stopped ones among them."""
+
+
 @dataclass(frozen=True, slots=True)
 class SwarmNode:
     """A node as the Swarm's managers list it; `host_name` is the instance id."""
@@ -609,7 +628,16 @@ class Swarm(Protocol):
         """Have the Swarm make new tokens: those of before let nobody in any more, members stay. Raises Conflict."""
 
     def ensure_network(self, manager: Node, name: str, subnet: str | None) -> None:
-        """Make the attachable overlay network unless it is there; the Swarm cuts a `subnet` where none is given."""
+        """Make the attachable overlay network unless it is there; the Swarm cuts a `subnet` where none is given.
+
+        Raises Declined when the Swarm has none left to give.
+        """
+
+    def tenant_networks(self, manager: Node) -> tuple[str, ...]:
+        """The names of tenants' networks, ordered."""
+
+    def remove_network(self, manager: Node, name: str) -> bool:
+        """Remove the network; False when something is attached to it. Harmless when it is not there."""
 
 
 class JoinTokens(Protocol):

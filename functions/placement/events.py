@@ -14,6 +14,7 @@ from swarmkeeper.ports import WINDOWS_DOCUMENT, Command, Event
 from swarmkeeper.services.inventory import Inventory
 from swarmkeeper.services.pending import PendingQueue
 from swarmkeeper.services.pulls import Puller
+from swarmkeeper.services.router_upkeep import RouterUpkeep, Upkept
 
 
 class PlacementEvents:
@@ -26,6 +27,7 @@ class PlacementEvents:
         pending: PendingQueue,
         puller: Puller,
         inventory: Inventory,
+        upkeep: RouterUpkeep | None = None,
         needs: Needs,
         tell_pending: Callable[[int], None],
     ) -> None:
@@ -33,6 +35,7 @@ class PlacementEvents:
         self._pending = pending
         self._puller = puller
         self._inventory = inventory
+        self._upkeep = upkeep
         self._needs = needs
         self._tell_pending = tell_pending
 
@@ -57,6 +60,8 @@ class PlacementEvents:
         try:
             if event.is_own(Event.NODE_READY) and node is not None:
                 self._inventory.note_images(NodeId(node))
+                if self._upkeep is not None:
+                    self._upkeep.attach(NodeId(node))
         finally:
             still_pending = self._retried()
         return still_pending
@@ -67,8 +72,19 @@ class PlacementEvents:
             raise InvalidInput("detail.node", "is missing")
         found = self._inventory.check(NodeId(node))
         facts = {"gone": found.gone, "ended": found.ended, "removed": found.removed, "strange": found.strange}
+        still_pending = self._retried()
+        upkept = self._upkept(event, NodeId(node))
+        facts |= {"router_attached": upkept.attached, "router_left": upkept.left}
         told = {key: names for key, names in facts.items() if names}
-        return {"trigger": event.detail_type, "node": node, **told, "still_pending": self._retried()}
+        return {"trigger": event.detail_type, "node": node, **told, "still_pending": still_pending}
+
+    def _upkept(self, event: BusEvent, node_id: NodeId) -> Upkept:
+        """Networks are left at the schedule's look alone: a tenant whose last container ended may come back."""
+        if self._upkeep is None:
+            return Upkept()
+        if event.is_own(Event.INVENTORY_DUE):
+            return self._upkeep.settle(node_id)
+        return self._upkeep.attach(node_id)
 
     def _retried(self) -> int:
         still_pending = len(self._pending.retry())

@@ -23,6 +23,7 @@ from swarmkeeper.services.needs import CapacityNeeds
 from swarmkeeper.services.pending import PendingQueue
 from swarmkeeper.services.placer import Placer
 from swarmkeeper.services.reservations import Reserver
+from swarmkeeper.services.router_upkeep import RouterUpkeep
 from swarmkeeper.services.starter import Starter
 from swarmkeeper.services.tokens import RotationRequests
 
@@ -122,6 +123,14 @@ def _events(parts: EngineComposition, placer: Placer, reserver: Reserver, needs:
         pending=pending,
         puller=parts.puller,
         inventory=inventory,
+        upkeep=_upkeep(parts),
         needs=needs,
         tell_pending=partial(emit_pending, parts.fleet_name),
     )
+
+
+def _upkeep(parts: EngineComposition) -> RouterUpkeep | None:
+    """None where all containers are on one network, and every router is."""
+    if parts.settings.network.isolation == "fleet":
+        return None
+    return RouterUpkeep(store=parts.store, routers=parts.routers)

@@ -6,6 +6,7 @@ from aws_lambda_powertools import Logger
 
 from functions.reconciler.wiring import Wired
 from swarmkeeper.adapters.aws.metrics import emit_figures
+from swarmkeeper.errors import Unavailable
 from swarmkeeper.services.reconciler import Nudges
 
 logger = Logger()
@@ -30,3 +31,17 @@ def tick(wired: Wired, *, every_engine: bool = False) -> Nudges:
     finally:  # a Swarm that does not answer keeps nobody alive
         for expired in wired.lifetimes.end_overdue():
             logger.info("container expired", extra={"container": expired.name, "reason": expired.reason})
+        _sweep(wired, now=every_engine)
+
+
+def _sweep(wired: Wired, *, now: bool) -> None:
+    """What can't be looked at now is at a later tick: an empty network costs addresses, and nothing else."""
+    if wired.networks is None:
+        return
+    try:
+        removed = wired.networks.sweep(now=now)
+    except Unavailable as error:
+        logger.info("networks not looked at", extra={"reason": str(error)})
+        return
+    if removed:
+        logger.info("networks removed", extra={"networks": removed})

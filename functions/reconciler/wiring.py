@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from swarmkeeper.composition_engines import EngineComposition
 from swarmkeeper.ports import Clock
 from swarmkeeper.services.lifetimes import Lifetimes
+from swarmkeeper.services.network_sweep import NetworkSweep
 from swarmkeeper.services.rebuild import Rebuild
 from swarmkeeper.services.reconciler import Reconciler
 from swarmkeeper.services.recorder import Recorder
@@ -19,6 +20,8 @@ class Wired:
 
     reconciler: Reconciler
     lifetimes: Lifetimes
+    networks: NetworkSweep | None
+    """None where all containers are on one network."""
     rebuild: Rebuild
     clock: Clock
     fleet: str
@@ -45,7 +48,15 @@ def build(environ: Mapping[str, str]) -> Wired:
         remover=parts.remover,
         clock=parts.clock,
     )
-    return Wired(reconciler, lifetimes, _rebuild(parts), parts.clock, parts.fleet_name)
+    return Wired(reconciler, lifetimes, _networks(parts), _rebuild(parts), parts.clock, parts.fleet_name)
+
+
+def _networks(parts: EngineComposition) -> NetworkSweep | None:
+    if parts.settings.network.isolation == "fleet":
+        return None
+    return NetworkSweep(
+        store=parts.store, managers=parts.managers, swarm=parts.swarm, routers=parts.routers, clock=parts.clock
+    )
 
 
 def _rebuild(parts: EngineComposition) -> Rebuild:

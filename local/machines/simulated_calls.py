@@ -151,6 +151,11 @@ def _inspect_network(call: Call) -> HttpResponse:
     raise Refusal(HTTPStatus.NOT_FOUND, f"network {call.subject} not found")
 
 
+def _remove_network(call: Call) -> HttpResponse:
+    call.engine.remove_network(call.subject)
+    return HttpResponse(HTTPStatus.NO_CONTENT)
+
+
 def _connect(call: Call) -> HttpResponse:
     body = call.body()
     call.engine.connect(call.subject, str(body.get("Container")), section(body, "EndpointConfig"))
@@ -239,6 +244,7 @@ OPERATIONS = (
     Operation("networks", "GET", "/networks", _networks),
     Operation("create network", "POST", "/networks/create", _create_network),
     Operation("inspect network", "GET", "/networks/([^/]+)", _inspect_network),
+    Operation("remove network", "DELETE", "/networks/([^/]+)", _remove_network),
     Operation("connect", "POST", "/networks/([^/]+)/connect", _connect),
     Operation("disconnect", "POST", "/networks/([^/]+)/disconnect", _disconnect),
     Operation("swarm", "GET", "/swarm", _swarm),

@@ -210,6 +210,16 @@ class SimulatedEngine:
         swarm.networks[name] = made
         return made
 
+    def remove_network(self, reference: str) -> None:
+        """Remove an overlay network to which nothing is attached; managers only. Raises Refusal."""
+        networks = self.managed().networks
+        for network in networks.values():
+            if reference in {network.id, network.name}:
+                network.require_unused()
+                del networks[network.name]
+                return
+        raise Refusal(HTTPStatus.NOT_FOUND, f"network {reference} not found")
+
     def _free_subnet(self) -> IPv4Network:
         taken = [network.subnet for network in self._overlays().values()]
         return next(each for each in SWARM_POOL.subnets(new_prefix=24) if not any(map(each.overlaps, taken)))

@@ -81,6 +81,12 @@ class OverlayNetwork:
         """The addresses that Docker's DNS answers for a name, in the order of attaching."""
         return [attachment.address for attachment in self._attached.values() if name in attachment.names]
 
+    def require_unused(self) -> None:
+        """Raise Refusal, as managers word it, while a container is attached."""
+        if task := next(iter(self._attached), ""):
+            text = f"rpc error: code = FailedPrecondition desc = network {self.id} is in use by task {task[:25]}"
+            raise Refusal(HTTPStatus.BAD_REQUEST, text)
+
     def described(self) -> dict[str, object]:
         """The network as `GET /networks` lists it on a manager."""
         gateway = str(self.subnet[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from swarmkeeper.domain.model import Node, NodeId, Role
+from swarmkeeper.domain.model import TENANT_NETWORK, Node, NodeId, Role
 from swarmkeeper.errors import Conflict, Declined, InvalidInput, NoLeader, Unavailable
 from swarmkeeper.ports import SwarmNode
 from tests.fakes.faults import Fallible, can_fail
@@ -21,6 +21,8 @@ class FakeSwarm(Fallible):
     listed: dict[str, SwarmNode] = field(default_factory=dict)
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     networks: dict[str, str] = field(default_factory=dict)
+    attached: set[str] = field(default_factory=set)
+    """Networks to which something is attached."""
     removed: list[str] = field(default_factory=list)
     unreachable: set[NodeId] = field(default_factory=set)
     rotations: int = 0
@@ -99,6 +101,19 @@ class FakeSwarm(Fallible):
         self._ask(manager)
         if self.networks.setdefault(name, subnet or "") != (subnet or self.networks[name]):
             raise InvalidInput("network", f"{name} exists with subnet {self.networks[name]}, not {subnet}")
+
+    @can_fail
+    def tenant_networks(self, manager: Node) -> tuple[str, ...]:
+        self._ask(manager)
+        return tuple(sorted(name for name in self.networks if name.startswith(TENANT_NETWORK)))
+
+    @can_fail
+    def remove_network(self, manager: Node, name: str) -> bool:
+        self._ask(manager)
+        if name in self.attached:
+            return False
+        self.networks.pop(name, None)
+        return True
 
     def _ask(self, manager: Node) -> None:
         if manager.id in self.unreachable:

@@ -17,14 +17,20 @@ from swarmkeeper.adapters.aws.metrics import emit_pending, emit_placement
 from swarmkeeper.domain.model import ContainerState
 from swarmkeeper.edge.requests import Admission
 from swarmkeeper.edge.settings_admission import AdmissionSettings, TenantSettings
+from swarmkeeper.ports import Routers
 from swarmkeeper.services.acceptance import Acceptance
+from swarmkeeper.services.router_upkeep import RouterUpkeep
 from tests.unit.services.world import FLEET, World
 
 DEFAULT_MEMORY_BYTES = 2**26
 
 
 def wired_over(
-    world: World, *, tenants: Mapping[str, Any] | None = None, admission: Mapping[str, Any] | None = None
+    world: World,
+    *,
+    tenants: Mapping[str, Any] | None = None,
+    admission: Mapping[str, Any] | None = None,
+    routers: Routers | None = None,
 ) -> Wired:
     """All parts, with the settings' parts `tenants` and `admission` as swarmkeeper.yaml has them."""
     tenant_settings = TenantSettings.model_validate(tenants or {})
@@ -49,6 +55,7 @@ def wired_over(
         pending=world.pending,
         puller=world.puller,
         inventory=world.inventory,
+        upkeep=None if routers is None else RouterUpkeep(store=world.store, routers=routers),
         needs=needs,
         tell_pending=tell_pending,
     )

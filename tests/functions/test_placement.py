@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import pytest
 
 from functions.placement import handler as placement
 from functions.placement.needs import telling_states
-from swarmkeeper.domain.model import ContainerName, ContainerState
+from swarmkeeper.domain.model import ContainerName, ContainerState, NodeId
 from swarmkeeper.edge.settings import Settings, load_settings
 from swarmkeeper.errors import Contention, InvalidInput, SwarmkeeperError, Unavailable
 from swarmkeeper.ports import CommandStatus, Event
 from swarmkeeper.services.needs import NEED_WINDOW_S
+from tests.fakes import a_request
+from tests.fakes.routers import FakeRouters
 from tests.functions.placement_parts import wired_over
 from tests.functions.recorded import Context, recorded
 from tests.unit.services.world import IMAGE, World
@@ -215,6 +218,23 @@ def test_a_nodes_word_has_its_engine_looked_at_and_what_waits_tried(
     (metric,) = metric_lines(capsys.readouterr().out)
     assert metric["PendingContainers"] == [1.0]
     assert len(world.engines.on(node).containers) == 1
+
+
+def test_a_router_follows_its_nodes_tenants_and_leaves_networks_on_the_schedules_look_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, routers = NodeId("i-0123456789abcdef0"), FakeRouters()
+    wired = wired_over(world, routers=routers)
+    monkeypatch.setattr(placement, "wired", lambda: wired)
+    world.with_worker(node)
+    world.placer.create(replace(a_request("web-1", cpus=0.1, memory_mib=8), network="tenant-a"))
+    routers.on[node] = frozenset({"fleet", "tenant-b"})
+    assert placement.handler(recorded("container_ended"), Context())["router_attached"] == ("tenant-a",)
+    assert routers.on[node] == frozenset({"fleet", "tenant-a", "tenant-b"})
+    assert placement.handler(recorded("inventory_due"), Context())["router_left"] == ("tenant-b",)
+    routers.on[node] = frozenset({"fleet"})
+    placement.handler(recorded("node_ready"), Context())
+    assert routers.on[node] == frozenset({"fleet", "tenant-a"})
 
 
 def test_an_inventory_without_a_node_raises_with_its_field(world: World) -> None:

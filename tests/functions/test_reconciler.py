@@ -23,7 +23,7 @@ from tests.unit.services.world import FLEET, World
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "demo")  # as the template does; it must not become a dimension
     world = World().with_manager()
-    wired = Wired(world.reconciler, world.lifetimes, world.rebuild, world.clock, FLEET)
+    wired = Wired(world.reconciler, world.lifetimes, None, world.rebuild, world.clock, FLEET)
     monkeypatch.setattr(reconciler, "wired", lambda: wired)
     return world
 

@@ -12,13 +12,15 @@ from docker.types import IPAMConfig, IPAMPool
 
 from swarmkeeper.adapters.engine.clients import EngineClients
 from swarmkeeper.adapters.engine.errors import explanation_of
-from swarmkeeper.domain.model import Node, Role
+from swarmkeeper.domain.model import TENANT_NETWORK, Node, Role
 from swarmkeeper.errors import Conflict, Declined, InvalidInput
 from swarmkeeper.ports import Swarm, SwarmNode
 
 UPDATE_ATTEMPTS = 5
 ENCRYPTED = "encrypted"
 """The overlay driver's option; that it is there is what counts."""
+IN_USE = "is in use by"
+"""What a manager answers of a network to which a container is attached."""
 OUT_OF_SEQUENCE = "update out of sequence"
 """What a manager answers, as a 500, when the version given is no longer the node's."""
 
@@ -102,6 +104,26 @@ class DockerSwarm(Swarm):
             if (found := _network(engine, name)) is None:
                 found = _created_network(engine, name, subnet, encrypted=self._encrypted)
             _check_network(found, name, subnet, encrypted=self._encrypted)
+
+    def tenant_networks(self, manager: Node) -> tuple[str, ...]:
+        with self._clients.calling(manager, "list networks") as engine:
+            names = (str(found["Name"]) for found in engine.networks(names=[TENANT_NETWORK]))
+            return tuple(sorted(name for name in names if name.startswith(TENANT_NETWORK)))
+
+    def remove_network(self, manager: Node, name: str) -> bool:
+        """Remove it by its id, lest one that was made anew meanwhile go; the Swarm knows who is attached."""
+        with self._clients.calling(manager, "remove a network") as engine:
+            if (found := _network(engine, name)) is None:
+                return True
+            try:
+                engine.remove_network(found["Id"])
+            except NotFound:
+                return True
+            except APIError as error:
+                if IN_USE not in explanation_of(error):
+                    raise
+                return False
+            return True
 
 
 def _swarm_node(item: Mapping[str, Any]) -> SwarmNode:

@@ -16,6 +16,7 @@ LONGEST_S = {
     "start": 9.0,  # attaches the network, for which a worker asks the Swarm's managers
     "look at the router": 3.0,
     "attach the router": 9.0,  # as a start does
+    "detach the router": 9.0,
     "make folders": 9.0,  # of a shared volume that this engine has never had
     "stop": 15.0,  # 10 s of grace are the container's
     "resume": 12.0,

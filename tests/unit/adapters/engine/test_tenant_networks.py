@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from swarmkeeper.adapters.engine.tenant_networks import REFUSES, ROUTER, TenantEngines
+from swarmkeeper.adapters.engine.tenant_networks import REFUSES, ROUTER, TenantEngines, TenantRouters
 from swarmkeeper.domain.model import Node
 from swarmkeeper.errors import Declined, NoManager
 from tests.unit.adapters.engine.simulated_fleet import FLEET, IMAGE, NETWORK, SimulatedFleet, a_request
@@ -21,12 +21,17 @@ def asked() -> list[str]:
 
 
 @pytest.fixture
-def engines(fleet: SimulatedFleet, manager: Node, asked: list[str]) -> TenantEngines:
+def routers(fleet: SimulatedFleet, manager: Node, asked: list[str]) -> TenantRouters:
     def ensure(name: str) -> None:
         asked.append(name)
         fleet.swarm.ensure_network(manager, name, None)
 
-    return TenantEngines(fleet.clients, fleet=FLEET, ensure=ensure)
+    return TenantRouters(fleet.clients, ensure=ensure)
+
+
+@pytest.fixture
+def engines(fleet: SimulatedFleet, routers: TenantRouters) -> TenantEngines:
+    return TenantEngines(fleet.clients, fleet=FLEET, routers=routers)
 
 
 def start_router(fleet: SimulatedFleet, node: Node, **labels: str) -> str:
@@ -112,7 +117,7 @@ def test_nothing_is_made_while_no_manager_can_make_its_network(fleet: SimulatedF
     def ensure(name: str) -> None:
         raise NoManager("no manager is ready yet")
 
-    engines = TenantEngines(fleet.clients, fleet=FLEET, ensure=ensure)
+    engines = TenantEngines(fleet.clients, fleet=FLEET, routers=TenantRouters(fleet.clients, ensure=ensure))
     with pytest.raises(NoManager):
         engines.create(worker, a_request("web-1", network="tenant-a"))
     assert engines.containers(worker) == ()
@@ -135,3 +140,46 @@ def test_a_router_that_does_not_run_is_attached_all_the_same(
         engine.stop(router)
     run(engines, worker, "web-1", "a")
     assert networks_of(fleet, worker, router) == {NETWORK, "tenant-a"}
+
+
+def test_a_router_leaves_a_network_once(
+    fleet: SimulatedFleet, worker: Node, engines: TenantEngines, routers: TenantRouters
+) -> None:
+    router = start_router(fleet, worker)
+    run(engines, worker, "web-1", "a")
+    assert routers.networks(worker) == {NETWORK, "tenant-a"}
+    for _ in range(2):
+        routers.detach(worker, "tenant-a")
+    assert networks_of(fleet, worker, router) == {NETWORK}
+    assert routers.networks(worker) == {NETWORK}
+
+
+def test_a_router_that_refuses_no_containers_is_none_for_tenants(
+    fleet: SimulatedFleet, worker: Node, routers: TenantRouters
+) -> None:
+    assert routers.networks(worker) is None
+    start_router(fleet, worker, **{REFUSES: ""})
+    assert routers.networks(worker) is None
+
+
+def test_what_an_engine_remembers_counts_as_used_though_it_stands_still(
+    fleet: SimulatedFleet, worker: Node, engines: TenantEngines, routers: TenantRouters
+) -> None:
+    start_router(fleet, worker)
+    run(engines, worker, "web-1", "a")
+    with fleet.clients.calling(worker, "stop") as engine:
+        engine.stop("web-1")
+    routers.detach(worker, "tenant-a")
+    assert routers.used(worker) == {NETWORK, "tenant-a"}
+
+
+def test_the_swarm_removes_a_tenants_network_that_nothing_is_attached_to(
+    fleet: SimulatedFleet, manager: Node, worker: Node, engines: TenantEngines
+) -> None:
+    run(engines, worker, "web-1", "a")
+    assert fleet.swarm.tenant_networks(manager) == ("tenant-a",)
+    assert not fleet.swarm.remove_network(manager, "tenant-a")
+    engines.remove(worker, "web-1")
+    assert fleet.swarm.remove_network(manager, "tenant-a")
+    assert fleet.swarm.remove_network(manager, "tenant-a")
+    assert fleet.swarm.tenant_networks(manager) == ()

@@ -1,0 +1,85 @@
+"""Keep a node's router on the networks of the tenants that have containers there, and on no others.
+
+Nothing keeps a record of this: the router's own networks are compared with what the table has on the node. Who makes a
+container reserves its room first, then looks whether the router is on its network. So after the router was taken off
+one, the table is read again: a reservation from before that is seen here, and a later one's maker finds it off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swarmkeeper.domain.membership import NodeState
+from swarmkeeper.domain.model import TENANT_NETWORK, Node, NodeId, Role
+from swarmkeeper.errors import Unavailable
+from swarmkeeper.ports import Routers, StateStore
+from swarmkeeper.services.recording import is_closed
+
+AT_ONCE = 8
+"""So many networks are attached or left by one look, at some 0.8 s each; the function has half a minute."""
+LOOKED_AT = frozenset({NodeState.READY, NodeState.DRAINING})
+
+
+@dataclass(frozen=True, slots=True)
+class Upkept:
+    """What a look has changed, by the networks' names."""
+
+    attached: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+class RouterUpkeep:
+    """Looks after one node's router at a time; every look may be repeated."""
+
+    def __init__(self, *, store: StateStore, routers: Routers) -> None:
+        self._store = store
+        self._routers = routers
+
+    def attach(self, node_id: NodeId) -> Upkept:
+        """Put the router onto what it lacks, as one that Compose has made anew does. Raises Unavailable.
+
+        Raises Unavailable too when more is lacking than one look makes good: whoever called does so again.
+        """
+        node = self._looked_at(node_id)
+        return Upkept() if node is None else self._upkept(node, leave=0)
+
+    def settle(self, node_id: NodeId) -> Upkept:
+        """Do as `attach`, and take the router off networks of which the node has no container. Raises Unavailable."""
+        node = self._looked_at(node_id)
+        return Upkept() if node is None else self._upkept(node, leave=AT_ONCE)
+
+    def _looked_at(self, node_id: NodeId) -> Node | None:
+        node = self._store.node(node_id)
+        if node is None or node.role is not Role.WORKER or node.state not in LOOKED_AT or is_closed(node):
+            return None
+        return node
+
+    def _upkept(self, node: Node, *, leave: int) -> Upkept:
+        wanted, on = self._wanted(node.id), self._routers.networks(node)
+        if on is None:
+            return Upkept()
+        lacking = sorted(wanted - on)
+        attached = self._attached(node, lacking[:AT_ONCE])
+        idle = sorted(name for name in on - wanted if name.startswith(TENANT_NETWORK))
+        left = self._left(node, idle[:leave])
+        if len(lacking) > AT_ONCE:
+            raise Unavailable(f"{node.id}: its router is to be put on {len(lacking) - AT_ONCE} networks more")
+        return Upkept(attached, left)
+
+    def _wanted(self, node_id: NodeId) -> frozenset[str]:
+        """Tenants' networks of all that holds a reservation there, in whatever state."""
+        networks = {container.request.network for container in self._store.containers_on(node_id)}
+        return frozenset(name for name in networks if name.startswith(TENANT_NETWORK))
+
+    def _attached(self, node: Node, networks: list[str]) -> tuple[str, ...]:
+        for network in networks:
+            self._routers.attach(node, network)
+        return tuple(networks)
+
+    def _left(self, node: Node, networks: list[str]) -> tuple[str, ...]:
+        for network in networks:
+            self._routers.detach(node, network)
+        back = self._wanted(node.id) & frozenset(networks) if networks else frozenset()
+        for network in sorted(back):
+            self._routers.attach(node, network)
+        return tuple(network for network in networks if network not in back)
