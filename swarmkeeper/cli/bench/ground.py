@@ -31,6 +31,7 @@ network:
   overlay_pool: 10.96.0.0/12
   fleet_subnet: 10.112.0.0/21
   domain: bench.example
+  isolation: {isolation}
 pools:
   managers: {{role: manager, instance_types: [m5.large], min: 1, max: 1}}
   workers:
@@ -62,7 +63,7 @@ class Ground:
 
 
 @contextmanager
-def local_fleet(*, workers: int, slots: int) -> Iterator[Ground]:
+def local_fleet(*, workers: int, slots: int, isolation: str = "fleet") -> Iterator[Ground]:
     """A fleet of its own while the block runs. Ends the command when another local cloud is up."""
     from local import starter  # real engines come with the local cloud only
 
@@ -74,7 +75,7 @@ def local_fleet(*, workers: int, slots: int) -> Iterator[Ground]:
         output.fail("a local cloud is up already; stop it with `swarmkeeper local down`")
     with tempfile.TemporaryDirectory(prefix="swarmkeeper-bench-") as folder:
         settings = Path(folder) / "swarmkeeper.yaml"
-        settings.write_text(SETTINGS.format(workers=workers, slots=slots))
+        settings.write_text(SETTINGS.format(workers=workers, slots=slots, isolation=isolation))
         try:
             cloud, _ = starter.up(starter.Wanted(settings, "real", agent_delay_s=1.0), output.notice)
             ground = Ground(cloud, Fleet(cloud.fleet, cast(Invoker, cloud.client("lambda"))), _image(starter))
@@ -96,10 +97,13 @@ def wait(what: str, done: Callable[[], bool], limit_s: float) -> None:
         time.sleep(PAUSE_S)
 
 
-def body_of(name: str, image: str, command: Sequence[str], *, memory_bytes: int, nano_cpus: int = 0) -> Body:
+def body_of(
+    name: str, image: str, command: Sequence[str], *, memory_bytes: int, nano_cpus: int = 0, tenant: str = "default"
+) -> Body:
     """Docker's create body of a container with these limits; one of little CPU would be slow to start."""
     limits = {"Memory": memory_bytes, **({"NanoCpus": nano_cpus} if nano_cpus else {})}
-    return {"Name": name, "Image": image, "Cmd": list(command), "HostConfig": limits}
+    labels = {"swarmkeeper.tenant": tenant}
+    return {"Name": name, "Image": image, "Cmd": list(command), "HostConfig": limits, "Labels": labels}
 
 
 def as_node(view: NodeView) -> Node:
