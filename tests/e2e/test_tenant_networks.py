@@ -97,6 +97,11 @@ def test_a_tenants_container_reaches_its_own_and_no_other_and_the_router_reaches
     # The router is on both networks, and must not lead from one into the other.
     assert "403" in inside.gets("http://node-router-1:8080/", host=f"b-1.{network.domain}")
 
+    # No restart policy starts what was stopped, or what failed to start: the node itself brings its router back.
+    engines.on_node(node["id"], "docker stop --time 1 node-router-1")
+    for name in ("a-1", "b-1"):
+        world.wait(f"{name} answers by name again", partial(route.answers, name), limit_s=60)
+
 
 def dropped(engines: RealEngines, node: str, chain: str) -> int:
     """How many datagrams to VXLAN's port the chain's rule has met."""

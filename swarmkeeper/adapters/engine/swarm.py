@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -21,6 +23,8 @@ ENCRYPTED = "encrypted"
 """The overlay driver's option; that it is there is what counts."""
 IN_USE = "is in use by"
 """What a manager answers of a network to which a container is attached."""
+ALLOCATED_WITHIN_S = 5.0
+"""A network that has no driver so long after it was made has found no subnet free in the Swarm's pool."""
 OUT_OF_SEQUENCE = "update out of sequence"
 """What a manager answers, as a 500, when the version given is no longer the node's."""
 
@@ -103,6 +107,8 @@ class DockerSwarm(Swarm):
         with self._clients.calling(manager, "make a network") as engine:
             if (found := _network(engine, name)) is None:
                 found = _created_network(engine, name, subnet, encrypted=self._encrypted)
+            elif not found["Driver"] and _age_s(found) > ALLOCATED_WITHIN_S:
+                raise Declined(f"the Swarm has no addresses left for the network {name} (network.overlay_pool)")
             _check_network(found, name, subnet, encrypted=self._encrypted)
 
     def tenant_networks(self, manager: Node) -> tuple[str, ...]:
@@ -188,6 +194,10 @@ def _network(engine: APIClient, name: str) -> Mapping[str, Any] | None:
     """The Swarm's network of exactly this name; the engine's filter also finds longer ones."""
     listed: list[Mapping[str, Any]] = engine.networks(names=[name])
     return next((item for item in listed if item["Name"] == name), None)
+
+
+def _age_s(network: Mapping[str, Any]) -> float:
+    return time.time() - datetime.fromisoformat(str(network["Created"])).timestamp()
 
 
 def _created_network(engine: APIClient, name: str, subnet: str | None, *, encrypted: bool) -> Mapping[str, Any]:

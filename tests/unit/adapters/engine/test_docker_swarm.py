@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from local.machines.simulated_network import OverlayNetwork, Refusal
 from local.machines.simulated_swarm import SimulatedSwarm
 from swarmkeeper.adapters.engine.swarm import DockerSwarm
 from swarmkeeper.domain.model import Node, Role
-from swarmkeeper.errors import Conflict, InvalidInput, Unavailable
+from swarmkeeper.errors import Conflict, Declined, InvalidInput, Unavailable
 from tests.unit.adapters.engine.simulated_fleet import NETWORK, SUBNET, SimulatedFleet
 
 
@@ -158,6 +161,18 @@ def test_a_network_that_the_swarm_has_not_furnished_yet_is_taken(
     fleet.swarm.ensure_network(manager, "tenant-a", None)
     fleet.swarm.ensure_network(manager, "tenant-b", "10.113.0.0/24")
     assert {"tenant-a", "tenant-b"} <= set(swarm_of(fleet, manager).networks)
+
+
+@pytest.mark.parametrize(("age", "is_left_out"), [(timedelta(seconds=1), False), (timedelta(minutes=1), True)])
+def test_a_network_for_which_the_pool_has_no_addresses_is_told_when_it_is_asked_for_again(
+    fleet: SimulatedFleet, manager: Node, monkeypatch: pytest.MonkeyPatch, age: timedelta, is_left_out: bool
+) -> None:
+    described = OverlayNetwork.described
+    bare = {"Driver": "", "IPAM": {"Driver": "", "Config": []}, "Created": (datetime.now(UTC) - age).isoformat()}
+    monkeypatch.setattr(OverlayNetwork, "described", lambda network: {**described(network), **bare})
+    fleet.swarm.ensure_network(manager, "tenant-a", None)
+    with pytest.raises(Declined, match="no addresses left for the network tenant-a") if is_left_out else nullcontext():
+        fleet.swarm.ensure_network(manager, "tenant-a", None)
 
 
 def test_a_network_that_somebody_else_makes_at_the_same_time_is_checked(fleet: SimulatedFleet, manager: Node) -> None:

@@ -147,11 +147,11 @@ def test_a_router_leaves_a_network_once(
 ) -> None:
     router = start_router(fleet, worker)
     run(engines, worker, "web-1", "a")
-    assert routers.networks(worker) == {NETWORK, "tenant-a"}
+    assert routers.networks(worker) == frozenset({NETWORK, "tenant-a"})
     for _ in range(2):
         routers.detach(worker, "tenant-a")
     assert networks_of(fleet, worker, router) == {NETWORK}
-    assert routers.networks(worker) == {NETWORK}
+    assert routers.networks(worker) == frozenset({NETWORK})
 
 
 def test_a_router_that_refuses_no_containers_is_none_for_tenants(
