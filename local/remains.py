@@ -84,9 +84,10 @@ def leftovers(state_dir: Path, endpoint_url: str) -> list[str]:
     found += [f"network namespace {path.name}" for path in Path("/run/netns").glob("swk*")]
     found += [f"process {pid}: {command}" for pid, command in _processes(state_dir, endpoint_url)]
     if _engines_possible():
-        from local.machines import cgroups
+        from local.machines import cgroups, volumes
 
         found += [f"control group {name}" for name in cgroups.names()]
+        found += [f"volume at {device}" for device in volumes.attached(state_dir)]
     return found
 
 

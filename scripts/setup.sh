@@ -19,7 +19,7 @@ say() { printf 'setup: %s\n' "$*"; }
 # The program that tells whether a package is there, and Debian's name of the package.
 readonly NEEDED=(
   dockerd:docker.io docker:docker.io containerd:containerd runc:runc iptables:iptables ip:iproute2
-  nsenter:util-linux tini:tini busybox:busybox-static nginx:nginx-light docker-registry:docker-registry
+  nsenter:util-linux losetup:mount mkfs.ext4:e2fsprogs tini:tini busybox:busybox-static nginx:nginx-light docker-registry:docker-registry
   openssl:openssl node:nodejs
 )
 

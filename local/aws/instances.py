@@ -22,6 +22,7 @@ from moto.ec2.models.launch_templates import LaunchTemplateVersion
 from moto.ec2.utils import filter_iam_instance_profiles
 from werkzeug.exceptions import HTTPException
 
+from local.aws.attachments import Attachments
 from local.aws.capacity import Capacity, lacking
 from local.aws.events import Emitter, Event
 from local.aws.patching import Patches
@@ -101,9 +102,11 @@ class Ec2Machines:
         self._failures: dict[str, str] = {}
         self._freed: deque[tuple[str, str]] = deque()
         self._patches = Patches()
+        self._attachments = Attachments(ec2, machines)
 
     def install(self) -> None:
-        """Make every EC2 TerminateInstances end the machine too; `uninstall` undoes it."""
+        """Make every EC2 TerminateInstances end the machine too, and volumes be attached; `uninstall` undoes it."""
+        self._attachments.install(self._patches)
         original = InstanceBackend.terminate_instances
         owner = self
 
@@ -180,6 +183,9 @@ class Ec2Machines:
 
     def _run(self, wanted: Launch) -> Ec2Instance:
         data = wanted.template.data
+        interface = self._attachments.interface_of(data)
+        if self._attachments.holder(interface):
+            raise LaunchRefusedError(f"Interface: [{interface}] in use. Launching EC2 instance failed.")
         reservation = self.ec2.run_instances(
             wanted.template.image_id,
             1,
@@ -197,8 +203,12 @@ class Ec2Machines:
             associate_public_ip=None,
             lifecycle="spot" if wanted.is_spot else None,
             region_name=self.ec2.region_name,
+            nics=[{"DeviceIndex": 0, "NetworkInterfaceId": interface}] if interface else [],
         )
-        return reservation.instances[0]
+        instance = reservation.instances[0]
+        if interface:
+            self._attachments.take(interface, instance)
+        return instance
 
     def _attach_profile(self, instance: Ec2Instance, profile: Mapping[str, str]) -> None:
         if not profile:
@@ -274,7 +284,8 @@ class Ec2Machines:
             logger.exception("a machine's end broke", extra={"instance": instance.id})
         with self._lock:
             self._show(instance, Ec2State.TERMINATED)
-            self._freed.append((instance.subnet_id or "", instance.private_ip or ""))
+            if not self._attachments.release(instance):
+                self._freed.append((instance.subnet_id or "", instance.private_ip or ""))
         self.on_change()
 
     def _release_addresses(self) -> None:

@@ -71,6 +71,9 @@ class Machines(Protocol):
     def capture(self, instance_id: str, image_id: str) -> None:
         """Keep what stands on the instance's disk as that image. Raises MachineError with the reason."""
 
+    def attach(self, instance_id: str, volume_id: str, gigabytes: int) -> None:
+        """Give the instance a volume that outlives it, until it is stopped. Raises MachineError with the reason."""
+
     def running(self) -> tuple[str, ...]:
         """Ids of the instances that have a live machine."""
 

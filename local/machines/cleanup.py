@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from local.machines import cgroups
+from local.machines import cgroups, volumes
 from local.machines.network import remove_host_link
 from local.machines.polling import until
 from local.machines.processes import Process
@@ -28,6 +28,7 @@ def clean_up(state_dir: Path) -> None:
             process.end()
         cgroups.remove(name)
     remove_host_link()
+    volumes.remove(state_dir)
     _remove_nodes(state_dir / "nodes")
 
 

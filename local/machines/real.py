@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from local.machines import CommandOutput, Instance, MachineError, NodeCommand, cgroups, filesystem
+from local.machines import CommandOutput, Instance, MachineError, NodeCommand, cgroups, filesystem, volumes
 from local.machines.imds import MetadataService
 from local.machines.network import METADATA_ADDRESS, Network
 from local.machines.node import Node, boot
 from local.machines.processes import SYSTEM_PATH
 from local.machines.resolver import Resolver
+from local.machines.volumes import Volumes
 
 _INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,17}")
 NODES_DIR = "nodes"
@@ -52,6 +53,7 @@ class RealMachines:
         """The host's address inside the VPC: where nodes find AWS's APIs and the registry."""
         endpoint_url = f"http://{self.router}:{endpoint_port}"
         self._image = filesystem.NodeImage(endpoint_url, region, insecure_registry, state_dir)
+        self._volumes = Volumes(state_dir)
         self._nodes: dict[str, Node] = {}
         self._gates: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._addresses: set[str] = set()
@@ -82,6 +84,7 @@ class RealMachines:
             node = self._nodes.pop(instance_id, None)
             if node is not None:
                 node.end()
+                self._volumes.detach_from(instance_id)
                 self._tidy(node.instance)
 
     def run(self, instance_id: str, command: NodeCommand) -> CommandOutput:
@@ -106,6 +109,13 @@ class RealMachines:
             raise MachineError(f"{instance_id} can't be captured: {done.stderr.strip()[-500:]}")
         shutil.move(self._folder(instance_id) / "commands" / filesystem.CAPTURED, captured)
 
+    def attach(self, instance_id: str, volume_id: str, gigabytes: int) -> None:
+        """Give the instance a volume, a device in its /dev, until it is stopped. Raises MachineError."""
+        with self._gate(instance_id):
+            if instance_id not in self._nodes:
+                raise MachineError(f"{instance_id} is not running")
+            self._volumes.attach(instance_id, volume_id, gigabytes)
+
     def running(self) -> tuple[str, ...]:
         """Ids of the instances whose first process lives."""
         return tuple(name for name, node in list(self._nodes.items()) if node.alive())
@@ -118,7 +128,7 @@ class RealMachines:
         """End every machine and remove everything of ours; safe to repeat."""
         self._closed = True
         with contextlib.ExitStack() as all_of_it:  # in reverse order, each even when another fails
-            for own in (NODES_DIR, filesystem.IMAGES_DIR):
+            for own in (NODES_DIR, filesystem.IMAGES_DIR, volumes.FOLDER):
                 all_of_it.callback(shutil.rmtree, self._state_dir / own, ignore_errors=True)  # gone the second time
             all_of_it.callback(self._network.close)
             all_of_it.callback(self._metadata.close)

@@ -111,6 +111,10 @@ class SimulatedMachines:
         with self._lock:
             self._captured[image_id] = frozenset(engine.images)
 
+    def attach(self, instance_id: str, volume_id: str, gigabytes: int) -> None:
+        """A simulated machine runs no user data, which is what asks for volumes."""
+        raise MachineError(f"{instance_id} is simulated: it has no devices")
+
     def running(self) -> tuple[str, ...]:
         with self._lock:
             return tuple(self._nodes)

@@ -45,6 +45,17 @@ def route(stack: Stack, logical_id: str, properties: Properties) -> Physical:
     return Physical(f"{parameters['RouteTableId']}|{parameters.get('DestinationCidrBlock', '')}")
 
 
+def network_interface(stack: Stack, logical_id: str, properties: Properties) -> Physical:
+    """AWS::EC2::NetworkInterface, with an address of its subnet that is its own for good."""
+    ec2 = stack.client("ec2")
+    given = {"Groups": properties.take("GroupSet", [])}
+    made = ec2.create_network_interface(**properties.for_api(ec2, "create_network_interface", **given))
+    interface = made["NetworkInterface"]
+    interface_id = str(interface["NetworkInterfaceId"])
+    _tag(ec2, interface_id, properties)
+    return Physical(interface_id, {"Id": interface_id, "PrimaryPrivateIpAddress": interface["PrivateIpAddress"]})
+
+
 def elastic_ip(stack: Stack, logical_id: str, properties: Properties) -> Physical:
     """AWS::EC2::EIP."""
     ec2 = stack.client("ec2")
@@ -172,6 +183,7 @@ NETWORK: Mapping[str, Creator] = {
     "AWS::EC2::VPC": vpc,
     "AWS::EC2::Subnet": subnet,
     "AWS::EC2::Route": route,
+    "AWS::EC2::NetworkInterface": network_interface,
     "AWS::EC2::EIP": elastic_ip,
     "AWS::EC2::SecurityGroup": security_group,
     "AWS::EC2::SecurityGroupIngress": ingress_rule,

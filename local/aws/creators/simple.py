@@ -86,6 +86,7 @@ _SIMPLE: Mapping[str, Simple] = {
     "AWS::EC2::SubnetRouteTableAssociation": Simple(
         "ec2", "associate_route_table", "out.AssociationId", {"Id": "out.AssociationId"}
     ),
+    "AWS::EC2::Volume": Simple("ec2", "create_volume", "out.VolumeId", {"VolumeId": "out.VolumeId"}),
     "AWS::EC2::VPCGatewayAttachment": Simple("ec2", "attach_internet_gateway", "in.VpcId"),
     "AWS::ECR::Repository": Simple(
         "ecr",

@@ -71,6 +71,7 @@ class FakeMachines:
         self.refuse: str | None = None
         self.answer: Callable[[str, NodeCommand], CommandOutput] = lambda i, c: CommandOutput(0, "", "")
         self.captured: dict[str, str] = {}
+        self.attached: list[tuple[str, str, int]] = []
         self._alive: dict[str, Instance] = {}
         self._lock = threading.Lock()
 
@@ -96,6 +97,12 @@ class FakeMachines:
                 raise MachineError(f"{instance_id} is gone")
             self.commands.append((instance_id, command))
         return self.answer(instance_id, command)
+
+    def attach(self, instance_id: str, volume_id: str, gigabytes: int) -> None:
+        with self._lock:
+            if instance_id not in self._alive:
+                raise MachineError(f"{instance_id} is gone")
+            self.attached.append((instance_id, volume_id, gigabytes))
 
     def capture(self, instance_id: str, image_id: str) -> None:
         with self._lock:
