@@ -54,7 +54,7 @@ DOCUMENTS: dict[str, Script] = {
         "Joins the node to the Swarm and starts what every node runs",
         900,
         {
-            "mode": Parameter("init makes the Swarm, join joins it", "^(init|join)$"),
+            "mode": Parameter("init makes the Swarm, join joins it, recover revives it", "^(init|join|recover)$"),
             "role": Parameter("The node's role in the Swarm", "^(manager|worker)$"),
             "certificate": Parameter("The engine's certificate, PEM in base64", _BASE64_PEM),
             "authority": Parameter("The fleet's authority, PEM in base64", _BASE64_PEM),

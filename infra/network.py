@@ -9,6 +9,7 @@ from constructs import Construct
 
 from infra.entry import Entry
 from infra.names import Names
+from swarmkeeper.domain.model import Role
 from swarmkeeper.edge.settings import NetworkSettings
 
 ENGINE_API = ec2.Port.tcp(2376)
@@ -55,6 +56,16 @@ class FleetNetwork(Construct):
         self.entry = Entry(self, settings, names, self.vpc, self.balancer)
         self.routers = self.entry.routers
         self.address = self.entry.address
+
+    @property
+    def private_subnets(self) -> list[ec2.ISubnet]:
+        """Where nodes and functions are, by zone."""
+        return self.vpc.select_subnets(subnet_type=self.private).subnets
+
+    def groups_of(self, role: Role) -> list[str]:
+        """The security groups of a node."""
+        own = self.managers if role is Role.MANAGER else self.workers
+        return [self.nodes.security_group_id, own.security_group_id]
 
     def _vpc(self, settings: NetworkSettings, names: Names) -> ec2.Vpc:
         vpc = ec2.Vpc(

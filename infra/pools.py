@@ -16,6 +16,7 @@ from constructs import Construct, IDependable
 from infra.names import FLEET_TAG, JOIN_HOOK, LEAVE_HOOK, POOL_TAG, Names
 from infra.network import FleetNetwork
 from infra.node_role import let_measure, node_role
+from infra.slots import Slot
 from swarmkeeper.domain.model import Role
 from swarmkeeper.edge.settings import PoolSettings
 from swarmkeeper.edge.settings_monitoring import MonitoringSettings
@@ -61,6 +62,7 @@ class NodePool(Construct):
         self._network = network
         self.role = node_role(self, names, settings.role, projects_arn, logs_in=logs_in)
         let_measure(self.role, names, monitoring)
+        self.slot = Slot.of(self, pool, settings, names, network, self.role)
         template = self._launch_template(self._image())
         self.group = self._group(template)
 
@@ -79,14 +81,15 @@ class NodePool(Construct):
         return parameter.value_as_string
 
     def _launch_template(self, image: str) -> ec2.CfnLaunchTemplate:
-        user_data = "user_data.ps1" if self._is_windows else "user_data.sh"
         profile = iam.CfnInstanceProfile(self, "Profile", roles=[self.role.role_name])
         tags = [{"key": key, "value": value} for key, value in self._tags().items()]
         data = ec2.CfnLaunchTemplate.LaunchTemplateDataProperty(
             image_id=image,
             instance_type=self._settings.instance_types[0],
             iam_instance_profile={"arn": profile.attr_arn},
-            security_group_ids=[group.security_group_id for group in self._security_groups()],
+            # An instance born into a slot has the slot's interface, which has the groups.
+            security_group_ids=None if self.slot else self._network.groups_of(self._settings.role),
+            network_interfaces=[self.slot.as_primary] if self.slot else None,
             # One hop: a container's packets make two, so it can't take the node's role.
             metadata_options={"httpEndpoint": "enabled", "httpTokens": "required", "httpPutResponseHopLimit": 1},
             block_device_mappings=[
@@ -102,7 +105,7 @@ class NodePool(Construct):
             ],
             tag_specifications=[{"resourceType": "volume", "tags": tags}],
             monitoring={"enabled": True} if self._detailed_monitoring else None,
-            user_data=Fn.base64((HERE / user_data).read_text(encoding="utf-8")),
+            user_data=Fn.base64(self._user_data()),
         )
         return ec2.CfnLaunchTemplate(
             self, "Template", launch_template_name=self._names.group(self.pool), launch_template_data=data
@@ -112,9 +115,10 @@ class NodePool(Construct):
     def _is_windows(self) -> bool:
         return self._settings.os == "windows"
 
-    def _security_groups(self) -> tuple[ec2.SecurityGroup, ...]:
-        own = self._network.managers if self._settings.role is Role.MANAGER else self._network.workers
-        return (self._network.nodes, own)
+    def _user_data(self) -> str:
+        name = "user_data.ps1" if self._is_windows else "user_data.sh"
+        text = (HERE / name).read_text(encoding="utf-8")
+        return self.slot.told(text) if self.slot else text
 
     def _tags(self) -> dict[str, str]:
         return {"Name": self._names.group(self.pool), FLEET_TAG: self._names.fleet, POOL_TAG: self.pool}
@@ -129,7 +133,7 @@ class NodePool(Construct):
             # No desired capacity: a deployment must not resize a live fleet.
             min_size=str(self._settings.min),
             max_size=str(self._settings.max),
-            vpc_zone_identifier=self._network.vpc.select_subnets(subnet_type=self._network.private).subnet_ids,
+            **self._places(),
             # The load balancer's health check only routes; an instance is replaced when EC2 says so.
             health_check_type="EC2",
             new_instances_protected_from_scale_in=True,
@@ -142,6 +146,12 @@ class NodePool(Construct):
             ],
             **self._instances(template),
         )
+
+    def _places(self) -> dict[str, Any]:  # keyword arguments of one call
+        """The subnets; for a slot its zone alone, as its interface says the rest."""
+        if self.slot:
+            return {"availability_zones": [self.slot.zone]}
+        return {"vpc_zone_identifier": [subnet.subnet_id for subnet in self._network.private_subnets]}
 
     def _instances(self, template: ec2.CfnLaunchTemplate) -> dict[str, Any]:  # keyword arguments of one call
         version = autoscaling.CfnAutoScalingGroup.LaunchTemplateSpecificationProperty(

@@ -7,6 +7,8 @@ COMPOSE_VERSION=2.40.3
 COMPOSE_SHA256_x86_64=dba9d98e1ba5bfe11d88c99b9bd32fc4a0624a30fafe68eea34d61a3e42fd372
 COMPOSE_SHA256_aarch64=d26373b19e89160546d15407516cc59f453030d9bc5b43ba7faf16f7b4980137
 STATE=/var/lib/swarmkeeper
+VOLUME=''
+SLOT=$STATE/slot
 
 fail() {
     echo "line $1: $BASH_COMMAND" >"$STATE/boot-failed"
@@ -100,6 +102,44 @@ ExecStart=/usr/bin/dockerd --containerd=/run/containerd/containerd.sock
 UNIT
 }
 
+# A manager's Swarm state may lie on a volume that outlives the instance: in a folder for each instance that has had it,
+# so that what an earlier one has left is used by nobody unless recovery is ordered. One instance has the volume at a
+# time, EC2 sees to that; the one before may still be ending.
+attach_volume() {
+    local deadline=$((SECONDS + 240)) region id
+    region=$(metadata placement/region)
+    id=$(metadata instance-id)
+    until [ -e "$1" ]; do
+        [ "$SECONDS" -lt "$deadline" ] || { echo "$VOLUME can't be had" >&2; return 1; }
+        aws ec2 attach-volume --region "$region" --volume-id "$VOLUME" --instance-id "$id" --device /dev/sdf >/dev/null || :
+        sleep 1
+    done
+}
+
+# A file system is made once, where there is nothing at all: blkid says so with 2.
+format_once() {
+    local found=0
+    blkid --probe "$1" >/dev/null || found=$?
+    [ "$found" != 2 ] || mkfs.ext4 -q "$1"
+}
+
+open_slot() {
+    local device=/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_${VOLUME/-/} own
+    own=$SLOT/$(metadata instance-id)
+    attach_volume "$device"
+    format_once "$device"
+    install -d -m 0700 "$SLOT" /var/lib/docker/swarm
+    cat >>/etc/fstab <<FSTAB
+$device $SLOT ext4 nofail 0 2
+$own /var/lib/docker/swarm none bind,nofail,x-systemd.requires-mounts-for=$SLOT 0 0
+FSTAB
+    mount "$SLOT"
+    install -d -m 0700 "$own"
+    mount /var/lib/docker/swarm
+    # After a reboot an engine without its state would be a node of no Swarm.
+    printf '[Unit]\nRequiresMountsFor=/var/lib/docker/swarm\n' >/etc/systemd/system/docker.service.d/slot.conf
+}
+
 install -d -m 0755 "$STATE"
 [ ! -e "$STATE/booted" ] || exit 0
 trap 'fail $LINENO' ERR
@@ -107,6 +147,7 @@ name_host
 install_missing
 forget_identity
 configure_engine
+[ -z "$VOLUME" ] || open_slot
 systemctl daemon-reload
 systemctl enable --now docker
 touch "$STATE/booted"

@@ -18,6 +18,11 @@ init() {
         --default-addr-pool "$OVERLAY_POOL" --default-addr-pool-mask-length "$OVERLAY_PREFIX" >/dev/null
 }
 
+# The engine has the state of a manager whose quorum is lost. It says the workers' join token, too.
+recover() {
+    docker swarm init --force-new-cluster --advertise-addr "$ADVERTISE_ADDRESS" --listen-addr 0.0.0.0:2377 >/dev/null
+}
+
 # `docker swarm join` takes its token only as an argument, and arguments can be read by whoever lists processes.
 # So the same call is made to the Engine API, through `docker system dial-stdio`: the token goes from the secret's
 # file through a shell variable that isn't exported and printf, which is part of the shell, into a pipe.
@@ -53,13 +58,16 @@ enter() {
     case $MODE in
         init) init ;;
         join) join ;;
-        *) say "MODE is $MODE, not init or join"; return 2 ;;
+        recover) recover ;;
+        *) say "MODE is $MODE, not init, join or recover"; return 2 ;;
     esac
 }
 
-case $(state) in
-    active) say "already a member"; exit 0 ;;
-    inactive) ;;
+case $MODE-$(state) in
+    recover-inactive) say "there is no state to recover from"; exit 1 ;;
+    recover-*) ;;
+    *-active) say "already a member"; exit 0 ;;
+    *-inactive) ;;
     # What an attempt that failed has left; the engine refuses a new one until it is cleared.
     *) say "clearing a failed attempt ($(state))"; docker swarm leave --force >/dev/null 2>&1 || : ;;
 esac

@@ -1,4 +1,4 @@
-"""Direct calls of the reconciler, `{"rebuild": true}` and `{"reconcile": true}`, and what is answered."""
+"""Direct calls of the reconciler, `rebuild`, `reconcile` and `recover`, and what is answered."""
 
 from __future__ import annotations
 
@@ -31,8 +31,21 @@ class RebuildCall(BaseModel):
     after: str = ""
 
 
-def direct_call(event: object) -> RebuildCall | ReconcileCall | None:
+class RecoverCall(BaseModel):
+    """All managers are lost: the one that launches into this pool's slot goes on with the state that is kept there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recover: str
+
+
+Call = RebuildCall | ReconcileCall | RecoverCall
+
+
+def direct_call(event: object) -> Call | None:
     """The call, None for what the schedule sends. Raises InvalidInput."""
+    if isinstance(event, dict) and "recover" in event:
+        return _validated(RecoverCall, event)
     if isinstance(event, dict) and "rebuild" in event:
         return _validated(RebuildCall, event)
     if isinstance(event, dict) and "reconcile" in event:

@@ -1,7 +1,8 @@
 """The reconciler function: on its schedule it emits the fleet's metrics and has lost events made good.
 
 Called with `{"rebuild": true}` it records a shard of the fleet anew from what lives; nothing else makes it do so. With
-`{"reconcile": true}` it looks at once, at every engine too, and answers what it has found.
+`{"reconcile": true}` it looks at once, at every engine too, and answers what it has found. With `{"recover": POOL}` it
+orders the recovery of a Swarm whose managers are all lost.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ on_snapshots(os.environ, prime=wired, forget=wired.cache_clear)
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any] | None:
-    """Serve the schedule, or who asks for a look or a rebuild."""
+    """Serve the schedule, or who asks for a look, a rebuild or a recovery."""
     call = direct_call(event)
     if call is None:
         tick(wired())

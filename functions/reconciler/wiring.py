@@ -12,17 +12,19 @@ from swarmkeeper.services.network_sweep import NetworkSweep
 from swarmkeeper.services.rebuild import Rebuild
 from swarmkeeper.services.reconciler import Reconciler
 from swarmkeeper.services.recorder import Recorder
+from swarmkeeper.services.slots import Slots
 
 
 @dataclass(frozen=True, slots=True)
 class Wired:
-    """The reconciler, what ends containers in time, what makes the table anew, and whose they are."""
+    """The reconciler, what ends containers in time, makes the table anew and orders a recovery, and whose they are."""
 
     reconciler: Reconciler
     lifetimes: Lifetimes
     networks: NetworkSweep | None
     """None where all containers are on one network."""
     rebuild: Rebuild
+    slots: Slots
     clock: Clock
     fleet: str
 
@@ -48,7 +50,8 @@ def build(environ: Mapping[str, str]) -> Wired:
         remover=parts.remover,
         clock=parts.clock,
     )
-    return Wired(reconciler, lifetimes, _networks(parts), _rebuild(parts), parts.clock, parts.fleet_name)
+    slots = Slots(store=parts.store, fleet=parts.fleet, clock=parts.clock, pools=parts.settings.slots)
+    return Wired(reconciler, lifetimes, _networks(parts), _rebuild(parts), slots, parts.clock, parts.fleet_name)
 
 
 def _networks(parts: EngineComposition) -> NetworkSweep | None:

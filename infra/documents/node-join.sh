@@ -11,6 +11,7 @@ umask 077
 tls=/etc/docker/tls
 project=/opt/swarmkeeper/${ASSET_SHA256:0:16}
 member=/var/lib/swarmkeeper/member    # there from the first successful join on
+slot=/var/lib/swarmkeeper/slot        # where a manager's state outlives its instance: a folder for each that has had it
 
 clean_up() { rm -rf "${token:-}" "${DOCKER_CONFIG:-}"; }
 trap clean_up EXIT
@@ -69,7 +70,33 @@ secure_engine() {
     engine_settings | replace /etc/docker/daemon.json && changed=yes
     # Only when something is new: a join that is tried again would wait for the engine for nothing.
     [ "$changed" = no ] || systemctl restart docker
+    systemctl start docker
     docker info >/dev/null
+}
+
+# Recovery begins with a copy of what the slot's last manager has left; that stays as it is.
+take_kept_state() {
+    local kept own=$slot/$HOSTNAME
+    kept=$slot/$(cat "$slot/kept") || { echo "no manager has left a state in this slot" >&2; return 1; }
+    if [ ! -s "$kept/docker-state.json" ] || ! compgen -G "$kept/raft/wal*/*.wal" >/dev/null; then
+        echo "what is left in this slot is no manager's state: it has stepped down" >&2
+        return 1
+    fi
+    [ "$kept" != "$own" ] || return 0
+    systemctl stop docker
+    find "$own" -mindepth 1 -delete
+    cp -a "$kept/." "$own/"
+}
+
+# From now on this manager's state is the one to recover from. Of those before one is left, should this one be bad.
+keep_state() {
+    local before each
+    before=$(cat "$slot/kept" 2>/dev/null) || :
+    replace "$slot/kept" <<<"$HOSTNAME" || return 0
+    sync -f "$slot"
+    for each in "$slot"/i-*; do
+        [ "${each##*/}" = "$HOSTNAME" ] || [ "${each##*/}" = "$before" ] || rm -rf "$each"
+    done
 }
 
 fetch_projects() {
@@ -266,11 +293,13 @@ log_in_for "$ROUTER_IMAGE"
 fetch_projects
 if ! is_member; then
     rm -f "$member"
+    [ "$mode" != recover ] || take_kept_state
     secure_engine
     sleep $((RANDOM % (spread + 1)))    # of a crowd, not all at the same managers in the same second
     join_swarm
 fi
 touch "$member"
+[ ! -d "$slot" ] || keep_state
 if [ "$role" = worker ]; then
     start_router
     agent_unit | start_unit swarmkeeper-agent

@@ -27,4 +27,4 @@ until [ "$(swarm_info LocalNodeState)" = inactive ] || leave; do
     [ "$tries" -gt 0 ] || { echo "still a member" >&2; exit 1; }
     sleep 1
 done
-rm -f /var/lib/swarmkeeper/member
+rm -f /var/lib/swarmkeeper/member /var/lib/swarmkeeper/slot/kept

@@ -98,6 +98,14 @@ class ReconcileAnswer(TypedDict):
     compared_engines: list[str]
 
 
+class RecoverAnswer(TypedDict):
+    """Who is to recover the Swarm, "" while its instance isn't there yet; or why nobody is told to, else ""."""
+
+    pool: str
+    node: str
+    refused: str
+
+
 class FleetError(Exception):
     """The fleet could not be reached, or its function failed."""
 
@@ -144,6 +152,10 @@ class Fleet:
     def reconcile(self) -> ReconcileAnswer:
         """Have the fleet's differences looked for at once, on every engine too."""
         return cast(ReconcileAnswer, self._invoke("reconciler", {"reconcile": True}))
+
+    def recover(self, pool: str) -> RecoverAnswer:
+        """Have the manager that launches into the pool's slot go on with the state that is kept there."""
+        return cast(RecoverAnswer, self._invoke("reconciler", {"recover": pool}))
 
     def _call(self, event: Mapping[str, object]) -> Answer:
         return cast(Answer, self._invoke("placement", event))

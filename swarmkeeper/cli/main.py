@@ -11,6 +11,7 @@ from swarmkeeper.cli import (
     containers,
     demo_command,
     local_cloud,
+    managers,
     node_image,
     nodes,
     place,
@@ -35,6 +36,7 @@ app.add_typer(bench.app, name="bench")
 app.add_typer(nodes.app, name="nodes")
 app.add_typer(node_image.app, name="node-image")
 app.add_typer(scaling.app, name="scaling")
+app.add_typer(managers.app, name="managers")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(state.app, name="state")
 app.add_typer(images_command.app, name="images")

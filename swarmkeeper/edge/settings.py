@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from swarmkeeper.domain.model import Role
+from swarmkeeper.domain.model import PoolName, Role
 from swarmkeeper.edge.quantities import Bytes, Seconds
 from swarmkeeper.edge.settings_account import AccountSettings
 from swarmkeeper.edge.settings_admission import AdmissionSettings, TenantSettings
@@ -37,6 +37,7 @@ from swarmkeeper.edge.settings_fields import (
 )
 from swarmkeeper.edge.settings_joining import JoiningSettings, PoolImage
 from swarmkeeper.edge.settings_monitoring import MonitoringSettings
+from swarmkeeper.edge.settings_retained import RetainedState, manager_pools, retaining_pool
 from swarmkeeper.edge.settings_rules import (
     SWARMS_OWN_PREFIX,
     Problem,
@@ -175,12 +176,14 @@ class PoolSettings(Strict):
     price: Annotated[Number, Field(ge=0)] = 0.0
     """What one node costs an hour, in whatever currency; the cheapest pool that fits is grown."""
     purchase: Literal["on-demand", "spot"] = "on-demand"
+    retain_state: RetainedState | None = None
+    """A fixed address and a volume for the Swarm's state that outlive the instance; for a pool of one manager."""
     scaling: PoolScalingOverrides = PoolScalingOverrides()
     """What this pool has of its own where the fleet's scaling says otherwise."""
 
     @model_validator(mode="after")
     def _limits_make_sense(self) -> Self:
-        broken((*pool_limits(self), *windows_pool(self)))
+        broken((*pool_limits(self), *windows_pool(self), *retaining_pool(self)))
         return self
 
     @property
@@ -238,7 +241,8 @@ class Settings(Strict):
 
     @model_validator(mode="after")
     def _pools_fit_together(self) -> Self:
-        broken((*pool_roles(self.pools.values()), *overlay_size(self.network.fleet_subnet, self.pools.values())))
+        broken((*manager_pools(tuple(self.pools.values())), *pool_roles(self.pools.values())))
+        broken(overlay_size(self.network.fleet_subnet, self.pools.values()))
         broken(router_port(self.network.router_port, self.admission, self.pools))
         broken(quotas_in_networks(self))
         broken(pool_scaling(self.scaling, self.pools))
@@ -271,6 +275,11 @@ class Settings(Strict):
     def windows_pools(self) -> frozenset[str]:
         """The pools of Windows nodes."""
         return frozenset(name for name, pool in self.pools.items() if pool.os == "windows")
+
+    @property
+    def slots(self) -> frozenset[PoolName]:
+        """The pools whose manager's state outlives it."""
+        return frozenset(PoolName(name) for name, pool in self.pools.items() if pool.retain_state is not None)
 
     def pools_of(self, role: Role) -> dict[str, PoolSettings]:
         """The pools of one role by name."""

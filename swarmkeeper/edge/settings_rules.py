@@ -84,11 +84,8 @@ def windows_pool(pool: PoolSettings) -> Iterator[Problem]:
 
 
 def pool_roles(pools: Iterable[PoolSettings]) -> Iterator[Problem]:
-    """There is one pool of managers and one of workers at least."""
-    roles = [pool.role for pool in pools]
-    if roles.count(Role.MANAGER) != 1:
-        yield Problem(("pools",), f"{roles.count(Role.MANAGER)} pools have the role manager; exactly one must")
-    if Role.WORKER not in roles:
+    """There is one pool of workers at least."""
+    if Role.WORKER not in [pool.role for pool in pools]:
         yield Problem(("pools",), "no pool has the role worker; containers are placed on workers only")
 
 

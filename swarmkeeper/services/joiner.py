@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from swarmkeeper.domain.joining import TRIES, spread_s
 from swarmkeeper.domain.membership import JOINING_STATES, NodeState, Step
-from swarmkeeper.domain.model import Node, NodeId, Role, SentCommand
+from swarmkeeper.domain.model import Node, NodeId, PoolName, Role, SentCommand
 from swarmkeeper.domain.quorum import Votes, why_not_come
 from swarmkeeper.errors import AgentNotReady, InvalidInput, NoLeader, NoManager, Unavailable
 from swarmkeeper.ports import (
@@ -29,13 +29,12 @@ from swarmkeeper.services.launches import Launches
 from swarmkeeper.services.managers import Managers
 from swarmkeeper.services.progress import Progress
 from swarmkeeper.services.sending import Sender
+from swarmkeeper.services.slots import FIRST_MANAGER, ordered, ordered_pool, settle
 from swarmkeeper.services.transitions import stepped
 from swarmkeeper.services.turns import Change, Turns
 
 GIVE_UP_MARGIN_S = 20.0
 """We give up this long before the hook would, so that the reason is ours."""
-FIRST_MANAGER = "first-manager"
-"""The fact that elects the node which runs `swarm init`."""
 SWARM_PORT = 2377
 MEMBERS = frozenset({NodeState.JOINED, NodeState.READY, NodeState.DRAINING, NodeState.LOST, NodeState.LEAVING})
 """States of nodes that are in the Swarm, or may be."""
@@ -177,7 +176,7 @@ class Joiner:
         managers = self._managers_to_join(node)
         joining = sum(each.state in JOINING_STATES for each in self._store.nodes())
         return certified | {
-            "mode": "join" if managers else "init",
+            "mode": "join" if managers else self._beginning(node),
             "role": node.role.value,
             "managers": ",".join(f"{manager.address}:{SWARM_PORT}" for manager in managers),
             "address": node.address,
@@ -208,10 +207,25 @@ class Joiner:
         if why:
             raise Unavailable(f"{node.id} can't become a manager yet: {why}")
 
+    def _beginning(self, node: Node) -> str:
+        """How the one manager that may do so begins: anew, or with the state that its slot has kept."""
+        fact = self._store.fact(FIRST_MANAGER)
+        if fact == ordered(node.pool):
+            return "recover"
+        if fact != node.id:
+            raise NoManager("another manager begins the Swarm")
+        return "init"
+
     def _elect(self, node: Node) -> bool:
-        """Whether this node runs `swarm init`; the election is repeated when the elected one never got there."""
+        """Whether this node begins the Swarm; the election is repeated when the elected one never got there.
+
+        Raises NoManager for others than the one in the slot where recovery is ordered.
+        """
         elected = self._store.set_fact_once(FIRST_MANAGER, node.id)
         if elected == node.id:
+            return True
+        if (pool := ordered_pool(elected)) is not None:
+            self._refuse_beside_recovery(node, pool)
             return True
         other = self._store.node(NodeId(elected))
         if other is None or other.state is NodeState.GONE:
@@ -219,6 +233,14 @@ class Joiner:
             self._store.replace_fact(FIRST_MANAGER, expected=elected, value=node.id)
             return True
         return False
+
+    def _refuse_beside_recovery(self, node: Node, pool: PoolName) -> None:
+        """Raise NoManager for a node that is not the slot's only one; EC2 lets no two have it at a time."""
+        others = [each.id for each in self._store.nodes() if each.pool == pool and each.id != node.id]
+        if node.pool != pool or others:
+            raise NoManager(
+                f"the Swarm is to be recovered in pool {pool}{''.join(f', where {one} is' for one in others)}"
+            )
 
     def _refuse_a_second_swarm(self, node: Node) -> None:
         """Raise NoManager where a Swarm that lost its managers has nodes left: a new one would leave them out."""
@@ -287,6 +309,7 @@ class Joiner:
         """Let the ready instance into service and tell placement; nothing to do when both were done."""
         if node.hook is None or node.hook.name != JOIN_HOOK:
             return Progress(node.id, node.state, "in service")
+        settle(self._store, node)
         self._fleet.complete(node.hook, node.id, proceed=True)
         self._events.publish(Event.NODE_READY, [{"fleet": self._settings.fleet, "node": node.id}])
         self._launches.ready(node)

@@ -20,9 +20,9 @@ from swarmkeeper.errors import NodeChanged, Unavailable
 from swarmkeeper.ports import Clock, Engines, Fleet, InstanceFacts, StateStore, Swarm, SwarmNode
 from swarmkeeper.services.admitting import capacity_of, labels_of
 from swarmkeeper.services.drainer import LEAVE_HOOK
-from swarmkeeper.services.joiner import FIRST_MANAGER
 from swarmkeeper.services.recorder import Finding, FoundContainer, Recorder
 from swarmkeeper.services.recording import closed, is_closed
+from swarmkeeper.services.slots import FIRST_MANAGER
 from swarmkeeper.services.transitions import stepped
 
 IN_SERVICE, ENDING = "InService", "Terminating:Wait"

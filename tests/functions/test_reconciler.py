@@ -11,19 +11,20 @@ from functions.reconciler import handler as reconciler
 from functions.reconciler.calls import summary_of
 from functions.reconciler.wiring import Wired
 from swarmkeeper.adapters.memory.tables import ChangeIndex
-from swarmkeeper.domain.model import Lifetime, NodeId
+from swarmkeeper.domain.model import Lifetime, NodeId, PoolName
 from swarmkeeper.errors import InvalidInput, Unavailable
 from swarmkeeper.ports import RESERVATION_LEASE_S, Event
+from swarmkeeper.services.slots import FIRST_MANAGER
 from tests.fakes import a_request
 from tests.functions.recorded import Context, recorded
-from tests.unit.services.world import FLEET, World
+from tests.unit.services.world import FLEET, MANAGER, World
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "demo")  # as the template does; it must not become a dimension
     world = World().with_manager()
-    wired = Wired(world.reconciler, world.lifetimes, None, world.rebuild, world.clock, FLEET)
+    wired = Wired(world.reconciler, world.lifetimes, None, world.rebuild, world.slots, world.clock, FLEET)
     monkeypatch.setattr(reconciler, "wired", lambda: wired)
     return world
 
@@ -183,3 +184,24 @@ def test_a_look_on_demand_answers_what_it_has_found(world: World) -> None:
 def test_a_wrong_look_is_refused(world: World, event: dict[str, object], field: str) -> None:
     with pytest.raises(InvalidInput, match=field):
         reconciler.handler(event, Context())
+
+
+def test_a_recovery_is_ordered_or_its_refusal_told(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+    world.store.set_fact_once(FIRST_MANAGER, MANAGER)
+    world.pools_with_slots = frozenset({PoolName("managers")})
+    wired = Wired(world.reconciler, world.lifetimes, world.rebuild, world.slots, world.clock, FLEET)
+    monkeypatch.setattr(reconciler, "wired", lambda: wired)
+    told = reconciler.handler({"recover": "managers"}, Context())
+    assert told is not None
+    assert told["refused"].startswith(f"{MANAGER} is recorded as ready")
+    world.fleet.vanish(MANAGER)
+    assert reconciler.handler({"recover": "managers"}, Context()) == {"pool": "managers", "node": "", "refused": ""}
+    assert world.store.fact(FIRST_MANAGER) == "recover/managers"
+    told = reconciler.handler({"recover": "workers"}, Context())
+    assert told is not None
+    assert "workers keeps no state" in told["refused"]
+
+
+def test_a_call_for_recovery_names_one_pool(world: World) -> None:
+    with pytest.raises(InvalidInput):
+        reconciler.handler({"recover": True}, Context())

@@ -11,6 +11,7 @@ from cfnlint.api import lint_file  # type: ignore[import-untyped]  # it ships no
 from infra.stack import FleetStack
 from swarmkeeper.edge.settings import Settings, load_settings
 from tests.infra.test_account import settings_with
+from tests.infra.test_slots import with_slots
 
 ROOT = Path(__file__).parents[2]
 CDKS_OWN = {"W3005"}
@@ -32,3 +33,7 @@ def test_nothing_is_found_in_the_template(profile: str, tmp_path: Path) -> None:
 
 def test_nothing_is_found_where_a_key_of_the_fleets_own_encrypts(tmp_path: Path) -> None:
     assert found(settings_with("\naccount: {key: made}\n", tmp_path), tmp_path / "cdk") == []
+
+
+def test_nothing_is_found_where_managers_have_slots(tmp_path: Path) -> None:
+    assert found(with_slots(), tmp_path) == []

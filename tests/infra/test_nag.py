@@ -14,6 +14,7 @@ from infra.acknowledged import VALIDATION, acknowledged, logical_id
 from infra.names import Names
 from infra.stack import FleetStack
 from swarmkeeper.edge.settings import Settings, load_settings
+from tests.infra.test_slots import with_slots
 
 ROOT = Path(__file__).parents[2]
 DEMO, WHOLE = "swarmkeeper.demo.yaml", "swarmkeeper.example.yaml"
@@ -25,8 +26,13 @@ def checked(
     profile: str, folder: Path, *, acknowledging: bool, entry: str = "", account: str = ""
 ) -> tuple[FleetStack, set[Finding]]:
     """The profile's stack, and what is found in it."""
+    return found_in(settings_of(profile, folder, entry, account), folder, acknowledging=acknowledging)
+
+
+def found_in(settings: Settings, folder: Path, *, acknowledging: bool) -> tuple[FleetStack, set[Finding]]:
+    """The stack of these settings, and what is found in it."""
     app = App(outdir=str(folder), analytics_reporting=False)
-    stack = FleetStack(app, settings_of(profile, folder, entry, account), acknowledging=acknowledging)
+    stack = FleetStack(app, settings, acknowledging=acknowledging)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     try:
         app.synth()
@@ -64,6 +70,10 @@ def settings_of(profile: str, folder: Path, entry: str, account: str) -> Setting
 )
 def test_nothing_is_found_that_is_not_acknowledged(profile: str, entry: str, account: str, tmp_path: Path) -> None:
     assert checked(profile, tmp_path, acknowledging=True, entry=entry, account=account)[1] == set()
+
+
+def test_nothing_is_found_where_managers_have_slots_that_is_not_acknowledged(tmp_path: Path) -> None:
+    assert found_in(with_slots(), tmp_path, acknowledging=True)[1] == set()
 
 
 @pytest.fixture(scope="module")

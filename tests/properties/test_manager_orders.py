@@ -13,8 +13,8 @@ from swarmkeeper.domain.model import ContainerName, Node, NodeId, Role
 from swarmkeeper.domain.quorum import majority
 from swarmkeeper.errors import Declined
 from swarmkeeper.ports import Command, CommandStatus
-from swarmkeeper.services.joiner import FIRST_MANAGER
 from swarmkeeper.services.managers import votes_in
+from swarmkeeper.services.slots import FIRST_MANAGER
 from tests.fakes import FakeCommands, FakeSwarm, FixedClock, a_request
 from tests.fakes.commands import Sent
 from tests.properties.driving import Drive

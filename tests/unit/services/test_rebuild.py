@@ -26,10 +26,10 @@ from swarmkeeper.domain.model import (
 from swarmkeeper.errors import Contention, Unavailable, VolumeTaken
 from swarmkeeper.services.drainer import LEAVE_HOOK
 from swarmkeeper.services.inventory import HAS_ENDED, Found
-from swarmkeeper.services.joiner import FIRST_MANAGER
 from swarmkeeper.services.rebuild import NODES_AT_ONCE, FoundNode
 from swarmkeeper.services.recorder import Finding, FoundContainer
 from swarmkeeper.services.recording import RECORDING, closed
+from swarmkeeper.services.slots import FIRST_MANAGER
 from swarmkeeper.services.writers import Writers
 from tests.fakes import FakeStateStore, a_node, a_request
 from tests.unit.services.world import DRAIN_LIMIT_S, IMAGE, MANAGER, World

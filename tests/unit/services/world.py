@@ -49,6 +49,7 @@ from swarmkeeper.services.registrar import Registrar, WaitingHook
 from swarmkeeper.services.remover import Remover
 from swarmkeeper.services.reservations import Reserver
 from swarmkeeper.services.sentry import Sentry
+from swarmkeeper.services.slots import Slots
 from swarmkeeper.services.starter import Starter
 from swarmkeeper.services.tokens import RotationRequests, TokenKeeper, TokenRotation
 from swarmkeeper.services.view import FleetView
@@ -118,6 +119,7 @@ class World:
     pauses: list[float] = field(default_factory=list)
     quota_of: Callable[[str], Quota | None] = unlimited
     token_rotation_s: float | None = 30 * 86_400.0
+    pools_with_slots: frozenset[PoolName] = frozenset()
     nodes_a_shard: int = NODES_A_SHARD
 
     def __post_init__(self) -> None:
@@ -341,6 +343,10 @@ class World:
             every_s=self.token_rotation_s,
         )
         return rotation.check()
+
+    @property
+    def slots(self) -> Slots:
+        return Slots(store=self.store, fleet=self.fleet, clock=self.clock, pools=self.pools_with_slots)
 
     @property
     def rebuild(self) -> Rebuild:
