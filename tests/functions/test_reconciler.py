@@ -189,7 +189,7 @@ def test_a_wrong_look_is_refused(world: World, event: dict[str, object], field: 
 def test_a_recovery_is_ordered_or_its_refusal_told(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
     world.store.set_fact_once(FIRST_MANAGER, MANAGER)
     world.pools_with_slots = frozenset({PoolName("managers")})
-    wired = Wired(world.reconciler, world.lifetimes, world.rebuild, world.slots, world.clock, FLEET)
+    wired = Wired(world.reconciler, world.lifetimes, None, world.rebuild, world.slots, world.clock, FLEET)
     monkeypatch.setattr(reconciler, "wired", lambda: wired)
     told = reconciler.handler({"recover": "managers"}, Context())
     assert told is not None
