@@ -321,7 +321,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class InstanceFacts:
-    """What EC2 itself says of an instance; `running` is False from shutting-down on."""
+    """What EC2 itself says of an instance; `running` is False from shutting-down on, and while it is stopped.
+
+    `terminated`: it has ended for good, and no program runs there any more.
+    """
 
     id: NodeId
     address: str
@@ -332,6 +335,7 @@ class InstanceFacts:
     lifecycle: str = "on-demand"
     image_id: str = ""
     launched_at: float = 0.0
+    terminated: bool = False
 
 
 class Fleet(Protocol):

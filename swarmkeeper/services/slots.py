@@ -71,11 +71,14 @@ class Slots:
         return next((node.id for node in managers if node.pool == pool and node.state in JOINING_STATES), "")
 
     def _refuse_beside(self, managers: Sequence[Node], what: str) -> None:
-        """Raise UnsafeAction where a manager's instance runs: it might go on beside the Swarm that is forced anew."""
-        running = {facts.id for facts in self._fleet.instances([node.id for node in managers]) if facts.running}
-        told = [f"{node.id} {what} {node.state}" for node in managers if node.id in running]
+        """Raise UnsafeAction where a manager may live, or come back: it would go on beside the Swarm that is forced."""
+        described = self._fleet.instances([node.id for node in managers]) if managers else ()
+        left = {facts.id for facts in described if not facts.terminated}
+        told = [f"{node.id} {what} {node.state}" for node in managers if node.id in left]
         if told:
-            raise UnsafeAction(f"{'; '.join(told)}; end its instance first, and wait until EC2 has ended it")
+            raise UnsafeAction(
+                f"{'; '.join(told)}; end its instance first, and wait until EC2 says that it is terminated"
+            )
 
     def _bury(self, ended: Sequence[Node]) -> None:
         """Recorded managers are asked, and who joins waits for them; the Swarm's list is put right once it goes on."""

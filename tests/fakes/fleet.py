@@ -96,6 +96,10 @@ class FakeFleet(Fallible):
         self.actions.pop(node_id, None)
         self._end(node_id)
 
+    def shut_down(self, node_id: NodeId) -> None:
+        """The instance runs no longer, and has not ended for good: it is stopped, or still shutting down."""
+        self._instances[node_id] = replace(self._instances[node_id], running=False)
+
     def suspend(self, group: str, *processes: str) -> None:
         here = self._groups[group]
         self._groups[group] = replace(here, suspended=here.suspended | set(processes))
@@ -199,7 +203,7 @@ class FakeFleet(Fallible):
         here = self._groups[facts.group]
         left = tuple(instance for instance in here.instances if instance.id != node_id)
         self._groups[facts.group] = replace(here, instances=left)
-        self._instances[node_id] = replace(facts, running=False)
+        self._instances[node_id] = replace(facts, running=False, terminated=True)
 
     def _put(self, group: str, instance: GroupInstance) -> None:
         here = self._groups[group]

@@ -228,4 +228,5 @@ def _facts(found: InstanceTypeDef) -> InstanceFacts:
         lifecycle=found.get("InstanceLifecycle", "on-demand"),
         image_id=found.get("ImageId", ""),
         launched_at=found["LaunchTime"].timestamp() if "LaunchTime" in found else 0.0,
+        terminated=found["State"]["Name"] == "terminated",
     )

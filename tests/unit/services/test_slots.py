@@ -131,6 +131,14 @@ def test_recovery_is_refused_while_a_manager_may_live(world: SlotWorld) -> None:
     assert world.store.fact(FIRST_MANAGER) == MANAGER
 
 
+def test_recovery_is_refused_while_a_manager_is_only_stopped_or_shutting_down(world: SlotWorld) -> None:
+    world.fleet.shut_down(MANAGER)
+    with pytest.raises(UnsafeAction, match="wait until EC2 says that it is terminated"):
+        world.slots.order(A)
+    world.fleet.vanish(MANAGER)
+    assert world.slots.order(A) == ""
+
+
 def test_managers_that_ended_all_at_once_are_buried_by_the_order_though_no_other_could_take_them_off(
     world: SlotWorld,
 ) -> None:

@@ -144,7 +144,7 @@ def test_an_instance_is_described_until_after_its_end(fleet: AutoScalingFleet, s
     session.client("ec2").terminate_instances(InstanceIds=[node])
     ended = fleet.instance(node)
     assert ended is not None
-    assert not ended.running
+    assert (facts.terminated, ended.running, ended.terminated) == (False, False, True)
 
 
 def test_an_unknown_instance_is_none(fleet: AutoScalingFleet) -> None:
