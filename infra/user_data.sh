@@ -116,11 +116,11 @@ attach_volume() {
     done
 }
 
-# A file system is made once, where there is nothing at all: blkid says so with 2.
+# A file system is made once, where there is nothing at all: a new volume is all zeros. One that can't be read stops here.
 format_once() {
-    local found=0
-    blkid --probe "$1" >/dev/null || found=$?
-    [ "$found" != 2 ] || mkfs.ext4 -q "$1"
+    local written
+    written=$(head --bytes=1M "$1" | tr -d '\000' | wc -c)
+    [ "$written" != 0 ] || mkfs.ext4 -q "$1"
 }
 
 open_slot() {

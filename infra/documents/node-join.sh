@@ -12,6 +12,7 @@ tls=/etc/docker/tls
 project=/opt/swarmkeeper/${ASSET_SHA256:0:16}
 member=/var/lib/swarmkeeper/member    # there from the first successful join on
 slot=/var/lib/swarmkeeper/slot        # where a manager's state outlives its instance: a folder for each that has had it
+copying=$slot/$HOSTNAME.copying       # there while what was kept is copied: an engine on half of it is no member
 
 clean_up() { rm -rf "${token:-}" "${DOCKER_CONFIG:-}"; }
 trap clean_up EXIT
@@ -84,8 +85,11 @@ take_kept_state() {
     fi
     [ "$kept" != "$own" ] || return 0
     systemctl stop docker
+    touch "$copying"
     find "$own" -mindepth 1 -delete
     cp -a "$kept/." "$own/"
+    sync -f "$slot"
+    rm "$copying"
 }
 
 # From now on this manager's state is the one to recover from. Of those before one is left, should this one be bad.
@@ -291,7 +295,7 @@ systemctl start docker    # where an earlier run was cut off in its restart
 log_in_for "$JOIN_IMAGE"
 log_in_for "$ROUTER_IMAGE"
 fetch_projects
-if ! is_member; then
+if [ -e "$copying" ] || ! is_member; then
     rm -f "$member"
     [ "$mode" != recover ] || take_kept_state
     secure_engine

@@ -23,9 +23,6 @@ COMMANDS = {
     "nsenter": "util-linux",
     "pivot_root": "util-linux",
     "bash": "bash",
-    "losetup": "mount",
-    "blkid": "util-linux",
-    "mkfs.ext4": "e2fsprogs",
 }
 """Command -> the Debian package that has it."""
 

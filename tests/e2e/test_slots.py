@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from local.machines.volumes import why_none
 from local.starter import project_root
 from tests.e2e.conftest import MakeWorld
 from tests.e2e.test_managers import ids, managers, one_more_worker, runs, status, three_managers, watched
@@ -43,6 +44,7 @@ def addresses(world: World) -> dict[str, str]:
 
 
 @pytest.mark.e2e
+@pytest.mark.skipif(why_none() is not None, reason=str(why_none()))
 def test_all_managers_end_and_the_swarm_is_recovered_from_one_slots_volume_while_containers_answer(
     make_world: MakeWorld, settings: Path
 ) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from local.machines import MachineError
-from local.machines.volumes import BY_ID, PREFIX, Volumes, attached, remove
+from local.machines.volumes import BY_ID, PREFIX, Volumes, attached, remove, why_none
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.skipif(why_none() is not None, reason=str(why_none()))]
 
 FIRST, SECOND, VOLUME = "i-00000000000000aaa", "i-00000000000000bbb", "vol-00000000000000ccc"
 DEVICE = BY_ID / f"{PREFIX}{VOLUME.replace('-', '')}"

@@ -9,6 +9,7 @@ import pytest
 
 from infra.documents import SCRIPTS
 
+COPYING = "copying=$slot/$HOSTNAME.copying"
 OLD, NEW, LATER = (f"i-00000000000000{letter * 3}" for letter in "abc")
 
 
@@ -36,9 +37,17 @@ def run(slot: Path, instance: str, function: str) -> subprocess.CompletedProcess
     ]
     (slot / instance).mkdir(exist_ok=True)
     text = "\n".join(
-        ["set -euo pipefail", "systemctl() { echo $*; }", f"slot={slot} HOSTNAME={instance}", *parts, function]
+        ["set -euo pipefail", "systemctl() { echo $*; }", f"slot={slot} HOSTNAME={instance}", COPYING, *parts, function]
     )
     return subprocess.run(["bash", "-c", text], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_copy_that_is_cut_off_is_known_until_it_is_whole(slot: Path) -> None:
+    marker = slot / f"{NEW}.copying"
+    assert run(slot, NEW, "cp() { return 1; }; take_kept_state").returncode != 0
+    assert marker.exists()
+    assert run(slot, NEW, "take_kept_state").returncode == 0
+    assert not marker.exists()
 
 
 def states(slot: Path) -> set[str]:
