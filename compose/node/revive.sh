@@ -44,11 +44,15 @@ put_back() {
 
 # Not while the node joins or leaves: then the router is stopped and made by those.
 look() {
+    local started=0
     exec 9>"$LOCK"
-    flock --nonblock 9 || return 0
-    case $(state) in exited | created) bring_back || return 0 ;; esac
-    exec 9>&-
-    [ "${#owed[@]}" = 0 ] || put_back
+    if ! flock --nonblock 9; then
+        exec 9>&-
+        return 0
+    fi
+    case $(state) in exited | created) bring_back || started=$? ;; esac
+    exec 9>&-    # or they would wait for a router that can't start
+    [ "$started" != 0 ] || [ "${#owed[@]}" = 0 ] || put_back
 }
 
 look

@@ -27,11 +27,11 @@ def tick(wired: Wired, *, every_engine: bool = False) -> Nudges:
                 "differences": {difference: len(where) for difference, where in nudges.found.items()},
             },
         )
-        return nudges
     finally:  # a Swarm that does not answer keeps nobody alive
         for expired in wired.lifetimes.end_overdue():
             logger.info("container expired", extra={"container": expired.name, "reason": expired.reason})
-        _sweep(wired, now=every_engine)
+    _sweep(wired, now=every_engine)
+    return nudges
 
 
 def _sweep(wired: Wired, *, now: bool) -> None:

@@ -2,13 +2,14 @@
 
 A network that an engine remembers for a container that stands still must stay: with it gone, and made anew under
 another id, neither that container nor a router would start again. The Swarm knows only who is attached now. So every
-engine is asked, and one that doesn't answer keeps all networks. What is attached meanwhile keeps its network too, since
-the Swarm refuses; whoever has found the network and comes a moment too late to attach tries again, and makes it anew.
+engine is asked. One that doesn't answer keeps all networks, as does one that the Swarm lists and the table doesn't.
+What is attached meanwhile keeps its network too, since the Swarm refuses; whoever has found the network and comes a
+moment too late to attach tries again, and makes it anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from swarmkeeper.domain.membership import JOINING_STATES, NodeState
@@ -49,9 +50,19 @@ class NetworkSweep:
         there = self._managers.ask(self._swarm.tenant_networks)
         if not there:
             return ()
-        used = self._used(node for node in self._store.nodes() if _may_use(node))
+        asked = [node for node in self._store.nodes() if _may_use(node)]
+        if not self._are_all(asked):
+            return ()
+        used = self._used(asked)
         idle = [name for name in there if name not in used][:BUDGET]
         return tuple(name for name in idle if self._removed(name))
+
+    def _are_all(self, asked: Sequence[Node]) -> bool:
+        """Whether the table knows every worker of the Swarm, as one that is made anew doesn't yet, and none is lost."""
+        if any(node.state is NodeState.LOST or node.suspected_at is not None for node in asked):
+            return False
+        workers = {node.host_name for node in self._managers.nodes() if node.role is Role.WORKER}
+        return workers <= {node.id for node in asked}
 
     def _used(self, nodes: Iterable[Node]) -> frozenset[str]:
         with ThreadPoolExecutor(AT_ONCE) as pool:

@@ -8,6 +8,7 @@ one, the table is read again: a reservation from before that is seen here, and a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from random import Random
 
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import TENANT_NETWORK, Node, NodeId, Role
@@ -17,6 +18,8 @@ from swarmkeeper.services.recording import is_closed
 
 AT_ONCE = 8
 """So many networks are attached or left by one look, at some 0.8 s each; the function has half a minute."""
+FAILURES_AT_ONCE = 2
+"""An engine may take 20 s to say that a network has no address left."""
 LOOKED_AT = frozenset({NodeState.READY, NodeState.DRAINING})
 
 
@@ -31,9 +34,10 @@ class Upkept:
 class RouterUpkeep:
     """Looks after one node's router at a time; every look may be repeated."""
 
-    def __init__(self, *, store: StateStore, routers: Routers) -> None:
+    def __init__(self, *, store: StateStore, routers: Routers, random: Random | None = None) -> None:
         self._store = store
         self._routers = routers
+        self._random = random or Random()  # noqa: S311  not for secrets
 
     def attach(self, node_id: NodeId) -> Upkept:
         """Put the router onto what it lacks, as one that Compose has made anew does. Raises Unavailable.
@@ -59,27 +63,41 @@ class RouterUpkeep:
         if on is None:
             return Upkept()
         lacking = sorted(wanted - on)
-        attached = self._attached(node, lacking[:AT_ONCE])
+        self._random.shuffle(lacking)  # those that fail each time are not always the first that are tried
         idle = sorted(name for name in on - wanted if name.startswith(TENANT_NETWORK))
-        left = self._left(node, idle[:leave])
+        failures: list[Unavailable] = []
+        attached = [network for network in lacking[:AT_ONCE] if self._attached(node, network, failures)]
+        left = [network for network in idle[:leave] if self._left(node, network, failures)]
+        if failures:
+            raise failures[0]
         if len(lacking) > AT_ONCE:
             raise Unavailable(f"{node.id}: its router is to be put on {len(lacking) - AT_ONCE} networks more")
-        return Upkept(attached, left)
+        return Upkept(tuple(sorted(attached)), tuple(left))
 
     def _wanted(self, node_id: NodeId) -> frozenset[str]:
         """Tenants' networks of all that holds a reservation there, in whatever state."""
         networks = {container.request.network for container in self._store.containers_on(node_id)}
         return frozenset(name for name in networks if name.startswith(TENANT_NETWORK))
 
-    def _attached(self, node: Node, networks: list[str]) -> tuple[str, ...]:
-        for network in networks:
+    def _attached(self, node: Node, network: str, failures: list[Unavailable]) -> bool:
+        """Whether the router was put on it. A failure is noted: one tenant's full network keeps no other's waiting."""
+        if len(failures) >= FAILURES_AT_ONCE:
+            return False
+        try:
             self._routers.attach(node, network)
-        return tuple(networks)
+        except Unavailable as failure:
+            failures.append(failure)
+            return False
+        return True
 
-    def _left(self, node: Node, networks: list[str]) -> tuple[str, ...]:
-        for network in networks:
+    def _left(self, node: Node, network: str, failures: list[Unavailable]) -> bool:
+        """Whether the router has left it, and need not be back for what was placed meanwhile."""
+        try:
             self._routers.detach(node, network)
-        back = self._wanted(node.id) & frozenset(networks) if networks else frozenset()
-        for network in sorted(back):
-            self._routers.attach(node, network)
-        return tuple(network for network in networks if network not in back)
+        except Unavailable as failure:
+            failures.append(failure)
+            return False
+        if network not in self._wanted(node.id):
+            return True
+        self._routers.attach(node, network)
+        return False

@@ -74,6 +74,32 @@ def test_a_router_that_left_while_a_container_was_placed_is_put_back(world: Worl
     assert routers.on[NODE] == on("tenant-a")
 
 
+def test_a_network_that_is_full_keeps_the_router_from_no_other_and_on_none_that_is_idle(
+    world: World, routers: FakeRouters
+) -> None:
+    for number in range(3):
+        run(world, f"web-{number}", f"t{number}")
+    routers.on[NODE] = on("tenant-idle")
+    routers.fail("attach", Unavailable("no address left"))
+    with pytest.raises(Unavailable, match="no address left"):
+        upkeep_of(world, routers).settle(NODE)
+    assert len(on("tenant-t0", "tenant-t1", "tenant-t2") & (routers.on[NODE] or frozenset())) == 3  # with the fleet's
+    assert "tenant-idle" not in (routers.on[NODE] or frozenset())
+
+
+def test_a_router_is_put_back_though_another_network_can_not_be_left(world: World, routers: FakeRouters) -> None:
+    routers.on[NODE] = on("tenant-a", "tenant-b")
+
+    def meanwhile() -> None:
+        routers.fail("detach", Unavailable("slow"))
+        run(world, "web-1", "a")
+
+    routers.while_left = meanwhile
+    with pytest.raises(Unavailable, match="slow"):
+        upkeep_of(world, routers).settle(NODE)
+    assert routers.on[NODE] == on("tenant-a", "tenant-b")
+
+
 def test_more_than_one_look_can_make_good_is_left_to_the_next(world: World, routers: FakeRouters) -> None:
     for number in range(AT_ONCE + 1):
         run(world, f"web-{number}", f"t{number}")
@@ -109,6 +135,23 @@ def test_a_network_that_nobody_uses_is_removed(world: World, routers: FakeRouter
 def test_a_network_that_somebody_has_just_been_attached_to_stays(world: World, routers: FakeRouters) -> None:
     world.swarm.networks["tenant-a"] = ""
     world.swarm.attached.add("tenant-a")
+    assert sweep_of(world, routers).sweep(now=True) == ()
+    assert "tenant-a" in world.swarm.networks
+
+
+def test_a_worker_that_only_the_swarm_knows_keeps_all_networks(world: World, routers: FakeRouters) -> None:
+    node = world.with_worker(OTHER)
+    world.swarm.networks["tenant-a"] = ""
+    world.store.save_node(replace(node, state=NodeState.GONE))
+    assert sweep_of(world, routers).sweep(now=True) == ()
+    assert "tenant-a" in world.swarm.networks
+
+
+def test_a_worker_that_is_suspected_keeps_all_networks(world: World, routers: FakeRouters) -> None:
+    world.swarm.networks["tenant-a"] = ""
+    node = world.store.node(NODE)
+    assert node is not None
+    world.store.save_node(replace(node, suspected_at=world.clock.now()))
     assert sweep_of(world, routers).sweep(now=True) == ()
     assert "tenant-a" in world.swarm.networks
 
