@@ -12,6 +12,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from infra import compiling
 from infra.drafts import drafted, forget_old
 from infra.packages import BundleError, install_here, names, pinned
 
+SETTING = "SWARMKEEPER_NATIVE"
+"""An environment variable: with 0 nothing is compiled, deployed or used; 1 makes it an error when it can't be used."""
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "native"
 PACKAGE = Path("swarmkeeper/domain/placement")
@@ -42,6 +45,7 @@ GLIBC = "2.28"
 LAMBDAS_MACHINE = "aarch64"
 MACHINES = ("aarch64", "x86_64")
 CACHES = {name: str(BUILD / "zig-cache") for name in ("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR")}
+LACKS_HEADERS = 3
 FLAGS = ("-shared", "-fPIC", "-O2", "-g0", "-s", "-w")
 
 
@@ -67,9 +71,11 @@ class Target:
         return f".cpython-{self.version.replace('.', '')}-{self.machine}-linux-gnu.so"
 
     def key(self) -> str:
-        """Stands for the sources, how they are compiled, and what for."""
-        rules = (LOCK, DRIVER, Path(__file__))
-        content = b"".join(path.read_bytes() for path in (*(ROOT / module for module in modules()), *rules))
+        """Stands for the sources, whatever their types are read from, how they are compiled, and what for."""
+        read = sorted((ROOT / READ).rglob("*.py"))
+        named = [(path.relative_to(ROOT).as_posix(), path) for path in read]
+        named += [(path.name, path) for path in (LOCK, DRIVER, Path(__file__))]
+        content = b"".join(name.encode() + b"\0" + path.read_bytes() + b"\0" for name, path in named)
         return hashlib.sha256(content + self.suffix.encode()).hexdigest()[:16]
 
     def folder(self) -> Path:
@@ -78,23 +84,30 @@ class Target:
 
 
 def lambdas() -> Target | None:
-    """Lambda's machine; None where there is no Python of its version, and sources are deployed alone."""
+    """Lambda's machine; None where there is no Python of its version to compile for, and sources are deployed alone."""
     python = compiling.compiler()
-    return Target(python, compiling.PYTHON_VERSION, LAMBDAS_MACHINE) if python and has_headers(python) else None
+    if python is None or not _is_wanted() or not has_headers(python):
+        return None
+    return Target(python, compiling.PYTHON_VERSION, LAMBDAS_MACHINE)
 
 
 def of_host(python: str) -> Target | None:
     """A Python of this machine; None where it can't be compiled for."""
-    if not _is_known_machine() or not has_headers(python):
+    if not _is_wanted() or not has_headers(python):
         return None
     return Target(python, compiling.version_of(python), platform.machine())
 
 
 def of_this_python() -> Target | None:
     """The Python that runs this, headers or not: what asks has to start quickly."""
-    if not _is_known_machine() or sys.implementation.name != "cpython":
+    if not _is_known_machine():
         return None
-    return Target(sys.executable, "{}.{}".format(*sys.version_info), platform.machine())
+    target = Target(sys.executable, "{}.{}".format(*sys.version_info), platform.machine())
+    return target if sysconfig.get_config_var("EXT_SUFFIX") == target.suffix else None
+
+
+def _is_wanted() -> bool:
+    return _is_known_machine() and os.environ.get(SETTING) != "0"
 
 
 def _is_known_machine() -> bool:
@@ -134,7 +147,12 @@ def _build(target: Target, draft: Path) -> None:
     shutil.copytree(ROOT / READ, work / READ, ignore=shutil.ignore_patterns("__pycache__"))
     (work / "swarmkeeper" / "__init__.py").touch()
     extensions = _c_of_the_modules(target, work)
-    folders = [_include(target.python), "c", *chain.from_iterable(each["include"] for each in extensions)]
+    folders = [
+        _include(target.python),
+        _as_debian_has_it(target, work),
+        "c",
+        *chain.from_iterable(each["include"] for each in extensions),
+    ]
     command = [str(_zig(target)), "cc", "-target", f"{target.machine}-linux-gnu.{GLIBC}", *FLAGS]
     command += [f"-I{folder}" for folder in dict.fromkeys(folders)]
 
@@ -172,10 +190,32 @@ def _tools(packages: frozenset[str], name: str, python: str) -> Path:
     return folder
 
 
+def _as_debian_has_it(target: Target, work: Path) -> str:
+    """A folder for the headers' way to what is the machine's own.
+
+    Debian's pyconfig.h includes <MACHINE-linux-gnu/pythonX.Y/pyconfig.h>, from folders that a compiler for another
+    machine doesn't look into. What matters of this machine's holds for the others: sizes are the same.
+    """
+    include = Path(_include(target.python))
+    link = work / "include" / f"{target.machine}-linux-gnu" / include.name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(_machines_own(include))
+    return str(link.parents[1])
+
+
+def _machines_own(include: Path) -> Path:
+    return include.parent / f"{platform.machine()}-linux-gnu" / include.name
+
+
 @cache
 def has_headers(python: str) -> bool:
     """Whether programs can be compiled against this Python: distributions have the headers in a package of its own."""
-    return Path(_include(python), "Python.h").exists()
+    include = Path(_include(python))
+    configuration = include / "pyconfig.h"
+    if not (include / "Python.h").exists() or not configuration.exists():
+        return False
+    is_elsewhere = f"<{platform.machine()}-linux-gnu/" in configuration.read_text(encoding="utf-8")
+    return not is_elsewhere or (_machines_own(include) / "pyconfig.h").exists()
 
 
 @cache
@@ -192,20 +232,25 @@ def _run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
     return result.stdout
 
 
-def main() -> None:
-    """Compile for this Python, and for those that functions run on here and in Lambda; what is there is left alone."""
-    here = of_host(sys.executable)
+def main() -> int:
+    """Compile for this Python, and for those that functions run on here and in Lambda; what is there is left alone.
+
+    Returns the exit status: 0, 1 where it failed, and LACKS_HEADERS.
+    """
     functions = compiling.compiler()
-    targets = (here, of_host(functions) if functions else None, lambdas())
+    targets = (of_host(sys.executable), of_host(functions) if functions else None, lambdas())
     missing = [each for each in dict.fromkeys(targets) if each is not None and not each.folder().exists()]
-    for target in missing:
-        print(f"compiling placement for Python {target.version} on {target.machine}", flush=True)
-        _zig(target)  # once, before several are compiled side by side
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda target: list(libraries(target)), missing))
-    if here is None:
-        print(f"placement is interpreted here: {sys.executable} has no headers, or nothing is known of this machine")
+    try:
+        for target in missing:
+            print(f"compiling placement for Python {target.version} on {target.machine}", flush=True)
+            _zig(target)  # once, before several are compiled side by side
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda target: list(libraries(target)), missing))
+    except BundleError as error:
+        print(f"{error}\nplacement can't be compiled; with {SETTING}=0 all does without", file=sys.stderr)
+        return 1
+    return LACKS_HEADERS if _is_wanted() and not has_headers(sys.executable) else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,9 +13,6 @@ from types import ModuleType
 
 from infra import native
 
-SETTING = "SWARMKEEPER_NATIVE"
-"""An environment variable; 0 has everything interpreted, 1 makes it an error when that has to be."""
-
 
 class NotBuiltError(Exception):
     """There is no machine code of these sources for this Python, or their modules are loaded already."""
@@ -51,7 +48,7 @@ def use(environment: str = "") -> bool:
 
 def use_as_set() -> bool:
     """The same, as the environment has it."""
-    return use(os.environ.get(SETTING, ""))
+    return use(os.environ.get(native.SETTING, ""))
 
 
 def _libraries_of(target: native.Target) -> dict[str, Path]:

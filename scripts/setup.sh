@@ -106,22 +106,17 @@ functions_layer() {
   echo "$wanted" >$stamp
 }
 
-# Debian keeps them apart. Without them placement is interpreted.
-python_headers() {
-  .venv/bin/python -c 'import sys; from infra.native import has_headers; sys.exit(not has_headers(sys.executable))' && return 0
-  command -v apt-get >/dev/null && (install_packages "python$(version_of .venv/bin/python)-dev") || say "no headers of Python: placement is interpreted"
-}
-
-# For this Python and for the functions', so that what is tried and measured here is what is deployed.
+# Placement, for this Python and for the functions'. Debian keeps Python's headers apart.
 machine_code() {
-  local wanted stamp=build/native/.swarmkeeper-stamp
-  wanted=$(cat requirements/native.txt infra/native.py infra/mypyc_driver.py $(find swarmkeeper/domain -name '*.py' | sort) | sha256sum)
-  [ "$(cat $stamp 2>/dev/null)" = "$wanted" ] && return 0
-  python_headers
-  say "compiling placement to machine code (a minute; its compiler is fetched first)"
-  .venv/bin/python -m infra.native
-  mkdir -p build/native
-  echo "$wanted" >$stamp
+  local status=0 lacks_headers=3
+  .venv/bin/python -m infra.native || status=$?
+  if [ "$status" = "$lacks_headers" ]; then
+    ! command -v apt-get >/dev/null || (install_packages "python$(version_of .venv/bin/python)-dev") || :
+    status=0
+    .venv/bin/python -m infra.native || status=$?
+    [ "$status" != "$lacks_headers" ] || { say "Python's headers are missing: placement is interpreted here"; return 0; }
+  fi
+  return "$status"
 }
 
 cdk_command() {

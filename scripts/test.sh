@@ -25,6 +25,11 @@ if [ -x .venv313/bin/python ]; then
     "${SIDE_BY_SIDE[@]}" \
     -m "not engine and not e2e and not loop" "$@"
 fi
+if [ ! -x .venv313/bin/python ] && .venv/bin/python -c 'import sys; from infra.native_imports import use; sys.exit(not use())'; then
+  echo "== placement as machine code, $(.venv/bin/python --version)"
+  SWARMKEEPER_NATIVE=1 run .venv/bin/python tests/unit/domain tests/unit/edge tests/unit/services tests/properties tests/conformance \
+    "${SIDE_BY_SIDE[@]}" -m "not engine and not e2e and not loop" "$@"
+fi
 echo "== real engines; beside them the whole loop on simulated ones, whose results follow"
 mkdir -p build
 rm -f build/calls.json

@@ -326,8 +326,9 @@ class Joiner:
 
         Raises Unavailable, with the hook kept alive, while a manager's vote can't be taken away.
         """
+        if node.role is Role.MANAGER and node.state in ENTERING:
+            self._drainer.keep_alive(node)  # first, since nobody may answer what is asked now
         if why := self._why_voting(node):
-            self._drainer.keep_alive(node)
             raise Unavailable(f"{node.id} is not given up yet ({reason}): {why}")
         try:
             self._drainer.remove_from_swarm(node)

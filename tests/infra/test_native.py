@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import subprocess
 import sys
@@ -12,15 +13,15 @@ import pytest
 
 from infra import bundle, compiling, native
 from infra.native_imports import NotBuiltError, use
-from infra.packages import BundleError
+from infra.packages import BundleError, names
 from tests.conformance.data import CASES, lines_of
 
 AARCH64 = 183
 GLIBC_OF_LAMBDA = 34
 PLACED = ("placement", "scaler")
-TOOLS = native.BUILD / "tools"
 TELL = """
 import json
+import platform
 from infra.native_imports import use
 used = use({setting!r})
 from swarmkeeper.domain.placement.index import cluster
@@ -120,11 +121,54 @@ def test_what_was_compiled_by_other_rules_is_not_used(here: native.Target) -> No
 def test_sources_that_cannot_be_compiled_are_an_error_that_tells_why(
     here: native.Target, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    tools = native._tools(names(native.LOCK) - {native.COMPILER}, here.version, here.python)
     broken = tmp_path / native.PACKAGE / "broken.py"
     broken.parent.mkdir(parents=True)
     broken.write_text("answer: int = 'no number'\n", encoding="ascii")
     monkeypatch.setattr(native, "ROOT", tmp_path)
     monkeypatch.setattr(native, "BUILD", tmp_path / "build")
-    monkeypatch.setattr(native, "_tools", lambda *_: next(TOOLS.glob(f"{here.version}/*")))
+    monkeypatch.setattr(native, "_tools", lambda *_: tools)
     with pytest.raises(BundleError, match=r"broken\.py:1: error: Incompatible types"):
         list(native.libraries(here))
+
+
+def test_what_types_are_read_from_is_part_of_the_key(here: native.Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, model = here.key(), native.ROOT / native.READ / "model.py"
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read_bytes(path) + (b"\n" if path == model else b""))
+    assert here.key() != before
+
+
+@pytest.mark.usefixtures("here")
+def test_headers_that_lead_to_the_machines_own_as_debians_do_are_compiled_against(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real = Path(native._include(sys.executable))
+    own = tmp_path / f"{platform.machine()}-linux-gnu" / real.name
+    own.mkdir(parents=True)
+    itself = next(each for each in (native._machines_own(real), real) if (each / "pyconfig.h").exists())
+    (own / "pyconfig.h").write_bytes((itself / "pyconfig.h").read_bytes())
+    include = tmp_path / real.name
+    include.mkdir()
+    for header in real.iterdir():
+        if header.name != "pyconfig.h":
+            (include / header.name).symlink_to(header)
+    (include / "pyconfig.h").write_text(
+        "".join(
+            f"#ifdef __{each}__\n#include <{each}-linux-gnu/{real.name}/pyconfig.h>\n#endif\n"
+            for each in native.MACHINES
+        )
+    )
+    monkeypatch.setattr(native, "_include", lambda _: str(include))
+    native.has_headers.cache_clear()
+    assert native.has_headers(sys.executable)
+    (tmp_path / "try.c").write_text("#include <Python.h>\nint size = SIZEOF_LONG;\n")
+    for machine in native.MACHINES:
+        target = native.Target(sys.executable, "{}.{}".format(*sys.version_info), machine)
+        work = tmp_path / machine
+        folder = native._as_debian_has_it(target, work)
+        zig, goal = str(native._zig(target)), f"{machine}-linux-gnu.{native.GLIBC}"
+        command = [zig, "cc", "-target", goal, "-c", f"-I{include}", f"-I{folder}", "-o", str(work / "o"), "try.c"]
+        native._run(command, tmp_path, native.CACHES)
+        assert (work / "o").stat().st_size > 0
+    native.has_headers.cache_clear()
