@@ -121,8 +121,9 @@ def modules() -> list[Path]:
 
 def put(target: Target, tree: Path) -> None:
     """Put the libraries beside those of the sources that the tree has. Raises BundleError."""
+    folder = target.folder()
     for library in libraries(target):
-        relative = library.relative_to(target.folder())
+        relative = library.relative_to(folder)
         if relative.name.startswith(LIBRARY) or (tree / relative).with_name(_stem(library) + ".py").exists():
             shutil.copy2(library, tree / relative)
 

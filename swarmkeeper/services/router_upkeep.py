@@ -19,7 +19,7 @@ from swarmkeeper.services.recording import is_closed
 AT_ONCE = 8
 """So many networks are attached or left by one look, at some 0.8 s each; the function has half a minute."""
 FAILURES_AT_ONCE = 2
-"""An engine may take 20 s to say that a network has no address left."""
+"""Each may take as long as an engine is waited for; the function has half a minute."""
 LOOKED_AT = frozenset({NodeState.READY, NodeState.DRAINING})
 
 
