@@ -133,4 +133,4 @@ def _upkeep(parts: EngineComposition) -> RouterUpkeep | None:
     """None where all containers are on one network, and every router is."""
     if parts.settings.network.isolation == "fleet":
         return None
-    return RouterUpkeep(store=parts.store, routers=parts.routers)
+    return RouterUpkeep(store=parts.store, routers=parts.routers, clock=parts.clock)

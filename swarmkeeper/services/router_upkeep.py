@@ -7,19 +7,22 @@ one, the table is read again: a reservation from before that is seen here, and a
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import TENANT_NETWORK, Node, NodeId, Role
 from swarmkeeper.errors import Unavailable
-from swarmkeeper.ports import Routers, StateStore
+from swarmkeeper.ports import Clock, Routers, StateStore
 from swarmkeeper.services.recording import is_closed
 
 AT_ONCE = 8
 """So many networks are attached or left by one look, at some 0.8 s each; the function has half a minute."""
 FAILURES_AT_ONCE = 2
-"""Each may take as long as an engine is waited for; the function has half a minute."""
+"""So many of each kind, which may each take as long as an engine is waited for."""
+BEGIN_WITHIN_S = 15.0
+"""Only the first of each kind is begun later than this in a look: an engine that is slow may answer each time."""
 LOOKED_AT = frozenset({NodeState.READY, NodeState.DRAINING})
 
 
@@ -34,9 +37,10 @@ class Upkept:
 class RouterUpkeep:
     """Looks after one node's router at a time; every look may be repeated."""
 
-    def __init__(self, *, store: StateStore, routers: Routers, random: Random | None = None) -> None:
+    def __init__(self, *, store: StateStore, routers: Routers, clock: Clock, random: Random | None = None) -> None:
         self._store = store
         self._routers = routers
+        self._clock = clock
         self._random = random or Random()  # noqa: S311  not for secrets
 
     def attach(self, node_id: NodeId) -> Upkept:
@@ -59,45 +63,61 @@ class RouterUpkeep:
         return node
 
     def _upkept(self, node: Node, *, leave: int) -> Upkept:
+        until = self._clock.now() + BEGIN_WITHIN_S
         wanted, on = self._wanted(node.id), self._routers.networks(node)
         if on is None:
             return Upkept()
-        lacking = sorted(wanted - on)
-        self._random.shuffle(lacking)  # those that fail each time are not always the first that are tried
-        idle = sorted(name for name in on - wanted if name.startswith(TENANT_NETWORK))
-        failures: list[Unavailable] = []
-        attached = [network for network in lacking[:AT_ONCE] if self._attached(node, network, failures)]
-        left = [network for network in idle[:leave] if self._left(node, network, failures)]
-        if failures:
+        lacking = self._shuffled(wanted - on)
+        idle = self._shuffled(name for name in on - wanted if name.startswith(TENANT_NETWORK))
+        failed: list[Unavailable] = []
+        attached = [
+            network
+            for network in self._begun(lacking[:AT_ONCE], failed, until)
+            if _done(self._routers.attach, node, network, failed)
+        ]
+        stuck: list[Unavailable] = []
+        left = [network for network in self._begun(idle[:leave], stuck, until) if self._left(node, network, stuck)]
+        if failures := failed + stuck:
             raise failures[0]
-        if len(lacking) > AT_ONCE:
-            raise Unavailable(f"{node.id}: its router is to be put on {len(lacking) - AT_ONCE} networks more")
-        return Upkept(tuple(sorted(attached)), tuple(left))
+        if missing := len(lacking) - len(attached):
+            raise Unavailable(f"{node.id}: its router is to be put on {missing} networks more")
+        return Upkept(tuple(sorted(attached)), tuple(sorted(left)))
+
+    def _shuffled(self, networks: Iterable[str]) -> list[str]:
+        """In another order each time: those that fail always are not always the first that are tried."""
+        ordered = sorted(networks)
+        self._random.shuffle(ordered)
+        return ordered
+
+    def _begun(self, networks: Sequence[str], failures: Sequence[Unavailable], until: float) -> Iterator[str]:
+        """The first in any case, so that neither kind waits for the other for good; more while this goes well."""
+        for place, network in enumerate(networks):
+            if place and (len(failures) >= FAILURES_AT_ONCE or self._clock.now() >= until):
+                return
+            yield network
 
     def _wanted(self, node_id: NodeId) -> frozenset[str]:
         """Tenants' networks of all that holds a reservation there, in whatever state."""
         networks = {container.request.network for container in self._store.containers_on(node_id)}
         return frozenset(name for name in networks if name.startswith(TENANT_NETWORK))
 
-    def _attached(self, node: Node, network: str, failures: list[Unavailable]) -> bool:
-        """Whether the router was put on it. A failure is noted: one tenant's full network keeps no other's waiting."""
-        if len(failures) >= FAILURES_AT_ONCE:
-            return False
-        try:
-            self._routers.attach(node, network)
-        except Unavailable as failure:
-            failures.append(failure)
-            return False
-        return True
-
     def _left(self, node: Node, network: str, failures: list[Unavailable]) -> bool:
-        """Whether the router has left it, and need not be back for what was placed meanwhile."""
-        try:
-            self._routers.detach(node, network)
-        except Unavailable as failure:
-            failures.append(failure)
+        """Whether the router has left it, and need not be back for what was placed meanwhile.
+
+        The table is read after a failure too: where the answer alone was lost the router is off.
+        """
+        has_left = _done(self._routers.detach, node, network, failures)
+        if network in self._wanted(node.id):
+            _done(self._routers.attach, node, network, failures)
             return False
-        if network not in self._wanted(node.id):
-            return True
-        self._routers.attach(node, network)
+        return has_left
+
+
+def _done(change: Callable[[Node, str], None], node: Node, network: str, failures: list[Unavailable]) -> bool:
+    """Whether it succeeded. A failure is noted: one network that fails keeps no other's waiting."""
+    try:
+        change(node, network)
+    except Unavailable as failure:
+        failures.append(failure)
         return False
+    return True

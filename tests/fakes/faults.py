@@ -30,11 +30,27 @@ class Fallible:
         self.lock = threading.RLock()
         self.calls: Counter[str] = Counter()
         self._faults: defaultdict[str, deque[_Fault]] = defaultdict(deque)
+        self._meanwhile: dict[str, Callable[[], object]] = {}
 
     def fail(self, method: str, error: Exception, *, times: int = 1, after: bool = False) -> None:
         """Let the next `times` calls of `method` raise `error`; `after`: the effect happens, the answer is lost."""
         getattr(self, method)  # a misspelt name must not pass in silence
         self._faults[method].extend([_Fault(error, after)] * times)
+
+    def meanwhile(self, method: str, happens: Callable[[], object]) -> None:
+        """Have something happen in each call of `method`, before its effect: time goes by, say."""
+        getattr(self, method)
+        self._meanwhile[method] = happens
+
+    def begin(self, method: str) -> None:
+        """Count the call and let happen what happens meanwhile."""
+        self.calls[method] += 1
+        if (happens := self._meanwhile.get(method)) is not None:
+            happens()
+
+    def recover(self) -> None:
+        """Forget the faults that nobody has met."""
+        self._faults.clear()
 
     def next_fault(self, method: str) -> _Fault | None:
         """The fault that the call of `method` which is beginning must meet, used up by this."""
@@ -48,7 +64,7 @@ def can_fail(method: Callable[Concatenate[F, P], R]) -> Callable[Concatenate[F, 
     @functools.wraps(method)
     def run(fake: F, /, *args: P.args, **kwargs: P.kwargs) -> R:
         with fake.lock:
-            fake.calls[method.__name__] += 1
+            fake.begin(method.__name__)
             fault = fake.next_fault(method.__name__)
             if fault is not None and not fault.after:
                 raise fault.error

@@ -77,11 +77,11 @@ class TenantEngines(DockerEngines):
         super().__init__(clients, fleet=fleet, storage=storage)
         self._routers = routers
 
-    def create(self, node: Node, request: Request) -> str:
+    def create(self, node: Node, request: Request, *, image: str = "") -> str:
         """As for any engine; raises Unavailable too when no manager answers."""
         if request.network:
             self._routers.attach(node, request.network)
-        return super().create(node, request)
+        return super().create(node, request, image=image)
 
     def resume(self, node: Node, name: ContainerName, *, network: str) -> None:
         if network:
@@ -107,9 +107,15 @@ def _attach(engine: APIClient, router: str, network: str) -> None:
     try:
         engine.connect_container_to_network(router, network)
     except APIError as error:
-        # Another call was first.
-        if error.status_code != HTTPStatus.FORBIDDEN or "already exists" not in str(error.explanation):
+        if not _was_attached(error):
             raise
+
+
+def _was_attached(error: APIError) -> bool:
+    """Whether another call was first. Engines say so in two ways; 409 is a worker's, of a network of the Swarm's."""
+    told = str(error.explanation)
+    is_refused = error.status_code in (HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT)
+    return is_refused and ("already exists in network" in told or "already attached to network" in told)
 
 
 def _detach(engine: APIClient, router: str, network: str) -> None:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from random import Random
 
 import pytest
 
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import NodeId
 from swarmkeeper.errors import Unavailable
-from swarmkeeper.services.network_sweep import BUDGET, SWEEP_EVERY, TICK_S, NetworkSweep
-from swarmkeeper.services.router_upkeep import AT_ONCE, RouterUpkeep, Upkept
+from swarmkeeper.services.network_sweep import (
+    BEGIN_WITHIN_S,
+    BUDGET,
+    PASS_S,
+    SWEEP_EVERY,
+    TICK_S,
+    NetworkSweep,
+)
+from swarmkeeper.services.router_upkeep import AT_ONCE, FAILURES_AT_ONCE, RouterUpkeep, Upkept
 from tests.fakes import a_request
 from tests.fakes.routers import FakeRouters
 from tests.unit.services.world import World
@@ -31,12 +40,18 @@ def routers() -> FakeRouters:
 
 
 def upkeep_of(world: World, routers: FakeRouters) -> RouterUpkeep:
-    return RouterUpkeep(store=world.store, routers=routers)
+    return RouterUpkeep(store=world.store, routers=routers, clock=world.clock, random=Random(7))
 
 
 def sweep_of(world: World, routers: FakeRouters) -> NetworkSweep:
     return NetworkSweep(
-        store=world.store, managers=world.managers, swarm=world.swarm, routers=routers, clock=world.clock
+        store=world.store,
+        managers=world.managers,
+        swarm=world.swarm,
+        routers=routers,
+        clock=world.clock,
+        random=Random(7),
+        at_once=1,
     )
 
 
@@ -98,6 +113,70 @@ def test_a_router_is_put_back_though_another_network_can_not_be_left(world: Worl
     with pytest.raises(Unavailable, match="slow"):
         upkeep_of(world, routers).settle(NODE)
     assert routers.on[NODE] == on("tenant-a", "tenant-b")
+
+
+def test_a_router_that_left_is_put_back_though_the_answer_was_lost(world: World, routers: FakeRouters) -> None:
+    routers.on[NODE] = on("tenant-a")
+    routers.while_left = lambda: run(world, "web-1", "a")
+    routers.fail("detach", Unavailable("slow"), after=True)
+    with pytest.raises(Unavailable, match="slow"):
+        upkeep_of(world, routers).settle(NODE)
+    assert routers.on[NODE] == on("tenant-a")
+
+
+def test_a_router_that_can_not_be_put_back_leaves_the_others_and_is_put_back_by_the_next_look(
+    world: World, routers: FakeRouters
+) -> None:
+    everything = on("tenant-a", "tenant-b", "tenant-c")
+    routers.on[NODE] = everything
+
+    def meanwhile() -> None:
+        if not world.store.containers_on(NODE):
+            (left,) = everything - (routers.on[NODE] or frozenset())
+            run(world, "web-1", left.removeprefix("tenant-"))
+
+    routers.while_left = meanwhile
+    routers.fail("attach", Unavailable("no address left"))
+    with pytest.raises(Unavailable, match="no address left"):
+        upkeep_of(world, routers).settle(NODE)
+    assert routers.on[NODE] == on()
+    (placed,) = world.store.containers_on(NODE)
+    assert upkeep_of(world, routers).attach(NODE) == Upkept(attached=(placed.request.network,))
+
+
+def test_detaches_that_fail_take_no_more_time_than_attaches_that_do(world: World, routers: FakeRouters) -> None:
+    routers.on[NODE] = on(*(f"tenant-{number}" for number in range(AT_ONCE)))
+    routers.fail("detach", Unavailable("slow"), times=AT_ONCE)
+    with pytest.raises(Unavailable, match="slow"):
+        upkeep_of(world, routers).settle(NODE)
+    assert routers.calls["detach"] == FAILURES_AT_ONCE
+
+
+def test_networks_that_can_never_be_left_keep_no_other_from_it_for_good(world: World, routers: FakeRouters) -> None:
+    routers.on[NODE] = on("tenant-a", "tenant-b", "tenant-c")
+    routers.stuck |= {"tenant-a", "tenant-b"}
+    upkeep = upkeep_of(world, routers)
+    for _ in range(20):
+        with pytest.raises(Unavailable, match="is stuck"):
+            upkeep.settle(NODE)
+    assert routers.on[NODE] == on("tenant-a", "tenant-b")
+
+
+def test_an_engine_that_is_slow_and_answers_takes_a_part_of_the_functions_time(
+    world: World, routers: FakeRouters
+) -> None:
+    for number in range(5):
+        run(world, f"web-{number}", f"t{number}")
+    routers.on[NODE] = on("tenant-a", "tenant-b")
+    for method in ("attach", "detach"):
+        routers.meanwhile(method, partial(world.clock.advance, 8.0))
+    with pytest.raises(Unavailable, match="3 networks more"):
+        upkeep_of(world, routers).settle(NODE)
+    assert (routers.calls["attach"], routers.calls["detach"]) == (2, 1)
+    with pytest.raises(Unavailable, match="1 networks more"):
+        upkeep_of(world, routers).settle(NODE)
+    assert upkeep_of(world, routers).settle(NODE).left == ()
+    assert len(routers.on[NODE] or ()) == 6  # the fleet's, and those of the five
 
 
 def test_more_than_one_look_can_make_good_is_left_to_the_next(world: World, routers: FakeRouters) -> None:
@@ -163,6 +242,88 @@ def test_an_engine_that_does_not_answer_keeps_all_networks(world: World, routers
     with pytest.raises(Unavailable):
         sweep_of(world, routers).sweep(now=True)
     assert "tenant-a" in world.swarm.networks
+
+
+def test_where_engines_are_slow_the_next_tick_goes_on_with_the_others(world: World, routers: FakeRouters) -> None:
+    world.with_worker(OTHER)
+    world.with_worker("i-0c")
+    world.swarm.networks |= {"tenant-a": "", "tenant-b": ""}
+    routers.on[NODE] = on("tenant-a")
+    routers.meanwhile("used", partial(world.clock.advance, BEGIN_WITHIN_S / 2))
+    sweep = sweep_of(world, routers)
+    with pytest.raises(Unavailable, match="1 of 3 engines"):
+        sweep.sweep(now=True)
+    assert set(world.swarm.networks) == {"tenant-a", "tenant-b"}
+    world.clock.advance(TICK_S)
+    assert sweep.sweep() == ("tenant-b",)
+    assert routers.calls["used"] == 3
+    world.clock.advance(TICK_S)
+    world.swarm.networks["tenant-b"] = ""
+    assert sweep.sweep() == ()  # it is over, and the next one's turn is later
+
+
+def test_what_was_placed_since_an_engine_was_asked_keeps_its_network(world: World, routers: FakeRouters) -> None:
+    node = world.with_worker(OTHER)
+    world.store.save_node(replace(node, state=NodeState.DRAINING))
+    world.swarm.networks |= {"tenant-a": "", "tenant-b": ""}
+    routers.meanwhile("used", partial(world.clock.advance, BEGIN_WITHIN_S))
+    sweep = sweep_of(world, routers)
+    with pytest.raises(Unavailable, match="1 of 2 engines"):
+        sweep.sweep(now=True)
+    run(world, "web-1", "a")
+    assert [each.name for each in world.store.containers_on(NODE)] == ["web-1"]
+    world.clock.advance(TICK_S)
+    assert sweep.sweep() == ()  # all are asked, and no time is left
+    assert sweep.sweep() == ("tenant-b",)
+
+
+def test_what_engines_said_too_long_ago_is_asked_anew(world: World, routers: FakeRouters) -> None:
+    world.with_worker(OTHER)
+    world.swarm.networks["tenant-a"] = ""
+    routers.meanwhile("used", partial(world.clock.advance, BEGIN_WITHIN_S))
+    sweep = sweep_of(world, routers)
+    with pytest.raises(Unavailable, match="1 of 2 engines"):
+        sweep.sweep(now=True)
+    routers.on[NODE] = on("tenant-a")
+    world.clock.advance(PASS_S)
+    with pytest.raises(Unavailable, match="1 of 2 engines"):
+        sweep.sweep(now=True)
+    sweep.sweep(now=True)
+    assert "tenant-a" in world.swarm.networks
+
+
+def test_an_engine_that_answers_a_tick_later_is_the_only_one_that_is_asked_again(
+    world: World, routers: FakeRouters
+) -> None:
+    world.with_worker(OTHER)
+    world.swarm.networks["tenant-a"] = ""
+    routers.fail("used", Unavailable("i-0a does not answer"))
+    sweep = sweep_of(world, routers)
+    with pytest.raises(Unavailable, match="does not answer"):
+        sweep.sweep(now=True)
+    world.clock.advance(TICK_S)
+    assert sweep.sweep() == ("tenant-a",)
+    assert routers.calls["used"] == 3
+
+
+def test_where_a_manager_is_slow_the_next_tick_removes_the_others(world: World, routers: FakeRouters) -> None:
+    world.swarm.networks |= {f"tenant-{name}": "" for name in "abc"}
+    world.swarm.meanwhile("remove_network", partial(world.clock.advance, BEGIN_WITHIN_S / 2))
+    sweep = sweep_of(world, routers)
+    assert len(sweep.sweep(now=True)) == 2
+    world.clock.advance(TICK_S)
+    assert len(sweep.sweep()) == 1
+    assert routers.calls["used"] == 1
+
+
+def test_networks_that_the_swarm_refuses_to_remove_keep_no_others(world: World, routers: FakeRouters) -> None:
+    refused = {f"tenant-a{number:02}" for number in range(BUDGET)}
+    world.swarm.networks |= dict.fromkeys([*refused, "tenant-b"], "")
+    world.swarm.attached |= refused
+    sweep = sweep_of(world, routers)
+    for _ in range(20):
+        sweep.sweep(now=True)
+    assert set(world.swarm.networks) == refused
 
 
 def test_the_schedule_looks_at_one_tick_in_ten_and_removes_some_at_a_time(world: World, routers: FakeRouters) -> None:

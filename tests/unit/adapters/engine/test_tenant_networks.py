@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from docker import APIClient
+from docker.errors import APIError
+from requests import Response
 
 from swarmkeeper.adapters.engine.tenant_networks import REFUSES, ROUTER, TenantEngines, TenantRouters
 from swarmkeeper.domain.model import Node
-from swarmkeeper.errors import Declined, NoManager
+from swarmkeeper.errors import Conflict, Declined, NoManager
 from tests.unit.adapters.engine.simulated_fleet import FLEET, IMAGE, NETWORK, SimulatedFleet, a_request
 
 LABELS = dict(label.split("=") for label in ROUTER)
@@ -140,6 +143,48 @@ def test_a_router_that_does_not_run_is_attached_all_the_same(
         engine.stop(router)
     run(engines, worker, "web-1", "a")
     assert networks_of(fleet, worker, router) == {NETWORK, "tenant-a"}
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, status: int, explanation: str) -> None:
+    """Have every engine refuse to connect a container so."""
+
+    def connect(engine: APIClient, container: str, network: str) -> None:
+        answer = Response()
+        answer.status_code = status
+        raise APIError(explanation, response=answer, explanation=explanation)
+
+    monkeypatch.setattr(APIClient, "connect_container_to_network", connect)
+
+
+@pytest.mark.parametrize(
+    ("status", "explanation"),
+    [
+        (403, "endpoint with name node-router-1 already exists in network tenant-a"),
+        (409, "node-router-1 is already attached to network tenant-a"),
+    ],
+)
+def test_a_router_that_another_call_attaches_first_is_on_the_network(
+    fleet: SimulatedFleet,
+    worker: Node,
+    routers: TenantRouters,
+    asked: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    explanation: str,
+) -> None:
+    start_router(fleet, worker)
+    refusing(monkeypatch, status, explanation)
+    routers.attach(worker, "tenant-a")
+    assert asked == ["tenant-a"]
+
+
+def test_a_router_that_can_not_be_attached_for_another_reason_is_not_on_the_network(
+    fleet: SimulatedFleet, worker: Node, routers: TenantRouters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_router(fleet, worker)
+    refusing(monkeypatch, 409, "container node-router-1 is marked for removal")
+    with pytest.raises(Conflict, match="marked for removal"):
+        routers.attach(worker, "tenant-a")
 
 
 def test_a_router_leaves_a_network_once(
