@@ -29,7 +29,8 @@ class Environment:
         self.id = f"{spec.name}-{next(_NUMBERS)}"
         self._api = RuntimeApi(function_arn)
         self._log = log
-        self._current: Invocation | None = None
+        self.current: Invocation | None = None
+        """The last one that it was given, which may be over."""
         self.idle_since = time.monotonic()
         program = Program(
             spec.name, spec.handler, str(spec.code_root), tuple(map(str, spec.layers)), variables, spec.isolation
@@ -60,7 +61,7 @@ class Environment:
 
     def run(self, invocation: Invocation) -> Outcome:
         """Run one invocation to its end; ends the environment when that is a time-out."""
-        self._current = invocation
+        self.current = invocation
         invocation.start()
         self._api.give(invocation)
         if not self._watcher.is_alive():  # it may have ended before it could see this invocation
@@ -82,12 +83,17 @@ class Environment:
         # Limited, because a process that left the group could hold the pipe open for ever.
         self._watcher.join(timeout=5)
 
+    def has_ended(self, within_s: float) -> bool:
+        """Whether its process ends by then."""
+        self._watcher.join(within_s)
+        return not self._watcher.is_alive()
+
     def _watch(self) -> None:
         """Pass the process's output on, line by line, until it ends."""
         with self._process.output as output:
             for line in output:
                 self._log(line.decode(errors="replace").rstrip("\n"))
         status = self._process.wait()
-        if self._current is not None:
-            self._current.finish(failure("Runtime.ExitError", f"the runtime exited with status {status}"))
+        if self.current is not None:
+            self.current.finish(failure("Runtime.ExitError", f"the runtime exited with status {status}"))
         self._api.close()

@@ -114,6 +114,10 @@ class Invocation:
         assert self._outcome is not None  # noqa: S101  finish has just seen to it
         return self._outcome
 
+    def is_over(self, within_s: float) -> bool:
+        """Whether it ends by then, however it does."""
+        return self._done.wait(within_s)
+
     @property
     def timed_out(self) -> bool:
         """Whether the time limit ended it."""

@@ -29,6 +29,9 @@ DEFAULT_CONCURRENCY = 5
 LONG_POLL_S = 1
 """Short, because a poller that is asked to stop ends its receive first."""
 
+LOOK_EVERY_S = 0.02
+"""For whether a receive would find anything. An empty one costs much more, and moto looks each 10 ms in it."""
+
 Message = Mapping[str, Any]
 
 
@@ -94,7 +97,8 @@ class Poller:
         self._backend = backend
         self._mapping = mapping
         self._sqs = server.client("sqs")
-        self._url = f"{server.endpoint_url}/{server.account}/{Arn.parse(mapping.event_source_arn).resource}"
+        self._name = Arn.parse(mapping.event_source_arn).resource
+        self._url = f"{server.endpoint_url}/{server.account}/{self._name}"
         self._stopping = threading.Event()
         limit = int((mapping.scaling_config or {}).get("MaximumConcurrency", DEFAULT_CONCURRENCY))
         self._free = threading.Semaphore(limit)
@@ -116,9 +120,17 @@ class Poller:
             if not self._mapping.enabled:
                 self._stopping.wait(LONG_POLL_S)
                 continue
+            if not self._finds_any():
+                self._stopping.wait(LOOK_EVERY_S)
+                continue
             # Taken before a message is: one received without a free place would wait with its visibility running out.
             if self._free.acquire(timeout=LONG_POLL_S):
                 self._poll_once()
+
+    def _finds_any(self) -> bool:
+        """Whether the queue holds a message that is neither delayed nor being handled."""
+        queue = self._server.backend("sqs").queues.get(self._name)
+        return queue is not None and bool(queue.messages)
 
     def _poll_once(self) -> None:
         try:

@@ -62,12 +62,13 @@ class Template:
         """The resources, each behind all that it needs, else as they are written. Raises TemplateError for a circle."""
         done: dict[str, Resource] = {}
         waiting = dict(self.resources)
+        needs = {one.id: self.needs(one) - {one.id} for one in waiting.values()}
         while waiting:
-            ready = [one for one in waiting.values() if not (self.needs(one) & waiting.keys()) - {one.id}]
-            if not ready:
-                raise TemplateError(f"these resources need each other: {', '.join(sorted(waiting))}")
             # One at a time, so that the written order decides among those that are ready.
-            done[ready[0].id] = waiting.pop(ready[0].id)
+            ready = next((name for name in waiting if needs[name].isdisjoint(waiting)), None)
+            if ready is None:
+                raise TemplateError(f"these resources need each other: {', '.join(sorted(waiting))}")
+            done[ready] = waiting.pop(ready)
         return list(done.values())
 
     def needs(self, resource: Resource) -> set[str]:

@@ -82,6 +82,8 @@ class Run:
     deadline_s: float
     is_atomic: bool
     """Whether all engines are listed at one moment."""
+    unreached: Callable[[Snapshot], list[Violation]]
+    """What else must hold at rest, and is asked only then: whether routers reach what runs."""
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, "chaos"))
     _courses: list[Course] = field(default_factory=list)
     _violations: list[tuple[float, Violation]] = field(default_factory=list)
@@ -205,8 +207,11 @@ class Run:
                 ask_again_at = now + ASK_AGAIN_S
             self._looked_deeply = 0.0
             seen = self._look()
+            is_healed = not any(course.is_open for course in self._courses)
             standing = judge.at_rest(seen, self.ledger.entries())
-            is_quiet = not standing and not any(course.is_open for course in self._courses)
+            if is_healed and not standing:
+                standing = self.unreached(seen)
+            is_quiet = is_healed and not standing
             quiet = quiet + 1 if is_quiet else 0
             if quiet >= QUIET_LOOKS:
                 return time.monotonic() - began_at

@@ -18,6 +18,7 @@ from local.chaos.ledger import Ledger
 from local.chaos.load import Load
 from local.chaos.plan import draw
 from local.chaos.report import Report, report_of
+from local.chaos.routers import Routers, no_routers
 from local.chaos.run import Run
 from local.chaos.sight import Sight
 from local.chaos.snapshot import Snapshot
@@ -32,6 +33,9 @@ PROFILE = "swarmkeeper.chaos.yaml"
 SIZES = {"simulated": 24, "real": 12}
 """How many containers live at a time; more real engines than this machine bears would only show its limits."""
 AGENT_DELAY_S = 1.0
+SHIPPED_WORKERS, SHIPPED_SLOTS = 2, 8
+"""How many workers the shipped profile has at the least, and how many containers each may hold."""
+MOST_BY_LEAST = 3
 
 Tell = Callable[[str], None]
 
@@ -46,13 +50,15 @@ class Wanted:
     mean_gap_s: float = 8.0
     deadline_s: float = 600.0
     managers: int = 1
+    workers: int = SHIPPED_WORKERS
+    """At the least; at the most there are three times as many."""
     logs: Path | None = None
     """Where the functions' logs are copied when it is over."""
 
 
 def run(wanted: Wanted, tell: Tell) -> Report:
     """Raises LocalCloudError when the cloud can't be started, TimeoutError when it doesn't get to serve."""
-    with cloud_of_its_own(wanted.engines, tell, wanted.logs, managers=wanted.managers) as cloud:
+    with cloud_of_its_own(wanted, tell) as cloud:
         kind = cloud.engines.kind
         hands, ledger = hands_of(cloud), Ledger()
         fleet = Fleet(cloud.settings.fleet, cast(Invoker, cloud.server.client("lambda")))
@@ -66,6 +72,7 @@ def run(wanted: Wanted, tell: Tell) -> Report:
             tell=tell,
             deadline_s=wanted.deadline_s,
             is_atomic=kind == "simulated",
+            unreached=Routers(fleet, cloud.settings.network).unanswered if kind == "real" else no_routers,
         )
         plan = draw(wanted.seed, wanted.faults, mean_gap_s=wanted.mean_gap_s, kinds=kinds_for(kind, wanted.managers))
         outcome = course.go(plan, warm=lambda seen: _is_warm(cloud, seen, size))
@@ -74,9 +81,9 @@ def run(wanted: Wanted, tell: Tell) -> Report:
 
 
 @contextmanager
-def cloud_of_its_own(engines: str, tell: Tell, logs: Path | None, *, managers: int = 1) -> Iterator[LocalCloud]:
+def cloud_of_its_own(wanted: Wanted, tell: Tell) -> Iterator[LocalCloud]:
     """A cloud of the shipped profile in a folder of its own; real engines are this machine's only ones meanwhile."""
-    kind = engine_choice.choose(engines, tell)
+    kind = engine_choice.choose(wanted.engines, tell)
     with ExitStack() as ends:
         state_dir = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="swarmkeeper-chaos-")))
         if kind == "real":
@@ -87,23 +94,30 @@ def cloud_of_its_own(engines: str, tell: Tell, logs: Path | None, *, managers: i
             ends.callback(lock.release)
             remains.clean(state_dir, tell)
             ends.callback(remains.clean, state_dir, tell)
-        if logs is not None:
-            ends.callback(remains.copy_logs, state_dir, logs)
-        options = Options(profile_with(managers, state_dir), state_dir, kind, AGENT_DELAY_S)
+        if wanted.logs is not None:
+            ends.callback(remains.copy_logs, state_dir, wanted.logs)
+        profile = profile_with(state_dir, managers=wanted.managers, workers=wanted.workers)
+        options = Options(profile, state_dir, kind, AGENT_DELAY_S)
         cloud = LocalCloud(options, tell)
         ends.callback(cloud.close)
         cloud.start()
         yield cloud
 
 
-def profile_with(managers: int, folder: Path) -> Path:
-    """The shipped profile, or one like it in the folder that has more managers."""
+def profile_with(folder: Path, *, managers: int = 1, workers: int = SHIPPED_WORKERS) -> Path:
+    """The shipped profile, or one like it in the folder that has more managers, or more workers.
+
+    More workers have as many slots altogether as the shipped ones, so the same load needs more than the least of them.
+    """
     shipped = project_root() / PROFILE
-    if managers == 1:
+    if managers == 1 and workers == SHIPPED_WORKERS:
         return shipped
     profile = cast(dict[str, Any], read_yaml(shipped.read_text()).data)
     pools = profile["pools"]
-    pools["managers"] |= {"min": managers, "max": managers, "failure_grace": pools["workers"]["failure_grace"]}
+    if managers != 1:
+        pools["managers"] |= {"min": managers, "max": managers, "failure_grace": pools["workers"]["failure_grace"]}
+    slots = max(SHIPPED_WORKERS * SHIPPED_SLOTS // workers, 1)
+    pools["workers"] |= {"min": workers, "max": MOST_BY_LEAST * workers, "labels": {"containerslots": str(slots)}}
     made = folder / PROFILE
     made.write_text(json.dumps(profile))  # which is YAML too
     return made

@@ -20,6 +20,14 @@ def chaos(
     mean_gap: Annotated[float, typer.Option(min=0.1, help="Seconds between two faults, on average.")] = 8.0,
     deadline: Annotated[float, typer.Option(min=1, help="Seconds to wait for quiet after the last fault.")] = 600.0,
     managers: Annotated[int, typer.Option(help="1, 3 or 5; of three or more one is killed now and then.")] = 1,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=2,
+            max=8,
+            help="At the least, and three times as many at the most: the more, the more can be hit at once.",
+        ),
+    ] = 2,
     report: Annotated[Path | None, typer.Option(help="Write the report here too, as JSON.")] = None,
     logs: Annotated[
         Path, typer.Option(help="Where the functions' and nodes' logs are left, in a folder for each seed.")
@@ -38,7 +46,7 @@ def chaos(
         raise typer.BadParameter("is real, simulated or auto", param_hint="--engines")
     if managers not in (1, 3, 5):
         raise typer.BadParameter("is 1, 3 or 5", param_hint="--managers")
-    wanted = starting.Wanted(faults, seed, engines, mean_gap, deadline, managers, logs / f"seed-{seed}")
+    wanted = starting.Wanted(faults, seed, engines, mean_gap, deadline, managers, workers, logs / f"seed-{seed}")
     try:
         found = starting.run(wanted, output.notice)
     except (LocalCloudError, TimeoutError) as error:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping
+from typing import TypeAlias
 
+from local.aws.environments import Environment
 from local.aws.functions import FunctionService
+from local.aws.invocations import Invocation
 from local.aws.obstacles import Call, Refused
 from local.chaos.faults.kinds import Injected, Injector
 from local.chaos.healing import WorkDone
@@ -20,11 +23,17 @@ from local.chaos.stage import Stage
 WAITS_S = 90.0
 """How long a fault waits for the function to make its calls."""
 UNHEARD = Refused(503, "ServiceUnavailable", "nobody is left to hear this")
-HOLDS_UP_AT_MOST_S = 90.0
+ENDS_WITHIN_S = 5.0
+"""An environment, once the time of what runs there is up."""
+
+Interrupt: TypeAlias = Callable[[Environment, Invocation], None]
 
 
 class Interruption:
-    """Counts one function's calls and interrupts the execution environment that makes the `step`-th."""
+    """Counts one function's calls of AWS and interrupts the invocation that makes the `step`-th.
+
+    The invocation is the victim, and not its environment, which may live on: what runs there next is heard.
+    """
 
     def __init__(
         self,
@@ -33,7 +42,7 @@ class Interruption:
         *,
         step: int,
         late: bool,
-        interrupt: Callable[[FunctionService, str], None],
+        interrupt: Interrupt,
     ) -> None:
         self._functions = functions
         self._name = name
@@ -42,54 +51,58 @@ class Interruption:
         self._interrupt = interrupt
         self._lock = threading.Lock()
         self._calls = 0
-        self._victim = ""
+        self._victim: tuple[Environment, Invocation] | None = None
         self.struck = False
         """Whether it has met its function."""
         self.is_over = False
-        """Whether the environment that it has met has ended."""
+        """Whether what it has met has been interrupted."""
 
     def before(self, call: Call) -> Refused | None:
-        if call.caller == self._victim:
-            self._strike(call.caller)
-            return UNHEARD
-        if self._victim or call.caller.rpartition("-")[0] != self._name or not self._is_its_turn():
+        if call.caller.rpartition("-")[0] != self._name:
             return None
-        self._victim = call.caller
-        if self._late:
+        if self._is_its_turn(call) and self._late:
             return None
-        self._strike(call.caller)
-        return UNHEARD
+        return UNHEARD if self._strikes(call) else None
 
     def after(self, call: Call) -> None:
-        if call.caller == self._victim:
-            self._strike(call.caller)
+        self._strikes(call)
 
-    def _is_its_turn(self) -> bool:
+    def _is_its_turn(self, call: Call) -> bool:
+        """Whether this call makes its invocation the victim."""
         with self._lock:
             self._calls += 1
-            return self._calls == self._step
+            if self._victim is not None or self._calls < self._step:
+                return False
+            environment = self._functions.environment(call.caller)
+            if environment is None or environment.current is None:  # its process ends, or hasn't begun: the next one's
+                return False
+            self._victim = environment, environment.current
+            return True
 
-    def _strike(self, caller: str) -> None:
+    def _strikes(self, call: Call) -> bool:
+        """Interrupt the victim if it makes this call."""
+        if self._victim is None:
+            return False
+        environment, invocation = self._victim
+        if call.caller != environment.id or environment.current is not invocation:
+            return False
         self.struck = True
-        self._interrupt(self._functions, caller)
+        self._interrupt(environment, invocation)
         self.is_over = True
+        return True
 
 
-def _kill(functions: FunctionService, caller: str) -> None:
-    if environment := functions.environment(caller):
-        environment.kill()
+def _kill(environment: Environment, _: Invocation) -> None:
+    environment.kill()
 
 
-def _hold_up(functions: FunctionService, caller: str) -> None:
-    """Say nothing until the function's time is up, which ends its environment; the SDK's own tries meet the same."""
-    waiting = threading.Event()
-    for _ in range(int(HOLDS_UP_AT_MOST_S * 10)):
-        environment = functions.environment(caller)
-        if environment is None or not environment.alive or waiting.wait(0.1):
-            return
+def hold_up(environment: Environment, invocation: Invocation) -> None:
+    """Say nothing until the function's time is up, which ends its environment, or it has given up; its tries too."""
+    if invocation.is_over(invocation.timeout_s + ENDS_WITHIN_S) and invocation.timed_out:
+        environment.has_ended(ENDS_WITHIN_S)
 
 
-def _interrupted(interrupt: Callable[[FunctionService, str], None]) -> Injector:
+def _interrupted(interrupt: Interrupt) -> Injector:
     def inject(stage: Stage, planned: Planned, seen: Snapshot, hit: Collection[str]) -> Injected:
         name = planned.choice(stage.functions())
         functions, obstacles = stage.cloud.functions, stage.cloud.server.obstacles
@@ -110,5 +123,5 @@ def _interrupted(interrupt: Callable[[FunctionService, str], None]) -> Injector:
 
 INJECTORS: Mapping[Kind, Injector] = {
     Kind.FUNCTION_KILLED: _interrupted(_kill),
-    Kind.FUNCTION_TIMED_OUT: _interrupted(_hold_up),
+    Kind.FUNCTION_TIMED_OUT: _interrupted(hold_up),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 
 import boto3
@@ -9,10 +10,11 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local.aws.functions import FunctionService
+from local.aws.environments import Environment
+from local.aws.invocations import Invocation
 from local.aws.obstacles import Call, Refused
 from local.aws.server import CREDENTIALS, AwsServer
-from local.chaos.faults.functions import Interruption
+from local.chaos.faults.functions import Interruption, hold_up
 from tests.unit.local.wiring import Account
 
 CALLS_AWS = """
@@ -23,6 +25,21 @@ def handler(event, context):
     for number in range(event["calls"]):
         client.put_item(TableName="t", Item={"pk": {"S": f"{event['name']}-{number}"}})
     return "done"
+"""
+GIVES_UP = """
+import os, boto3
+from botocore.config import Config
+from botocore.exceptions import ReadTimeoutError
+
+config = Config(read_timeout=0.3, retries={"total_max_attempts": 2})
+
+def handler(event, context):
+    client = boto3.client("dynamodb", endpoint_url=os.environ["AWS_ENDPOINT_URL"], config=config)
+    try:
+        client.put_item(TableName="t", Item={"pk": {"S": event["name"]}})
+    except ReadTimeoutError:
+        return f"unheard by {os.getpid()}"
+    return f"heard by {os.getpid()}"
 """
 
 
@@ -87,9 +104,7 @@ def written(account: Account) -> list[str]:
 
 
 def killed(account: Account, *, step: int, late: bool) -> tuple[str, list[str]]:
-    def kill(functions: FunctionService, caller: str) -> None:
-        environment = functions.environment(caller)
-        assert environment is not None
+    def kill(environment: Environment, _: Invocation) -> None:
         environment.kill()
 
     one = Interruption(account.functions, "f", step=step, late=late, interrupt=kill)
@@ -116,3 +131,25 @@ def test_a_function_is_killed_between_the_effect_of_its_call_and_the_answer(tabl
 def test_the_function_runs_again_after_it_was_killed(table: Account) -> None:
     killed(table, step=1, late=False)
     assert table.functions.invoke("f", b'{"calls": 1, "name": "b"}').payload == b'"done"'
+
+
+def test_a_function_hears_nothing_until_its_time_is_up(table: Account) -> None:
+    table.add("impatient", handler="calls_aws.handler", timeout_s=1.0)
+    one = Interruption(table.functions, "impatient", step=2, late=True, interrupt=hold_up)
+    table.server.obstacles.put_up(one)
+    outcome = table.functions.invoke("impatient", b'{"calls": 3, "name": "a"}')
+    assert "Task timed out after 1.00 seconds" in outcome.payload.decode()
+    assert written(table) == ["a-0", "a-1"]
+
+
+def test_what_runs_next_where_a_function_has_given_up_is_heard(table: Account) -> None:
+    (table.folder / "gives_up.py").write_text(GIVES_UP)
+    table.add("patient", handler="gives_up.handler", timeout_s=20.0)
+    one = Interruption(table.functions, "patient", step=1, late=False, interrupt=hold_up)
+    table.server.obstacles.put_up(one)
+    first, second = (
+        json.loads(table.functions.invoke("patient", json.dumps({"name": name}).encode()).payload) for name in "ab"
+    )
+    assert first.startswith("unheard by ")
+    assert second == first.removeprefix("un")
+    assert written(table) == ["b"]

@@ -47,7 +47,16 @@ def test_a_manager_is_hit_only_while_the_quorum_bears_it(seen: Snapshot, hit: tu
 
 
 def test_a_profile_with_more_managers_is_the_shipped_one_otherwise(tmp_path: Path) -> None:
-    shipped, made = (load_settings(profile_with(count, tmp_path)) for count in (1, 3))
+    shipped, made = (load_settings(profile_with(tmp_path, managers=count)) for count in (1, 3))
     assert (made.pools["managers"].min, made.pools["managers"].max) == (3, 3)
     assert made.pools["managers"].failure_grace == made.pools["workers"].failure_grace
     assert made.model_copy(update={"pools": shipped.pools}) == shipped
+
+
+def test_a_profile_with_more_workers_has_no_more_slots(tmp_path: Path) -> None:
+    shipped, made = (load_settings(profile_with(tmp_path, workers=count)) for count in (2, 4))
+    before, after = shipped.pools["workers"], made.pools["workers"]
+    assert (before.min, before.max, before.labels) == (2, 6, {"containerslots": "8"})
+    assert (after.min, after.max, after.labels) == (4, 12, {"containerslots": "4"})
+    assert made.model_copy(update={"pools": shipped.pools}) == shipped
+    assert made.pools["managers"] == shipped.pools["managers"]
