@@ -24,6 +24,8 @@ from swarmkeeper.domain.model import (
     Request,
     Resources,
     Role,
+    Save,
+    Snapshot,
     Usage,
 )
 from swarmkeeper.domain.scaling.decision import ScalingDecision
@@ -157,7 +159,7 @@ class StateStore(Protocol):
     def unplace(self, container: Container, *, reason: str, rests_until: float = 0.0) -> Container:
         """RESERVED or RUNNING -> PENDING, its reservations given back, in one transaction. Raises Conflict.
 
-        With a time to rest until, one more refusal is counted; a start (`confirm`) forgets them.
+        With a time to rest until, one more refusal is counted; a start (`confirm`) forgets them. A save is forgotten.
         """
 
     def begin_removal(self, container: Container) -> Container:
@@ -166,17 +168,28 @@ class StateStore(Protocol):
     def release(self, container: Container) -> None:
         """Delete the container and give its reservations back, in one transaction. Raises Conflict."""
 
-    def begin_move(self, container: Container, target: Node, limit: Limit, *, lease_until: float = 0.0) -> Container:
+    def begin_move(
+        self, container: Container, target: Node, limit: Limit, *, lease_until: float = 0.0, save: Save | None = None
+    ) -> Container:
         """Hold a second reservation on `target` (`moving_to`), and the container's lease.
 
-        Raises Conflict, NodeChanged, Contention.
+        `save` is the one that the move begins with, for a container whose own layer is kept. Raises Conflict,
+        NodeChanged, Contention.
         """
 
+    def note_save(
+        self, container: Container, save: Save, *, snapshot: Snapshot | None = None, lease_until: float = 0.0
+    ) -> Container:
+        """Store how its save stands, and what was saved where that is known. Raises Conflict."""
+
     def finish_move(self, container: Container, *, engine_id: str) -> Container:
-        """Make `moving_to` the container's node and give the old reservation and the lease back. Raises Conflict."""
+        """Make `moving_to` the container's node and give the old reservation and the lease back. Raises Conflict.
+
+        Its save is over, and forgotten; its snapshot stays.
+        """
 
     def cancel_move(self, container: Container) -> Container:
-        """Give the reservation on `moving_to` and the lease back. Raises Conflict."""
+        """Give the reservation on `moving_to` and the lease back; its save stays as it is. Raises Conflict."""
 
     def restore(self, container: Container, *, over: Container | None = None) -> Container:
         """Store a record made anew of what lives on `container.node`, with its reservation there, in one transaction.
@@ -441,6 +454,8 @@ class Command(StrEnum):
     JOIN = "node-join"
     LEAVE = "node-leave"
     PULL = "node-pull"
+    SAVE = "node-save"
+    """Commits a container that stands still and pushes it; prints the digest. On Linux nodes only."""
 
 
 WINDOWS_DOCUMENT = "-windows"
@@ -497,16 +512,25 @@ class EngineContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """A container's own layer: its size in bytes, and how many layers lie below it."""
+
+    size_bytes: int
+    below: int
+
+
+@dataclass(frozen=True, slots=True)
 class EngineRecord:
     """What an engine tells of the request that made a container; `started_at` is its last start there.
 
     `doubt` is "" where the request is the accepted one, to the last field; else it says why it isn't: it would make
-    such a container, but what it asked of placement is not known.
+    such a container, but what it asked of placement is not known. `image` is what it was really made from.
     """
 
     request: Request
     started_at: float | None
     doubt: str = ""
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -522,11 +546,12 @@ class Engines(Protocol):
 
     def facts(self, node: Node) -> EngineFacts: ...
 
-    def create(self, node: Node, request: Request) -> str:
+    def create(self, node: Node, request: Request, *, image: str = "") -> str:
         """Create the container, attached to its network under its name, not started; returns its id.
 
-        Raises ImageMissing, InvalidInput when the engine refuses the request itself, Conflict when something else
-        has the name there, Unreachable and Declined when it is certain that nothing was made.
+        From `image` where that is given, instead of the request's: its own layer as it was saved. Raises ImageMissing,
+        InvalidInput when the engine refuses the request itself, Conflict when something else has the name there,
+        Unreachable and Declined when it is certain that nothing was made.
         """
 
     def start(self, node: Node, engine_id: str) -> None:
@@ -547,6 +572,9 @@ class Engines(Protocol):
 
     def containers(self, node: Node) -> tuple[EngineContainer, ...]:
         """The fleet's containers on this engine, running or not."""
+
+    def layer(self, node: Node, engine_id: str) -> Layer | None:
+        """The container's own layer; None when it is gone."""
 
     def recall(self, node: Node, engine_id: str) -> EngineRecord | None:
         """What the engine tells of the request that made the fleet's container; None when it is gone."""
@@ -690,7 +718,8 @@ class Event(StrEnum):
     CONTAINER_DRAINING = "Container Draining"
     """For whoever listens: its node is to leave and it can't be moved; how long it is waited for, and what then."""
     CONTAINER_LOST = "Container Lost"
-    """For whoever listens: what it had written went with its node; it starts anew elsewhere, from its image."""
+    """For whoever listens: what it had written went with its node; it starts anew elsewhere, from its image, or from
+    its own layer as that was saved last."""
 
 
 class Events(Protocol):

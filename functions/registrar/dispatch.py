@@ -39,8 +39,9 @@ def dispatch(
         command = event.command()
         if not command.document.startswith(f"{fleet}-") or not command.has_ended:
             return {"ignored": f"{command.document} {command.status}"}
-        is_pull = command.document.removesuffix(WINDOWS_DOCUMENT) == f"{fleet}-{Command.PULL}"
-        tell = registrar.pull_ended if is_pull else registrar.command_ended
+        kind = command.document.removesuffix(WINDOWS_DOCUMENT).removeprefix(f"{fleet}-")
+        told = {f"{Command.PULL}": registrar.pull_ended, f"{Command.SAVE}": registrar.save_ended}
+        tell = told.get(kind, registrar.command_ended)
         progress = tell(NodeId(command.instance_id), command.command_id)
         return {"command_id": command.command_id, **_to_log(progress)}
     if event.detail_type == SPOT_INTERRUPTION:

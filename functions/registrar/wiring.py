@@ -19,6 +19,7 @@ from swarmkeeper.services.eviction import Evictor
 from swarmkeeper.services.inventory import Inventory
 from swarmkeeper.services.joiner import Joiner
 from swarmkeeper.services.launches import Launches
+from swarmkeeper.services.layers import Layers, LayerSettings
 from swarmkeeper.services.leadership import Leadership
 from swarmkeeper.services.mover import Mover
 from swarmkeeper.services.notices import Notices
@@ -49,6 +50,7 @@ def build(environ: Mapping[str, str]) -> Wired:
         network=NETWORK,
         network_subnet=str(parts.settings.network.fleet_subnet),
         plans=parts.plans,
+        has_registry=parts.settings.images.registry is not None,
     )
     drainer = _drainer(parts)
     sentry = _sentry(parts)
@@ -74,6 +76,7 @@ def build(environ: Mapping[str, str]) -> Wired:
 
 
 def _drainer(parts: EngineComposition) -> Drainer:
+    notices = Notices(fleet_name=parts.fleet_name, store=parts.store, events=parts.events, clock=parts.clock)
     mover = Mover(
         store=parts.store,
         engines=parts.engines,
@@ -81,6 +84,8 @@ def _drainer(parts: EngineComposition) -> Drainer:
         clock=parts.clock,
         view=parts.view,
         leadership=Leadership(managers=parts.managers, clock=parts.clock),
+        layers=_layers(parts),
+        notices=notices,
     )
     return Drainer(
         store=parts.store,
@@ -91,8 +96,19 @@ def _drainer(parts: EngineComposition) -> Drainer:
         clock=parts.clock,
         mover=mover,
         evictor=Evictor(store=parts.store, engines=parts.engines, fleet=parts.fleet, mover=mover),
-        notices=Notices(fleet_name=parts.fleet_name, store=parts.store, events=parts.events, clock=parts.clock),
+        notices=notices,
         drain_limits_s={name: plan.drain_limit_s for name, plan in parts.plans.items()},
+    )
+
+
+def _layers(parts: EngineComposition) -> Layers:
+    return Layers(
+        store=parts.store,
+        engines=parts.engines,
+        commands=parts.commands,
+        clock=parts.clock,
+        random=parts.random,
+        settings=LayerSettings(parts.fleet_name, parts.settings.images.registry, parts.settings.drain.snapshot_limit),
     )
 
 

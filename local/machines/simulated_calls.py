@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from urllib.parse import unquote
 
 from local.machines.simulated_container import DEFAULT_NETWORK, bad_request, section
 from local.machines.simulated_engine import VERSION, SimulatedEngine
 from local.machines.simulated_http import HttpRequest, HttpResponse
+from local.machines.simulated_images import image_id
 from local.machines.simulated_network import Refusal
 from local.machines.simulated_swarm import MANAGER, WORKER
 
@@ -105,8 +106,10 @@ def _remove(call: Call) -> HttpResponse:
 
 
 def _list(call: Call) -> HttpResponse:
-    found = call.engine.listed(stopped_too=call.flag("all"), labels=call.filter("label"))
-    return HttpResponse(HTTPStatus.OK, [container.listed() for container in found])
+    ids = call.filter("id")
+    listed = call.engine.listed(stopped_too=call.flag("all"), labels=call.filter("label"))
+    found = [one for one in listed if not ids or any(one.id.startswith(each) for each in ids)]
+    return HttpResponse(HTTPStatus.OK, [one.listed(with_size=call.flag("size")) for one in found])
 
 
 def _inspect(call: Call) -> HttpResponse:
@@ -206,10 +209,16 @@ def _remove_node(call: Call) -> HttpResponse:
 
 
 def _image(reference: str) -> dict[str, object]:
-    return {
-        "Id": f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}",
-        "RepoDigests" if "@" in reference else "RepoTags": [reference],
-    }
+    return {"Id": image_id(reference), "RepoDigests" if "@" in reference else "RepoTags": [reference]}
+
+
+def _inspect_image(call: Call) -> HttpResponse:
+    for reference in call.engine.images:
+        if unquote(call.subject) in {image_id(reference), reference}:
+            saved = [str(number) for number, _ in enumerate(call.engine.layers.get(reference, ()))]
+            layers = [image_id(f"{reference}/{each}") for each in ("base", *saved)]
+            return HttpResponse(HTTPStatus.OK, {**_image(reference), "RootFS": {"Type": "layers", "Layers": layers}})
+    raise Refusal(HTTPStatus.NOT_FOUND, f"No such image: {call.subject}")
 
 
 def _images(call: Call) -> HttpResponse:
@@ -231,6 +240,7 @@ OPERATIONS = (
     Operation("version", "GET", "/version", _version),
     Operation("info", "GET", "/info", _info),
     Operation("images", "GET", "/images/json", _images),
+    Operation("inspect image", "GET", "/images/(.+)/json", _inspect_image),
     Operation("create", "POST", "/containers/create", _create),
     Operation("list", "GET", "/containers/json", _list),
     Operation("inspect", "GET", "/containers/([^/]+)/json", _inspect),

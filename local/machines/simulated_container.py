@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 
+from local.machines.simulated_images import full_reference, image_id
 from local.machines.simulated_network import Refusal
 from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, Resources
 
@@ -17,6 +18,10 @@ LEAST_MEMORY_BYTES = 6 * 2**20
 DEFAULT_NETWORK = "bridge"
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 """What an engine says of a container that it has not started."""
+
+
+Layers = tuple[tuple[str, ...], ...]
+"""What stands in each layer of an image that was saved, those of images from elsewhere left out."""
 
 
 @dataclass(slots=True)
@@ -36,6 +41,10 @@ class SimulatedContainer:
     """By network, while it runs."""
     output: list[bytes] = field(default_factory=list)
     """The lines that it has written, each with its end: no process runs, so they only tell of its starts and stops."""
+    below: Layers = ()
+    """What was saved of others in the layers of the image that it was made from."""
+    written: tuple[str, ...] = ()
+    """What stands in its own layer: no process runs, so whoever tests writes it."""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -77,12 +86,16 @@ class SimulatedContainer:
             "NetworkSettings": {"Networks": self._endpoints()},
         }
 
-    def listed(self) -> dict[str, object]:
+    def listed(self, *, with_size: bool = False) -> dict[str, object]:
         """The container as `GET /containers/json` lists it."""
+        image = str(self.config["Image"])
+        size = {"SizeRw": sum(map(len, self.written))} if with_size else {}
         return {
+            **size,
             "Id": self.id,
             "Names": [f"/{self.name}"],
-            "Image": self.config["Image"],
+            "Image": image,
+            "ImageID": image_id(full_reference(image)),
             "Labels": self.labels,
             "State": self.status,
             "Created": int(self.created),

@@ -167,8 +167,15 @@ def _pull(node: SimulatedNode, parameters: Mapping[str, str], outside: Surroundi
             "repository does not exist or may require 'docker login'"
         )
     with outside.lock:
-        node.engine.pull(image)
+        node.engine.pull(image, outside.registry.layers(image))
     return f"Status: Downloaded newer image for {image}\n"
+
+
+def _save(node: SimulatedNode, parameters: Mapping[str, str], outside: Surroundings) -> str:
+    """Commit a container that stands still, push it, and print the digest."""
+    with outside.lock:
+        layers = node.engine.committed(_parameter(parameters, "container"))
+        return f"{outside.registry.push(_parameter(parameters, 'image'), layers)}\n"
 
 
 DOCUMENTS: dict[str, Callable[[SimulatedNode, Mapping[str, str], Surroundings], str]] = {
@@ -176,6 +183,7 @@ DOCUMENTS: dict[str, Callable[[SimulatedNode, Mapping[str, str], Surroundings], 
     "node-join": _join,
     "node-leave": _leave,
     "node-pull": _pull,
+    "node-save": _save,
 }
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from ipaddress import IPv4Network
 
-from local.machines.simulated_container import SimulatedContainer, new_container, section, strings
+from local.machines.simulated_container import Layers, SimulatedContainer, new_container, section, strings
 from local.machines.simulated_images import full_reference
 from local.machines.simulated_network import OverlayNetwork, Refusal
 from local.machines.simulated_swarm import MANAGER, SimulatedSwarm, no_leader
@@ -73,6 +73,8 @@ class SimulatedEngine:
     capacity: Resources
     clock: Callable[[], float]
     images: set[str] = field(default_factory=set)
+    layers: dict[str, Layers] = field(default_factory=dict)
+    """Of the images that were saved."""
     containers: dict[str, SimulatedContainer] = field(default_factory=dict)
     volumes: dict[str, dict[str, object]] = field(default_factory=dict)
     """By name, with the options of their driver."""
@@ -86,8 +88,17 @@ class SimulatedEngine:
     on_end: Callable[[], None] = nobody_listens
 
     # Images.
-    def pull(self, image: str) -> None:
+    def pull(self, image: str, layers: Layers = ()) -> None:
+        """Hold the image, with what was saved in its layers."""
         self.images.add(full_reference(image))
+        self.layers[full_reference(image)] = layers
+
+    def committed(self, reference: str) -> Layers:
+        """The layers of a container that stands still, its own the last. Raises Refusal."""
+        container = self.container(reference)
+        if container.running:
+            raise Refusal(HTTPStatus.CONFLICT, f"it is not saved: container {container.id} is running")
+        return (*container.below, container.written)
 
     # Containers.
     def create(self, name: str, body: dict[str, object]) -> str:
@@ -103,6 +114,7 @@ class SimulatedEngine:
                     f'Conflict. The container name "/{name}" is already in use by container "{other.id}". '
                     "You have to remove (or rename) that container to be able to reuse that name.",
                 )
+        made.below = self.layers.get(full_reference(image), ())
         self.containers[made.id] = made
         self.volumes |= {name: options for name, options in made.volumes.items() if name not in self.volumes}
         return made.id

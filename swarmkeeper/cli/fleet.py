@@ -11,6 +11,13 @@ from typing import Any, Protocol, TypedDict, cast
 from swarmkeeper.alias import ALIAS
 
 
+class SnapshotView(TypedDict):
+    """A container's own layer as the placement function lists it."""
+
+    image: str
+    taken_at: float
+
+
 class ContainerView(TypedDict, total=False):
     """A container as the placement function lists it."""
 
@@ -22,6 +29,7 @@ class ContainerView(TypedDict, total=False):
     image: str
     tenant: str
     moving_to: str | None
+    snapshot: SnapshotView | None
 
 
 class ReservedView(TypedDict):

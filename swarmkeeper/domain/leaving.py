@@ -47,10 +47,10 @@ def is_for_size(node: Node) -> bool:
 
 
 def by_importance(containers: Iterable[Container]) -> list[Container]:
-    """The order in which they are moved: who has run longest, then by name."""
+    """The order in which they are moved: first whose own layer is kept, since that takes longest; by age; by name."""
     return sorted(containers, key=_importance)
 
 
-def _importance(container: Container) -> tuple[float, str]:
+def _importance(container: Container) -> tuple[bool, float, str]:
     started = float("inf") if container.started_at is None else container.started_at
-    return (started, container.name)
+    return (not container.request.keeps_layer, started, container.name)

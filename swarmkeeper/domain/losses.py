@@ -61,6 +61,12 @@ def kept_for_return(node: Node, containers: Sequence[Container]) -> tuple[Contai
     return tuple(each for each in containers if each.node == node.id and _has_data(each))
 
 
+def loses_layer(node: Node, container: Container) -> bool:
+    """Whether what it has written since its layer was saved last goes with the node, though it was to be kept."""
+    is_there = container.node == node.id and container.state is not ContainerState.REMOVING
+    return is_there and container.request.keeps_layer and container.started_at is not None and not container.is_saved
+
+
 def waits_until(node: Node, kept: Sequence[Container], policy: LossPolicy) -> float | None:
     """Until when a lost node is waited for; None: not at all."""
     return node.state_since + policy.return_limit_s if kept and policy.waits else None

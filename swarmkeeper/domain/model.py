@@ -226,6 +226,8 @@ class Lifetime:
     idle_s: float | None = None
 
 
+SNAPSHOT_LABEL = "swarmkeeper.snapshot"
+"""What asks that a move carries the container's own layer over."""
 TENANT_NETWORK = "tenant-"
 """How the name of a tenant's own network begins; the tenant's follows."""
 
@@ -252,6 +254,11 @@ class Request:
     id: str = ""
     writes: tuple[str, ...] = ()
     """Shared volumes that no other container may write while this one is in the table, `tenant/volume`."""
+
+    @property
+    def keeps_layer(self) -> bool:
+        """Whether a move carries over what it has written outside of volumes."""
+        return self.movable and self.labels.get(SNAPSHOT_LABEL) == "true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +324,36 @@ class ContainerState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A container's own layer in the fleet's registry, as it was at `taken_at`; `image` is a reference by digest."""
+
+    image: str
+    taken_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """The save of a moving container's own layer: begun, its command sent, done, or void.
+
+    What it has saved may be used only while it is not void: the old copy may have run again since.
+    """
+
+    move_id: str
+    command_id: str = ""
+    stopped_at: float | None = None
+    """Since when the container stands still for it."""
+    until: float = 0.0
+    """When its command is given up; once it is void, before when no other is begun."""
+    is_done: bool = False
+    void: str = ""
+    """Why nothing may be made of it."""
+
+    def rests(self, now: float) -> bool:
+        """Whether it came to nothing, and no other is begun yet."""
+        return bool(self.void) and now < self.until
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
     """A container's record. `node` is None exactly while it is pending.
 
@@ -340,11 +377,25 @@ class Container:
     """How many engines in a row have refused to run it."""
     rests_until: float = 0.0
     """Before when it isn't tried again, because an engine has refused it."""
+    snapshot: Snapshot | None = None
+    """Its own layer as it was saved last; what it is made from wherever it has to start anew."""
+    save: Save | None = None
+    """The save of the move that is under way, or of one that came to nothing."""
     version: int = 0
 
     @property
     def name(self) -> ContainerName:
         return self.request.name
+
+    @property
+    def image(self) -> str:
+        """What a copy of it is made from now."""
+        return self.request.image if self.snapshot is None else self.snapshot.image
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether the snapshot has all that it has written: its move has saved it, and it has stood still since."""
+        return self.moving_to is not None and self.save is not None and self.save.is_done and not self.save.void
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ def admission_of(settings: Settings, network: str) -> Admission:
         has_shared_volumes=has_shared_volumes,
         windows=settings.windows_pools,
         has_tenant_networks=settings.network.isolation == "tenant",
+        registry=settings.images.registry,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, Container, Node, Resources, Role
+from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, Container, Node, Resources, Role, Snapshot
 from swarmkeeper.domain.placement.reasons import Reason
 from swarmkeeper.domain.placement.scheduler import Decision
 from swarmkeeper.edge.states import State
@@ -33,6 +33,17 @@ class ResourcesView(View):
         )
 
 
+class SnapshotView(View):
+    """A container's own layer in the fleet's registry, and when it stood still for it."""
+
+    image: str
+    taken_at: float
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Self:
+        return cls(image=snapshot.image, taken_at=snapshot.taken_at)
+
+
 class ContainerView(View):
     """A container as it stands. Times are seconds since the epoch."""
 
@@ -46,6 +57,9 @@ class ContainerView(View):
     requested_at: float
     started_at: float | None = Field(default=None, description="When it first ran.")
     movable: bool
+    snapshot: SnapshotView | None = Field(
+        default=None, description="Its own layer as it was saved last; what it starts from where it has to start anew."
+    )
     reservation: ResourcesView
     labels: dict[str, str]
 
@@ -63,6 +77,7 @@ class ContainerView(View):
             requested_at=container.requested_at,
             started_at=container.started_at,
             movable=request.movable,
+            snapshot=None if container.snapshot is None else SnapshotView.of(container.snapshot),
             reservation=ResourcesView.of(request.reservation),
             labels=dict(request.labels),
         )

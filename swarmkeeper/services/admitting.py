@@ -26,6 +26,8 @@ class RegistrarSettings:
     network: str
     network_subnet: str
     plans: Mapping[PoolName, PoolPlan]
+    has_registry: bool
+    """Whether layers may be saved, and wait for pulls."""
     limits: JoinLimits = NORMAL_LIMITS
 
     def plan_of_group(self, group: str) -> PoolPlan | None:

@@ -90,7 +90,9 @@ class Drainer:
             return node, moves, _must_end_soon(node)
         if remaining and not _must_end(node):
             return self._give_up(node, remaining), moves, False
-        node = self._notices.of_loss(node, remaining)
+        if self._mover.finish_arrivals(remaining, node):
+            return node, moves, True
+        node = self._notices.of_loss(node, self.note_saves(remaining))
         self._evictor.take_off(node)
         if node.role is Role.MANAGER:
             node, soon = self._end_manager(node)
@@ -98,12 +100,12 @@ class Drainer:
         return self._end(node), moves, False
 
     def _move_some(self, node: Node) -> tuple[tuple[Move, ...], bool]:
-        """Try the movable containers in turn until a few were moved; what can't move costs little time."""
+        """Try the movable containers in turn until a few were stopped; what can't move costs little time."""
         moves: list[Move] = []
         held = [each for each in self._store.containers_on(node.id) if each.request.movable and each.node == node.id]
         ordered, at_once = by_importance(held), MOVES_AT_ONCE if _must_end_soon(node) else 1
         for begin in range(0, len(ordered), at_once):
-            if sum(move.moved for move in moves) >= MOVES_A_STEP:
+            if sum(move.moved or move.has_stopped for move in moves) >= MOVES_A_STEP:
                 return tuple(moves), True
             moves += self._move_side_by_side(ordered[begin : begin + at_once], node)
         return tuple(moves), False
@@ -113,6 +115,10 @@ class Drainer:
             return [self._mover.move(containers[0], node)]
         with ThreadPoolExecutor(len(containers)) as threads:
             return list(threads.map(lambda container: self._mover.move(container, node), containers))
+
+    def note_saves(self, containers: Sequence[Container]) -> tuple[Container, ...]:
+        """The records with what their commands have saved, for those that were moving. Raises Unavailable."""
+        return self._mover.note_saves(containers)
 
     def settle_moves(self, node: Node) -> None:
         """Undo the moves off a node that isn't drained any more. Raises Unavailable to be retried."""

@@ -83,9 +83,10 @@ class Evictor:
 
     def _back_to_source(self, container: Container) -> None:
         """The target ends and its copy with it: the old one runs again, unless its node is over too."""
+        container = self._mover.spoil(container)
         source = self._other(container.node)
         if source is not None:
-            self._engines.resume(source, container.name, network=container.request.network)
+            self._mover.resume(container, source)
         self._store.cancel_move(container)
 
     def _other(self, node_id: NodeId | None) -> Node | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from swarmkeeper.domain.leaving import owed_a_word
+from swarmkeeper.domain.losses import loses_layer
 from swarmkeeper.domain.membership import LeaveCause
 from swarmkeeper.domain.model import Container, Leaving, Node, Notice
 from swarmkeeper.errors import Unavailable
@@ -34,20 +35,32 @@ class Notices:
         Raises NodeChanged when others were faster, Unavailable to be retried.
         """
         then = "ends" if ends else "serves-on"
-        terms = {"until": datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds"), "then": then}
-        return self._tell(node, Event.CONTAINER_DRAINING, owed_a_word(node, containers), terms)
+        terms = {"until": _moment(until), "then": then}
+        owed = [(each, terms) for each in owed_a_word(node, containers)]
+        return self._tell(node, Event.CONTAINER_DRAINING, owed)
 
     def of_loss(self, node: Node, containers: Sequence[Container]) -> Node:
-        """Say that the time is up: what can't be moved starts anew elsewhere. As `of_wait`."""
-        return self._tell(node, Event.CONTAINER_LOST, owed_a_word(node, containers), {"reason": node.reason})
+        """Say that the time is up: what can't be moved starts anew elsewhere. As `of_wait`.
 
-    def _tell(self, node: Node, event: Event, owed: Sequence[Container], terms: dict[str, str]) -> Node:
+        That is said too of what was to keep its layer and isn't saved as it stands.
+        """
+        lost = [*owed_a_word(node, containers), *(each for each in containers if loses_layer(node, each))]
+        return self._tell(node, Event.CONTAINER_LOST, [(each, loss_of(each, node.reason)) for each in lost])
+
+    def of_removal(self, container: Container, node: Node) -> None:
+        """Say that what was to keep its layer is gone from its engine. Raises Unavailable to be retried."""
+        about = {"fleet": self._fleet_name, "node": node.id, "pool": node.pool}
+        whose = {"name": container.name, "tenant": container.request.tenant}
+        lost = loss_of(container, f"it was removed on {node.id} behind the fleet's back")
+        self._events.publish(Event.CONTAINER_LOST, [{**about, **whose, **lost}])
+
+    def _tell(self, node: Node, event: Event, owed: Sequence[tuple[Container, dict[str, str]]]) -> Node:
         leaving = node.leaving or Leaving(LeaveCause.SCALE_IN, since=node.state_since, note=node.reason)
         if not owed or not self._is_open(leaving, event):
             return node
         claimed = self._store.save_node(_noted(node, leaving, Notice(event, self._clock.now() + TELLING_S)))
-        about = {"fleet": self._fleet_name, "node": node.id, "pool": node.pool, "cause": leaving.cause.value, **terms}
-        details = [{**about, "name": each.name, "tenant": each.request.tenant} for each in owed]
+        about = {"fleet": self._fleet_name, "node": node.id, "pool": node.pool, "cause": leaving.cause.value}
+        details = [{**about, **terms, "name": each.name, "tenant": each.request.tenant} for each, terms in owed]
         try:
             self._events.publish(event, details)
         except Unavailable:
@@ -59,6 +72,17 @@ class Notices:
         """Whether nobody has told it, nor is about to."""
         told = next((each for each in leaving.notices if each.event == event), None)
         return told is None or (told.claimed_until is not None and told.claimed_until <= self._clock.now())
+
+
+def loss_of(container: Container, reason: str) -> dict[str, str]:
+    """Why what it has written is lost, and what it starts anew from: its image, or its layer as it was saved once."""
+    if container.snapshot is None:
+        return {"reason": reason, "starts_from": "image"}
+    return {"reason": reason, "starts_from": "snapshot", "saved_at": _moment(container.snapshot.taken_at)}
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
 def is_told(node: Node, event: Event) -> bool:

@@ -124,7 +124,7 @@ class PendingQueue:
         waiting = [
             each
             for each in self._store.containers_on(node_id)
-            if each.node == node_id and image in (None, each.request.image) and _waits(each, self._clock.now())
+            if each.node == node_id and image in (None, each.image) and _waits(each, self._clock.now())
         ]
         for container in waiting:
             if failure or node is None:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from threading import Lock
 
 from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Node, Quota
+from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Node, Quota, Snapshot
 from swarmkeeper.errors import Conflict, Contention, InvalidInput, NodeChanged, Unavailable
 from swarmkeeper.ports import Clock, EngineContainer, EngineRecord, Engines, StateStore, Watches
 from swarmkeeper.services.inventory import HAS_ENDED
@@ -111,7 +111,12 @@ class Recorder:
             return duplicate
         # The request as it is known is better than what an engine may have to guess.
         living = _as_it_lives(node, there, replace(told, request=known.request), counted=known.counted)
-        kept = replace(living, requested_at=known.requested_at, started_at=known.started_at or living.started_at)
+        kept = replace(
+            living,
+            requested_at=known.requested_at,
+            started_at=known.started_at or living.started_at,
+            snapshot=known.snapshot or living.snapshot,
+        )
         self._keep(kept, over=known)
         return FoundContainer(there.name, Finding.REBUILT, f"{standing} no longer: its copy here runs")
 
@@ -152,7 +157,15 @@ def _as_it_lives(node: Node, there: EngineContainer, told: EngineRecord, *, coun
         engine_id=there.id,
         started_at=there.created_at if told.started_at is None else told.started_at,
         counted=counted,
+        snapshot=_snapshot_of(there, told),
     )
+
+
+def _snapshot_of(there: EngineContainer, told: EngineRecord) -> Snapshot | None:
+    """What it was made from, where that was not its image: its own layer as it was saved by then."""
+    if not told.request.keeps_layer or told.image in ("", told.request.image):
+        return None
+    return Snapshot(told.image, taken_at=there.created_at)
 
 
 def _is_of(known: Container, told: EngineRecord) -> bool:

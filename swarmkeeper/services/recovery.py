@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from swarmkeeper.domain.losses import NORMAL, LossPolicy, kept_for_return, waits_until
+from swarmkeeper.domain.losses import NORMAL, LossPolicy, kept_for_return, loses_layer, waits_until
 from swarmkeeper.domain.membership import LeaveCause, NodeState, Step
 from swarmkeeper.domain.model import Container, ContainerState, Node, PoolName, Role
 from swarmkeeper.errors import Conflict, UnsafeAction
@@ -18,7 +18,7 @@ from swarmkeeper.ports import Clock, Event, Events, Fleet, Routes, StateStore
 from swarmkeeper.services.drainer import Drainer, is_ending
 from swarmkeeper.services.health import HEALTHY
 from swarmkeeper.services.inventory import HAS_ENDED, Inventory
-from swarmkeeper.services.notices import is_told
+from swarmkeeper.services.notices import is_told, loss_of
 from swarmkeeper.services.progress import Progress
 from swarmkeeper.services.sentry import Sentry
 from swarmkeeper.services.transitions import stepped
@@ -83,12 +83,12 @@ class Recovery:
 
         Raises Unavailable while the Swarm still shows the node ready.
         """
-        held = self._store.containers_on(node.id)
+        held = self._drainer.note_saves(self._store.containers_on(node.id))
         self._drainer.remove_from_swarm(node)
         reason = node.reason or "its instance is gone"
-        kept = () if is_told(node, Event.CONTAINER_LOST) else kept_for_return(node, held)
-        lost = [{**_facts(each), "node": node.id, "reason": reason} for each in kept]
-        self._publish(Event.CONTAINER_LOST, lost)
+        lost = [] if is_told(node, Event.CONTAINER_LOST) else _losing(node, held)
+        details = [{**_facts(each), "node": node.id, **loss_of(each, reason)} for each in lost]
+        self._publish(Event.CONTAINER_LOST, details)
         buried = self._drainer.bury(node, reason)
         if held:
             self._publish(Event.PENDING_RETRY, [{}])
@@ -159,6 +159,11 @@ def _is_lost(node: Node) -> str:
 def _was_told_lost(container: Container, node: Node) -> bool:
     """Whether it ran when its node was lost, and was waited for."""
     return container.reason.startswith(_is_lost(node))
+
+
+def _losing(node: Node, held: Sequence[Container]) -> list[Container]:
+    """Those that lose what they have written, or what they have written since it was saved."""
+    return [*kept_for_return(node, held), *(each for each in held if loses_layer(node, each))]
 
 
 def _facts(container: Container) -> dict[str, str]:

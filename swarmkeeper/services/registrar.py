@@ -124,11 +124,37 @@ class Registrar:
         raise Unavailable(f"{command_id} has ended, and is still said to run")
 
     def pull_ended(self, node_id: NodeId, command_id: str) -> Progress:
-        """`command_ended` for a pull, which concerns a node that waits for it to be called ready, and no other."""
+        """`command_ended` for a pull, which concerns a node that waits for it to be called ready.
+
+        Else those whose layer was saved and that wait for it there, since they stand still meanwhile.
+        """
         node = self._store.node(node_id)
-        if node is None or node.state is not NodeState.JOINED:
-            return Progress(node_id, None if node is None else node.state, "ignored: no pull of a join")
-        return self.command_ended(node_id, command_id)
+        if node is not None and node.state is NodeState.JOINED:
+            return self.command_ended(node_id, command_id)
+        progress = Progress(node_id, None if node is None else node.state, "ignored: no pull of a join")
+        if not self._settings.has_registry:
+            return progress
+        arriving = (each for each in self._store.containers_on(node_id) if each.moving_to == node_id and each.is_saved)
+        for source in sorted({each.node for each in arriving if each.node is not None}):
+            progress = self.advance(source)
+        return progress
+
+    def save_ended(self, node_id: NodeId, command_id: str) -> Progress:
+        """`advance` on the word that a command has ended which saves the layer of what is being moved off the node.
+
+        Raises Unavailable where Systems Manager, asked at once, still says that it runs.
+        """
+        if not self._waits_for(node_id, command_id):
+            return Progress(node_id, None, "ignored: no move waits for it")
+        progress = self.advance(node_id)
+        if self._waits_for(node_id, command_id) and not progress.more_to_do:
+            raise Unavailable(f"{command_id} has ended, and is still said to run")
+        return progress
+
+    def _waits_for(self, node_id: NodeId, command_id: str) -> bool:
+        """Whether a container that is moved off the node waits for the command to save its layer."""
+        saves = [each.save for each in self._store.containers_on(node_id) if each.moving_to is not None]
+        return any(each and each.command_id == command_id and not (each.is_done or each.void) for each in saves)
 
     def _step(self, node: Node) -> Progress:
         if node.state in JOINING_STATES:

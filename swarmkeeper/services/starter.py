@@ -107,7 +107,7 @@ class Starter:
     def _made(self, container: Container, node: Node) -> str:
         """Create the container and start it; whether the engine answers is what the node's health tells."""
         try:
-            engine_id = self._engines.create(node, container.request)
+            engine_id = self._engines.create(node, container.request, image=container.image)
             self._start_copy(node, engine_id)
         except (Declined, ImageMissing):  # answers
             raise
@@ -155,7 +155,7 @@ class Starter:
     def _await_image(self, container: Container, node: Node) -> Container:
         """Have the node pull the image; the command's end goes on with the container."""
         try:
-            return self.note(container, self._puller.ensure(node, container.request.image))
+            return self.note(container, self._puller.ensure(node, container.image))
         except Declined as error:  # without its image nothing of it was made
             return self._store.unplace(container, reason=str(error))
 

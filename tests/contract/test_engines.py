@@ -216,11 +216,30 @@ def test_an_engine_that_nobody_answers_for_has_begun_nothing(site: Site) -> None
         site.engines.create(nobody, site.request())
 
 
+def test_a_container_is_made_from_another_image_than_its_request_s_where_that_is_given(site: Site) -> None:
+    body = json.dumps({"Cmd": ["sleep", "600"]}, separators=(",", ":"))
+    request = replace(site.request(), image="registry.example/absent:1", body=body)
+    made = site.engines.create(site.worker, request, image=site.image)
+    assert site.engines.create(site.worker, request, image=site.image) == made
+    recalled = site.engines.recall(site.worker, made)
+    assert recalled is not None
+    assert (recalled.request, recalled.doubt, recalled.image) == (request, "", site.image)
+
+
+def test_a_layer_has_a_size_and_layers_below(site: Site) -> None:
+    made = site.run()
+    layer = site.engines.layer(site.worker, made)
+    assert layer is not None
+    assert layer.size_bytes < MIB
+    assert layer.below >= 1
+    assert site.engines.layer(site.worker, "0" * 64) is None
+
+
 def test_a_request_is_recalled_from_the_container_that_it_made(site: Site) -> None:
     body = {"Cmd": ["sleep", "600"], "Env": ["A=1", "PATH=/bin:/usr/bin"], "Image": site.image}
     request = replace(site.request(), body=json.dumps(body, sort_keys=True, separators=(",", ":")))
     made = site.engines.create(site.worker, request)
-    assert site.engines.recall(site.worker, made) == EngineRecord(request, None)
+    assert site.engines.recall(site.worker, made) == EngineRecord(request, None, image=request.image)
     begun = time.time()
     site.engines.start(site.worker, made)
     recalled = site.engines.recall(site.worker, made)

@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 
 from swarmkeeper.adapters.aws.table import DynamoStore
-from swarmkeeper.domain.model import Container, Image, Node, Quota, Resources
+from swarmkeeper.domain.model import Container, Image, Node, Quota, Resources, Save, Snapshot
 from swarmkeeper.errors import NodeChanged, SwarmkeeperError
 from swarmkeeper.ports import NodeContent, StateStore
 from tests.contract.acts import NOW, assert_totals_are_the_sum
@@ -93,8 +93,10 @@ class Walk:
             lambda store: store.cancel_move(container),
             lambda store: store.lease(container, until=NOW),
             lambda store: store.count(container),
+            lambda store: store.note_save(container, Save("a"), snapshot=Snapshot("b", NOW)),
         ]
-        weights = [4, 1, 1, 1, 1, 0, 6, 3, 0.5, 0.5] if container.moving_to else [6, 1, 1, 0.5, 1, 4, 0.3, 0.3, 1, 1]
+        moving, standing = [4, 1, 1, 1, 1, 0, 6, 3, 0.5, 0.5, 1], [6, 1, 1, 0.5, 1, 4, 0.3, 0.3, 1, 1, 0.5]
+        weights = moving if container.moving_to else standing
         return self._chance.choices(calls, weights)[0]
 
     def _one_of(self, records: Mapping[K, list[R]]) -> R:

@@ -10,6 +10,9 @@ from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import (
     Container,
     ContainerState,
+    Node,
+    Save,
+    Snapshot,
 )
 from swarmkeeper.errors import Conflict, InvariantBroken, NameTaken, NodeChanged
 from swarmkeeper.ports import StateStore
@@ -222,6 +225,56 @@ def test_a_move_is_begun_once_and_ended_once(store: StateStore) -> None:
             store.finish_move(ended, engine_id="engine-3")
         with pytest.raises(Conflict):
             store.cancel_move(ended)
+    assert_totals_are_the_sum(store)
+
+
+# Saves of a container's own layer.
+SNAPSHOT = Snapshot("registry.example:5000/snapshots/acme/web-1@sha256:1", taken_at=NOW + 0.5)
+SENT = Save("00000000000000aa", "command-1", stopped_at=NOW + 0.5, until=NOW + 60)
+
+
+def saving(store: StateStore, source: Node, target: Node) -> Container:
+    request = a_request()
+    return store.begin_move(
+        running(store, source), target, a_limit(target, request), lease_until=LATER, save=Save(SENT.move_id)
+    )
+
+
+def test_a_save_is_read_as_it_was_noted_and_gives_the_lease_back(store: StateStore) -> None:
+    begun = saving(store, with_node(store), with_node(store, a_node("i-0b")))
+    assert store.container(begun.name) == begun
+    assert (begun.save, begun.lease_until) == (Save(SENT.move_id), LATER)
+    sent = store.note_save(begun, SENT)
+    assert store.container(begun.name) == sent == replace(begun, save=SENT, lease_until=0.0, version=begun.version + 1)
+    done = store.note_save(sent, replace(SENT, is_done=True), snapshot=SNAPSHOT, lease_until=LATER)
+    assert store.container(begun.name) == done
+    assert (done.snapshot, done.is_saved, done.image, done.lease_until) == (SNAPSHOT, True, SNAPSHOT.image, LATER)
+    void = store.note_save(done, replace(SENT, is_done=True, void="it was taken back"))
+    assert store.container(begun.name) == void
+    assert (void.snapshot, void.is_saved) == (SNAPSHOT, False)
+
+
+def test_a_save_is_noted_by_one_of_those_that_meet(store: StateStore) -> None:
+    begun = saving(store, with_node(store), with_node(store, a_node("i-0b")))
+    store.note_save(begun, SENT)
+    with pytest.raises(Conflict):
+        store.note_save(begun, SENT)
+
+
+@pytest.mark.parametrize("end", ["finish_move", "cancel_move", "unplace"])
+def test_the_snapshot_outlives_the_move_and_the_save_does_not_unless_it_was_cancelled(
+    store: StateStore, end: str
+) -> None:
+    begun = saving(store, with_node(store), with_node(store, a_node("i-0b")))
+    done = store.note_save(begun, replace(SENT, is_done=True), snapshot=SNAPSHOT)
+    ended = {
+        "finish_move": lambda: store.finish_move(done, engine_id="engine-2"),
+        "cancel_move": lambda: store.cancel_move(done),
+        "unplace": lambda: store.unplace(done, reason="its node is lost"),
+    }[end]()
+    assert store.container(begun.name) == ended
+    assert ended.snapshot == SNAPSHOT
+    assert ended.save == (replace(SENT, is_done=True) if end == "cancel_move" else None)
     assert_totals_are_the_sum(store)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 
 from swarmkeeper.domain.model import ContainerName, Image, Node, NodeId, Request, Resources
 from swarmkeeper.errors import Conflict, ImageMissing, InvalidInput, Unavailable, Unreachable
-from swarmkeeper.ports import EngineContainer, EngineFacts, EngineRecord, LogTail
+from swarmkeeper.ports import EngineContainer, EngineFacts, EngineRecord, Layer, LogTail
 from tests.fakes.faults import Fallible, can_fail
+
+SMALL = Layer(size_bytes=2**20, below=5)
+"""What a container has written, unless a test says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +27,14 @@ class FakeContainer:
     created_at: float = 0.0
     started_at: float | None = None
     cut_off: bool = False
+    """Whether it has ended with its engine."""
     ended_before_s: float = 3600.0
     """How long before its engine's start it ended, where that was started since."""
-    """Whether it has ended with its engine."""
+    image: str = ""
+    """What it was made from."""
+    written: tuple[str, ...] = ()
+    """What stands in its own layer, and in those of a snapshot that it was made from."""
+    layer: Layer = SMALL
     doubt: str = ""
     """Why the engine can't tell the request that made it, if so."""
 
@@ -65,6 +74,7 @@ class FakeEngines(Fallible):
         self._images = set(images)
         self._engines: dict[NodeId, FakeEngine] = {}
         self._refused: dict[str, InvalidInput] = {}
+        self._saved: dict[str, tuple[str, ...]] = {}
 
     def on(self, node_id: NodeId | str) -> FakeEngine:
         """The node's engine, to look at or to arrange."""
@@ -87,6 +97,21 @@ class FakeEngines(Fallible):
         containers = self.on(node_id).containers
         containers[ContainerName(name)] = replace(containers[ContainerName(name)], **changes)  # type: ignore[arg-type]  # fields by name
 
+    def write(self, node_id: NodeId | str, name: str, what: str) -> None:
+        """The container, which must run, writes into its own layer."""
+        held = self.on(node_id).containers[ContainerName(name)]
+        assert held.running, f"{name} does not run on {node_id}"
+        self.change(node_id, name, written=(*held.written, what))
+
+    def save(self, node_id: NodeId | str, engine_id: str, image: str) -> str:
+        """What the command to save does; returns the digest, or "" where it refuses since the container runs."""
+        held = [each for each in self.on(node_id).containers.values() if each.id == engine_id and not each.running]
+        if not held:
+            return ""
+        digest = f"sha256:{hashlib.sha256(repr((image, held[0].written)).encode()).hexdigest()}"
+        self._saved[f"{image.rpartition(':')[0]}@{digest}"] = held[0].written
+        return digest
+
     def restart(self, node_id: NodeId | str) -> None:
         """The engine was started anew: what ran there has ended with it."""
         for name, held in self.on(node_id).containers.items():
@@ -107,19 +132,20 @@ class FakeEngines(Fallible):
         return EngineFacts(name=node.id, capacity=capacity, version="20.10.24", swarm_state="active", labels=STANDARD)
 
     @can_fail
-    def create(self, node: Node, request: Request) -> str:
+    def create(self, node: Node, request: Request, *, image: str = "") -> str:
         engine = self._reach(node)
         held = engine.containers.get(request.name)
+        image = image or request.image
         if held is not None:
-            if held.request != request:
+            if held.request != request or held.image != image:
                 raise Conflict(f"another container {request.name} exists on {node.id}")
             return held.id
         if request.image in self._refused:
             raise self._refused[request.image]
-        if request.image not in engine.images:
-            raise ImageMissing(f"{node.id} lacks {request.image}")
+        if image not in engine.images:
+            raise ImageMissing(f"{node.id} lacks {image}")
         self.made += 1
-        made = FakeContainer(f"engine-{self.made}", request)
+        made = FakeContainer(f"engine-{self.made}", request, image=image, written=self._saved.get(image, ()))
         engine.containers[request.name] = made
         return made.id
 
@@ -169,9 +195,14 @@ class FakeEngines(Fallible):
         )
 
     @can_fail
+    def layer(self, node: Node, engine_id: str) -> Layer | None:
+        held = [one for one in self._reach(node).containers.values() if one.id == engine_id]
+        return held[0].layer if held else None
+
+    @can_fail
     def recall(self, node: Node, engine_id: str) -> EngineRecord | None:
         held = next((one for one in self._reach(node).containers.values() if one.id == engine_id), None)
-        return None if held is None else EngineRecord(held.request, held.started_at, held.doubt)
+        return None if held is None else EngineRecord(held.request, held.started_at, held.doubt, held.image)
 
     @can_fail
     def ended_with_engine(self, node: Node, engine_id: str, *, within_s: float | None = None) -> bool:

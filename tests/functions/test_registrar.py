@@ -12,7 +12,7 @@ from functions.registrar import handler as registrar
 from functions.registrar.messages import SOON_S, retry_after_s
 from functions.registrar.wiring import Wired
 from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import NodeId, PoolName
+from swarmkeeper.domain.model import SNAPSHOT_LABEL, NodeId, PoolName
 from swarmkeeper.errors import Unavailable
 from swarmkeeper.ports import Command
 from tests.fakes import a_request
@@ -173,6 +173,44 @@ def test_the_end_of_a_pull_for_a_container_changes_no_node(world: World) -> None
     before = world.join(NODE)
     assert failures(recorded("pull_succeeded")) == []
     assert world.node(NODE) == before
+
+
+def saving(world: World) -> str:
+    """A container's layer is being saved on the node; returns the command's id."""
+    world.with_worker(NODE)
+    request = a_request("web-1", movable=True)
+    world.placer.create(replace(request, labels={SNAPSHOT_LABEL: "true"}))
+    world.engines.write(NODE, "web-1", "notes")
+    world.with_worker(OTHER)
+    world.store.save_node(replace(world.node(NODE), state=NodeState.DRAINING, state_since=world.clock.now()))
+    assert failures(recorded("node_draining", node=NODE)) == []
+    return world.commands.last(Command.SAVE).id
+
+
+def test_the_end_of_a_save_and_of_its_pull_go_on_with_the_move(world: World) -> None:
+    sent = saving(world)
+    world.run_save(world.commands.last(Command.SAVE))
+    assert failures(recorded("save_succeeded", **{"command-id": sent})) == []
+    pull = world.commands.last(Command.PULL)
+    world.engines.pull(OTHER, pull.parameters["image"])
+    arrived = {"command-id": pull.id, "instance-id": OTHER}
+    assert failures(recorded("pull_succeeded", **arrived), recorded("pull_succeeded", **arrived)) == []
+    assert world.engines.running("web-1") == [OTHER]
+    assert world.engines.on(OTHER).containers[world.container().name].written == ("notes",)
+
+
+def test_the_end_of_a_save_that_is_still_said_to_run_comes_again(world: World, messages: FakeMessages) -> None:
+    sent = saving(world)
+    assert failures(recorded("save_succeeded", **{"command-id": sent})) == ["message-1"]
+    assert messages.retried == [("receipt-1", SOON_S)]
+
+
+def test_the_end_of_a_save_may_be_told_twice_and_of_none_of_ours(world: World) -> None:
+    sent = saving(world)
+    world.run_save(world.commands.last(Command.SAVE), fails=True)
+    told = recorded("save_succeeded", **{"command-id": sent, "status": "Failed"})
+    assert failures(told, told, recorded("save_succeeded")) == []
+    assert world.engines.running("web-1") == [NODE]
 
 
 def test_a_silent_node_is_asked_for_again_soon_until_it_is_lost_and_replaced(

@@ -16,6 +16,7 @@ from swarmkeeper.edge.settings import Settings, SettingsError, load_settings
 from tests.infra.conftest import ROOT, synthesised
 from tests.infra.template import Template
 from tests.infra.test_cfn_lint import CDKS_OWN
+from tests.infra.test_nodes import assert_checks_every_parameter_and_fits
 
 IMAGE = f"registry.example.com/registry@sha256:{'a' * 64}"
 REGISTRY = "registry.example.com:5000"
@@ -74,11 +75,42 @@ def test_the_documents_that_pull_are_told_of_the_registry(
     assert "REGISTRY=''" in script(template, name)
 
 
-def test_functions_are_not_told_of_the_registry() -> None:
-    assert REGISTRY not in demo_settings(registry=REGISTRY).to_json()
+def test_functions_are_told_where_layers_are_saved_and_nothing_of_the_registrys_host() -> None:
+    text = demo_settings(registry=REGISTRY, registry_host=IMAGE).to_json()
+    assert REGISTRY in text
+    assert IMAGE not in text
 
 
-@pytest.mark.parametrize("address", ["registry", "https://registry.example.com", "registry.example.com/base", "r.x:y"])
+SAVE = "arn:aws:ssm:eu-central-1:123456789012:document/demo-node-save"
+
+
+def test_layers_are_saved_only_where_there_is_a_registry(template: Template, with_registry: Template) -> None:
+    names = {document["Name"] for document in template.of_type("AWS::SSM::Document").values()}
+    assert "demo-node-save" not in names
+    assert f"REGISTRY='{REGISTRY}'" in script(with_registry, "node-save")
+    assert_checks_every_parameter_and_fits(with_registry.one("AWS::SSM::Document", Name="demo-node-save")["Content"])
+
+
+@pytest.mark.parametrize("function", ["registrar", "placement", "scaler", "reconciler"])
+def test_the_registrar_alone_has_layers_saved(template: Template, with_registry: Template, function: str) -> None:
+    def sends(where: Template) -> bool:
+        return where.may(where.role_of_function(f"demo-{function}"), "ssm:SendCommand", SAVE)
+
+    assert (sends(with_registry), sends(template)) == (function == "registrar", False)
+
+
+def test_the_end_of_a_save_is_told_to_the_registrar(template: Template, with_registry: Template) -> None:
+    def told(where: Template) -> set[str]:
+        rule = where.one("AWS::Events::Rule", Name="demo-commands")
+        return set(rule["EventPattern"]["detail"]["document-name"])
+
+    assert told(with_registry) - told(template) == {"demo-node-save"}
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["registry", "https://registry.example.com", "registry.example.com/base", "r.x:y", "docker.io", "index.docker.io"],
+)
 def test_an_address_that_an_image_reference_could_not_begin_with_is_refused(address: str, tmp_path: Path) -> None:
     text = (ROOT / "swarmkeeper.demo.yaml").read_text() + f"\nimages: {{registry: '{address}'}}\n"
     file = tmp_path / "swarmkeeper.yaml"

@@ -12,13 +12,14 @@ from swarmkeeper.adapters.aws.items import (
     Item,
     container_key,
     integer_in,
+    node_in,
     number,
     optional_number,
     shard_of,
     text,
 )
 from swarmkeeper.adapters.request_json import request_from, request_text
-from swarmkeeper.domain.model import Container, ContainerState, NodeId, Request
+from swarmkeeper.domain.model import Container, ContainerState, NodeId, Request, Save, Snapshot
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -52,6 +53,12 @@ def container_item(container: Container) -> Item:
         item["node"] = text(container.node)
     if container.moving_to is not None:
         item["moving_to"] = text(container.moving_to)
+    if container.snapshot is not None:
+        item["snapshot"] = {
+            "M": {"image": text(container.snapshot.image), "taken_at": number(container.snapshot.taken_at)}
+        }
+    if container.save is not None:
+        item["save"] = _save_value(container.save)
     if container.state is ContainerState.PENDING:
         item |= {"kind": text(KIND_PENDING), "order": text(f"{in_order(container.requested_at)}#{request.name}")}
     elif is_unsettled(container):
@@ -81,7 +88,7 @@ def container_from(item: Mapping[str, AttributeValueTypeDef]) -> Container:
         request=request_from(item["request"]["S"]),
         state=ContainerState(item["state"]["S"]),
         requested_at=float(item["requested_at"]["N"]),
-        node=NodeId(item["node"]["S"]) if "node" in item else None,
+        node=node_in(item),
         reason=item["reason"]["S"],
         engine_id=item["engine_id"]["S"],
         moving_to=NodeId(item["moving_to"]["S"]) if "moving_to" in item else None,
@@ -90,5 +97,35 @@ def container_from(item: Mapping[str, AttributeValueTypeDef]) -> Container:
         counted=item["counted"]["BOOL"],
         refusals=integer_in(item, "refusals"),
         rests_until=float(item["rests_until"]["N"]),
+        snapshot=_snapshot_in(item["snapshot"]["M"]) if "snapshot" in item else None,
+        save=_save_in(item["save"]["M"]) if "save" in item else None,
         version=integer_in(item, "version"),
+    )
+
+
+def _snapshot_in(held: Mapping[str, AttributeValueTypeDef]) -> Snapshot:
+    return Snapshot(held["image"]["S"], float(held["taken_at"]["N"]))
+
+
+def _save_value(save: Save) -> AttributeValueTypeDef:
+    return {
+        "M": {
+            "move_id": text(save.move_id),
+            "command_id": text(save.command_id),
+            "stopped_at": optional_number(save.stopped_at),
+            "until": number(save.until),
+            "is_done": {"BOOL": save.is_done},
+            "void": text(save.void),
+        }
+    }
+
+
+def _save_in(held: Mapping[str, AttributeValueTypeDef]) -> Save:
+    return Save(
+        move_id=held["move_id"]["S"],
+        command_id=held["command_id"]["S"],
+        stopped_at=float(held["stopped_at"]["N"]) if "N" in held["stopped_at"] else None,
+        until=float(held["until"]["N"]),
+        is_done=held["is_done"]["BOOL"],
+        void=held["void"]["S"],
     )

@@ -21,7 +21,7 @@ from swarmkeeper.adapters.aws.holds import free, occupy, take
 from swarmkeeper.adapters.aws.items import container_key
 from swarmkeeper.adapters.aws.tenant_records import count_out
 from swarmkeeper.adapters.aws.writes import Write, delete, put
-from swarmkeeper.domain.model import Container, ContainerState, Node, NodeId
+from swarmkeeper.domain.model import Container, ContainerState, Node, NodeId, Save, Snapshot
 from swarmkeeper.errors import Conflict, InvariantBroken
 from swarmkeeper.ports import Limit
 
@@ -74,6 +74,7 @@ class ContainerRecords:
             lease_until=0.0,
             refusals=container.refusals + (rests_until > 0),
             rests_until=rests_until,
+            save=None,
         )
         freed = self._free(container, *holders(container))
         self._transact(container, [put(container_item(parked), as_given(container)), *freed])
@@ -84,13 +85,17 @@ class ContainerRecords:
         uncounted = [count_out(container.request)] if container.counted else []
         self._transact(container, [gone, *self._free(container, *holders(container)), *uncounted])
 
-    def begin_move(self, container: Container, target: Node, limit: Limit, *, lease_until: float = 0.0) -> Container:
+    def begin_move(
+        self, container: Container, target: Node, limit: Limit, *, lease_until: float = 0.0, save: Save | None = None
+    ) -> Container:
         require(container, *HOLDING)
         if container.moving_to is not None:
             raise Conflict(f"{container.name} is being moved already")
         if container.node == target.id:
             raise InvariantBroken(f"{container.name} is on {target.id} already")
-        moving = replace(container, version=container.version + 1, moving_to=target.id, lease_until=lease_until)
+        moving = replace(
+            container, version=container.version + 1, moving_to=target.id, lease_until=lease_until, save=save
+        )
         held = take(target, container.request, limit, now=self.now())
         try:
             self.table.transact([put(container_item(moving), as_given(container)), *held])
@@ -99,6 +104,13 @@ class ContainerRecords:
             raise_node_changed(target, refused)
             raise
         return moving
+
+    def note_save(
+        self, container: Container, save: Save, *, snapshot: Snapshot | None = None, lease_until: float = 0.0
+    ) -> Container:
+        known = snapshot or container.snapshot
+        noted = replace(container, version=container.version + 1, save=save, snapshot=known, lease_until=lease_until)
+        return self._replace(container, noted)
 
     def finish_move(self, container: Container, *, engine_id: str) -> Container:
         source, target = move_of(container)
@@ -109,6 +121,7 @@ class ContainerRecords:
             moving_to=None,
             engine_id=engine_id,
             lease_until=0.0,
+            save=None,
         )
         changed = [*self._free(container, source), *self._occupy(target, container, engine_id)]
         self._transact(container, [put(container_item(moved), as_given(container)), *changed])

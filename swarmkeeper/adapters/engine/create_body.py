@@ -18,8 +18,8 @@ LABEL_ALIASES = "swarmkeeper.aliases"
 OWN_LABELS = frozenset({LABEL_FLEET, LABEL_NAME, LABEL_REQUEST, LABEL_ALIASES, LABEL_RECORD})
 
 
-def create_body(request: Request, *, fleet: str) -> dict[str, object]:
-    """The request's own body with image, limits, network and our labels set as decided.
+def create_body(request: Request, *, fleet: str, image: str = "") -> dict[str, object]:
+    """The request's own body with image, limits, network and our labels set as decided; another `image` if given.
 
     The container is attached to the request's network alone, under its name and the aliases that its body asks
     for. Our labels win over the user's. Raises InvalidInput when the body is not a JSON object.
@@ -27,7 +27,7 @@ def create_body(request: Request, *, fleet: str) -> dict[str, object]:
     body = _parsed(request.body)
     aliases = _aliases(body, request)
     record = {LABEL_RECORD: record_label(request, body)}
-    body["Image"] = request.image
+    body["Image"] = image or request.image
     body["Labels"] = _section(body, "Labels") | _labels(request, fleet, aliases) | record
     body["HostConfig"] = _section(body, "HostConfig") | _limits(request)
     if request.network:

@@ -32,7 +32,7 @@ from swarmkeeper.adapters.engine.shared_volumes import (
 )
 from swarmkeeper.domain.model import NANO_CPUS_PER_CPU, ContainerName, Image, Node, Request, Resources
 from swarmkeeper.errors import Conflict, Unavailable
-from swarmkeeper.ports import EngineContainer, EngineFacts, EngineRecord, Engines, LogTail
+from swarmkeeper.ports import EngineContainer, EngineFacts, EngineRecord, Engines, Layer, LogTail
 
 STOP_GRACE_S = 10
 """Docker's own default between the stop signal and the kill."""
@@ -57,6 +57,8 @@ class _Inspected:
     labels: Mapping[str, str]
     status: str
     networks: frozenset[str]
+    image: str
+    """What it was made from, as that was named then."""
 
     @property
     def going(self) -> bool:
@@ -82,13 +84,13 @@ class DockerEngines(Engines):
                 labels={label: str(info.get(field, "")) for label, field in INFO_OF_LABELS.items()},
             )
 
-    def create(self, node: Node, request: Request) -> str:
-        """Create the container; one that this same request made before is taken over.
+    def create(self, node: Node, request: Request, *, image: str = "") -> str:
+        """Create the container; one that this same request made before, from the same image, is taken over.
 
         Raises ImageMissing, InvalidInput when the engine refuses the request itself, Conflict when another
         container has the name on this engine.
         """
-        body = create_body(request, fleet=self._fleet)
+        body = create_body(request, fleet=self._fleet, image=image)
         self._make_folders(node, shared_sources(body))
         body = with_shared_volumes(body, self._storage)
         with self._clients.calling(node, "create") as engine:
@@ -99,7 +101,7 @@ class DockerEngines(Engines):
             except APIError as error:
                 if error.status_code != HTTPStatus.CONFLICT:
                     raise
-            return self._taken_over(engine, node, request)
+            return self._taken_over(engine, node, request, image or request.image)
 
     def start(self, node: Node, engine_id: str) -> None:
         """Start the container; harmless when it runs.
@@ -149,6 +151,18 @@ class DockerEngines(Engines):
             listed = engine.containers(all=True, filters={"label": f"{LABEL_FLEET}={self._fleet}"})
             found = (_listed(item) for item in listed)
             return tuple(sorted(found, key=lambda container: container.name))
+
+    def layer(self, node: Node, engine_id: str) -> Layer | None:
+        with self._clients.calling(node, "measure layer") as engine:
+            listed: list[dict[str, Any]] = engine.containers(all=True, size=True, filters={"id": engine_id})
+            found = next((each for each in listed if each["Id"] == engine_id), None)
+            if found is None:
+                return None
+            try:
+                image: dict[str, Any] = engine.inspect_image(found["ImageID"])  # type: ignore[no-untyped-call]  # as above
+            except NotFound:  # it went with its container
+                return None
+        return Layer(int(found.get("SizeRw") or 0), len(image["RootFS"].get("Layers") or ()))
 
     def recall(self, node: Node, engine_id: str) -> EngineRecord | None:
         with self._clients.calling(node, "inspect") as engine:
@@ -208,8 +222,8 @@ class DockerEngines(Engines):
         held = self._inspected(engine, name)
         return held.id if held is not None and held.labels.get(LABEL_TENANT) == tenant else None
 
-    def _taken_over(self, engine: APIClient, node: Node, request: Request) -> str:
-        """The id of the container that holds the name, if this same request made it."""
+    def _taken_over(self, engine: APIClient, node: Node, request: Request, image: str) -> str:
+        """The id of the container that holds the name, if this same request made it from this image."""
         held = self._inspected(engine, request.name)
         if held is None and self._exists(engine, request.name):
             raise Conflict(f"a container that is not the fleet's is called {request.name} on {node.id}")
@@ -218,6 +232,8 @@ class DockerEngines(Engines):
             raise Unavailable(f"{node.id} is still making or removing a container {request.name}")
         if held.labels.get(LABEL_REQUEST) != digest_of(request):
             raise Conflict(f"another request made the container {request.name} on {node.id}")
+        if held.image != image:
+            raise Conflict(f"the container {request.name} on {node.id} was made from another image")
         return held.id
 
     def _exists(self, engine: APIClient, name: str) -> bool:
@@ -238,7 +254,8 @@ class DockerEngines(Engines):
         if labels.get(LABEL_FLEET) != self._fleet or name_or_id not in (labels.get(LABEL_NAME), found["Id"]):
             return None
         networks = found["NetworkSettings"].get("Networks") or {}
-        return _Inspected(str(found["Id"]), labels, str(found["State"]["Status"]), frozenset(networks))
+        image = str(found["Config"]["Image"])
+        return _Inspected(str(found["Id"]), labels, str(found["State"]["Status"]), frozenset(networks), image)
 
 
 def _names(image: Mapping[str, Any], field: str) -> tuple[str, ...]:
@@ -265,8 +282,8 @@ def _recalled(found: Mapping[str, Any]) -> EngineRecord:
     except Unreadable as problem:
         users = {label: value for label, value in labels.items() if label not in OWN_LABELS}
         seen = request_seen(found, users, labels.get(LABEL_NAME, ""))
-        return EngineRecord(seen, started_at(found), doubt=str(problem))
-    return EngineRecord(request, started_at(found))
+        return EngineRecord(seen, started_at(found), doubt=str(problem), image=seen.image)
+    return EngineRecord(request, started_at(found), image=str(found["Config"]["Image"]))
 
 
 def _proven(labels: Mapping[str, str], environment: list[str]) -> Request:

@@ -14,6 +14,7 @@ LONGEST_S = {
     "list managers": 3.0,  # asked of one after the other; one that has just lost its leader hangs
     "create": 7.0,  # p99 of a busy engine is below 2 s
     "start": 9.0,  # attaches the network, for which a worker asks the Swarm's managers
+    "measure layer": 9.0,  # by its files, of which there may be many
     "look at the router": 3.0,
     "attach the router": 9.0,  # as a start does
     "detach the router": 9.0,

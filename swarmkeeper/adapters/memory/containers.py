@@ -8,7 +8,17 @@ from swarmkeeper.adapters.memory.nodes import NodeTable
 from swarmkeeper.adapters.memory.operations import Kind, operation
 from swarmkeeper.adapters.memory.tenants import TenantTable
 from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Node, NodeId, Quota, Request
+from swarmkeeper.domain.model import (
+    Container,
+    ContainerName,
+    ContainerState,
+    Node,
+    NodeId,
+    Quota,
+    Request,
+    Save,
+    Snapshot,
+)
 from swarmkeeper.domain.occupants import occupant_of
 from swarmkeeper.errors import Conflict, Contention, InvariantBroken, NameTaken, NodeChanged
 from swarmkeeper.ports import RESERVATION_LEASE_S, Limit
@@ -111,6 +121,7 @@ class ContainerTable(TenantTable, NodeTable):
                 lease_until=0.0,
                 refusals=container.refusals + (rests_until > 0),
                 rests_until=rests_until,
+                save=None,
                 version=container.version + 1,
             )
         )
@@ -129,7 +140,9 @@ class ContainerTable(TenantTable, NodeTable):
         del self.stored.containers[container.name]
 
     @operation(Kind.TRANSACTION)
-    def begin_move(self, container: Container, target: Node, limit: Limit, *, lease_until: float = 0.0) -> Container:
+    def begin_move(
+        self, container: Container, target: Node, limit: Limit, *, lease_until: float = 0.0, save: Save | None = None
+    ) -> Container:
         _require(container, *HOLDING)
         if container.moving_to is not None:
             raise Conflict(f"{container.name} is being moved already")
@@ -139,7 +152,17 @@ class ContainerTable(TenantTable, NodeTable):
         self._check_room(target, limit)
         self._take(target.id, container.request)
         return self._keep(
-            replace(container, moving_to=target.id, lease_until=lease_until, version=container.version + 1)
+            replace(container, moving_to=target.id, lease_until=lease_until, save=save, version=container.version + 1)
+        )
+
+    @operation(Kind.WRITE)
+    def note_save(
+        self, container: Container, save: Save, *, snapshot: Snapshot | None = None, lease_until: float = 0.0
+    ) -> Container:
+        self._as_given(container)
+        known = snapshot or container.snapshot
+        return self._keep(
+            replace(container, save=save, snapshot=known, lease_until=lease_until, version=container.version + 1)
         )
 
     @operation(Kind.PATIENT)
@@ -155,6 +178,7 @@ class ContainerTable(TenantTable, NodeTable):
                 moving_to=None,
                 engine_id=engine_id,
                 lease_until=0.0,
+                save=None,
                 version=container.version + 1,
             )
         )

@@ -32,6 +32,7 @@ from swarmkeeper.ports import (
     EngineContainer,
     EngineFacts,
     EngineRecord,
+    Layer,
     LogTail,
     StateStore,
 )
@@ -69,7 +70,7 @@ class TimedEngines:
         self.overcommitted: set[NodeId] = set()
         self.twice: set[ContainerName] = set()
 
-    def create(self, node: Node, request: Request) -> str:
+    def create(self, node: Node, request: Request, *, image: str = "") -> str:
         time.sleep(self._latency_s)
         with self._lock:
             self._held[node.id] += request.reservation
@@ -101,6 +102,9 @@ class TimedEngines:
         _not_asked()
 
     def containers(self, node: Node) -> tuple[EngineContainer, ...]:
+        return _not_asked()
+
+    def layer(self, node: Node, engine_id: str) -> Layer | None:
         return _not_asked()
 
     def recall(self, node: Node, engine_id: str) -> EngineRecord | None:

@@ -14,7 +14,8 @@ from rich.table import Table
 
 from swarmkeeper.cli import options as o
 from swarmkeeper.cli import output
-from swarmkeeper.cli.images import building, collecting, trial
+from swarmkeeper.cli.fleet import FleetError, find_fleet
+from swarmkeeper.cli.images import building, collecting, snapshots, trial
 from swarmkeeper.cli.images.catalogue import Definition, UnknownImage, definition, definitions
 from swarmkeeper.cli.images.docker import DockerError, docker
 
@@ -28,7 +29,7 @@ def _told() -> Iterator[None]:
     """End the command with a reason where something is amiss."""
     try:
         yield
-    except (UnknownImage, DockerError, trial.Failed) as error:
+    except (UnknownImage, DockerError, trial.Failed, FleetError, snapshots.RegistryError) as error:
         output.fail(str(error))
 
 
@@ -128,6 +129,38 @@ def gc(
     with _told():
         said = collecting.collect(project or _root() / "compose" / "registry", untagged=untagged)
     typer.echo(said)
+
+
+@app.command("snapshots")
+def old_snapshots(
+    registry: Annotated[str, typer.Argument(help="The fleet's registry, as images.registry has it.")],
+    fleet: o.FleetOption = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete them; `images gc` frees their room then.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="The registry speaks plain HTTP.")] = False,
+    json: o.JsonOption = False,
+) -> None:
+    """Show which saved layers of containers no container needs any more, those of the last day left out.
+
+    Asks the fleet's function itself, since callers of the HTTP API may see some tenants only, and the registry with
+    the log-in that `docker login` has kept.
+    """
+    with _told():
+        asked = find_fleet(fleet)
+        stored = list(snapshots.Registry(registry, plain=plain).snapshots(asked.name))
+        listed = asked.list()
+        if "containers" not in listed:
+            raise FleetError(f"the fleet does not list its containers: {listed.get('error')}")
+        images = [snapshot["image"] for each in listed["containers"] if (snapshot := each.get("snapshot"))]
+        old = snapshots.unused(stored, images, now=time.time())
+        for each in old if delete else ():
+            snapshots.Registry(registry, plain=plain).delete(each)
+    if json:
+        output.print_json({"unused": [each.path for each in old], "stored": len(stored), "deleted": delete})
+        return
+    for each in old:
+        typer.echo(each.path)
+    what = "deleted" if delete else "not needed"
+    output.notice(f"{len(old)} of {len(stored)} snapshots {what}")
 
 
 def _listed(each: Definition) -> dict[str, object]:

@@ -12,20 +12,26 @@ def is_empty(node: Node, containers: Sequence[Container]) -> bool:
     return node.containers == 0 and not containers
 
 
-def is_emptiable(node: Node, containers: Sequence[Container]) -> bool:
+def is_emptiable(node: Node, containers: Sequence[Container], now: float) -> bool:
     """Whether every container of the node can be moved now, or is being removed.
 
     Unknown containers (the listing lags behind the totals) count as unmovable; so do those that are just
-    being created or moved.
+    being created or moved, and those whose layer could not be saved a short while ago.
     """
     if not containers or len(containers) != node.containers:
         return False
-    return all(container.state is ContainerState.REMOVING or is_movable(container) for container in containers)
+    return all(
+        each.state is ContainerState.REMOVING or (is_movable(each) and not _rests(each, now)) for each in containers
+    )
 
 
 def is_movable(container: Container) -> bool:
     """Whether the container runs, may be moved, and no move of it has begun."""
     return container.request.movable and container.state is ContainerState.RUNNING and container.moving_to is None
+
+
+def _rests(container: Container, now: float) -> bool:
+    return container.save is not None and container.save.rests(now)
 
 
 def is_settled(node: Node, containers: Sequence[Container]) -> bool:

@@ -184,7 +184,7 @@ class _Removing:
         return is_empty(node, self._fleet.snapshot.containers_on(node.id))
 
     def _is_emptiable(self, node: Node) -> bool:
-        return is_emptiable(node, self._fleet.snapshot.containers_on(node.id))
+        return is_emptiable(node, self._fleet.snapshot.containers_on(node.id), self._fleet.now)
 
     def _policy(self, pool: PoolNodes) -> Policy:
         return self._fleet.policies[pool.seen.name]

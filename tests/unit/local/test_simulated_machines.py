@@ -13,7 +13,8 @@ from cryptography import x509
 from local.machines import Instance, MachineError, NodeCommand
 from local.machines.simulated import SimulatedMachines
 from swarmkeeper.domain.model import Node, Role
-from swarmkeeper.errors import ImageMissing, Unavailable
+from swarmkeeper.errors import Conflict, ImageMissing, Unavailable
+from swarmkeeper.ports import Layer
 from tests.unit.adapters.engine.authority import Authority
 from tests.unit.adapters.engine.simulated_fleet import NETWORK, SimulatedFleet, a_request, encoded
 
@@ -135,6 +136,33 @@ def test_an_image_that_the_registry_lacks_is_not_pulled(simulated: SimulatedFlee
     output = simulated.run(simulated.launch(2), "node-pull", image="nonexistent/tool:2")
     assert output.exit_code == 1
     assert "pull access denied for nonexistent/tool:2" in output.stderr
+
+
+def test_what_a_stopped_container_has_written_is_saved_and_is_in_a_copy_elsewhere(
+    simulated: SimulatedFleet, manager: Node
+) -> None:
+    source, target = simulated.grow(2), simulated.grow(3)
+    made = simulated.engines.create(source, a_request())
+    simulated.engines.start(source, made)
+    simulated.machines.engine(source.id).container(made).written += ("notes",)
+    repository = "registry.example:5000/snapshots/acme/web-1"
+    save = {"container": made, "image": f"{repository}:00000000000000aa"}
+    refused = simulated.run(source, "node-save", **save)
+    assert (refused.exit_code, "is running" in refused.stderr) == (1, True)
+    simulated.engines.stop(source, a_request().name, network=NETWORK)
+    first, second = (simulated.run(source, "node-save", **save) for _ in range(2))
+    assert first.stdout == second.stdout
+    image = f"{repository}@{first.stdout.strip()}"
+    with pytest.raises(ImageMissing):
+        simulated.engines.create(target, a_request(), image=image)
+    assert simulated.run(target, "node-pull", image=image).exit_code == 0
+    copy = simulated.engines.create(target, a_request(), image=image)
+    assert simulated.machines.engine(target.id).container(copy).below == (("notes",),)
+    with pytest.raises(Conflict, match="made from another image"):
+        simulated.engines.create(target, a_request())
+    layer = simulated.engines.layer(target, copy)
+    assert layer == Layer(size_bytes=0, below=2)
+    assert simulated.run(target, "node-pull", image=f"{repository}@sha256:{'0' * 64}").exit_code == 1
 
 
 def test_a_document_that_is_not_known_cannot_be_run(simulated: SimulatedFleet) -> None:

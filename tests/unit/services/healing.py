@@ -27,6 +27,7 @@ def process(world: World, interruption: Interruption) -> World:
         watches=interruption.over(world.watches),
         fleet=world.fleet,
         swarm=world.swarm,
+        random=world.random,
     )
 
 

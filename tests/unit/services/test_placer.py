@@ -220,10 +220,10 @@ def test_who_comes_back_after_its_lease_can_give_nothing_back(world: World) -> N
     world.clock.advance(RESERVATION_LEASE_S)
     create = world.engines.create
 
-    def late(node: Node, request: Request) -> str:
+    def late(node: Node, request: Request, *, image: str = "") -> str:
         with pytest.raises(Conflict):
             world.store.unplace(before.container, reason="too late")
-        return create(node, request)
+        return create(node, request, image=image)
 
     world.engines.create = late  # type: ignore[method-assign]  # the first call comes back at this very moment
     settled = world.pending.settle_named(ContainerName("web-1"))
@@ -237,9 +237,9 @@ def test_no_further_engine_is_tried_when_the_time_is_up(world: World) -> None:
     world.engines.fail("create", Declined("busy"), times=9)
     create = world.engines.create
 
-    def slow(node: Node, request: Request) -> str:
+    def slow(node: Node, request: Request, *, image: str = "") -> str:
         world.clock.advance(7)
-        return create(node, request)
+        return create(node, request, image=image)
 
     world.engines.create = slow  # type: ignore[method-assign]  # it takes its time
     assert world.placer.create(a_request("web-1")).state is ContainerState.PENDING

@@ -13,6 +13,7 @@ from swarmkeeper.adapters.memory.tables import ChangeIndex, Tables
 from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import (
     NO_RESOURCES,
+    SNAPSHOT_LABEL,
     Container,
     ContainerName,
     ContainerState,
@@ -139,6 +140,18 @@ def test_a_stopped_container_keeps_its_reservation_and_says_that_it_has_ended(wo
     assert (container.state, container.reason, container.started_at) == (ContainerState.RUNNING, HAS_ENDED, 123.0)
     assert world.node(NODE).reserved == container.request.reservation
     assert world.inventory.check(NODE) == Found(NODE)
+
+
+def test_the_layer_that_a_container_was_made_from_is_known_again(world: World) -> None:
+    image = "registry.example:5000/snapshots/demo/acme/desk@sha256:1"
+    request = replace(a_request("desk", movable=True), labels={SNAPSHOT_LABEL: "true"})
+    world.engines.pull(NODE, image)
+    node = world.node(NODE)
+    world.engines.start(node, world.engines.create(node, request, image=image))
+    rebuild(lose_the_table(world))
+    desk = world.container("desk")
+    assert (desk.request, desk.image) == (request, image)
+    assert world.container().snapshot is None
 
 
 def test_what_was_never_started_is_told_of_and_neither_recorded_nor_removed(world: World) -> None:

@@ -304,9 +304,9 @@ def test_a_container_removed_while_it_moves_leaves_no_copy(world: World) -> None
     drain(world)
     create = world.engines.create
 
-    def removed_meanwhile(node: Node, request: Request) -> str:
+    def removed_meanwhile(node: Node, request: Request, *, image: str = "") -> str:
         world.placer.remove(request.name)
-        return create(node, request)
+        return create(node, request, image=image)
 
     world.engines.create = removed_meanwhile  # type: ignore[method-assign]  # the removal comes at this very moment
     assert [move.moved for move in world.registrar.advance(OLD).moves] == [False]

@@ -32,6 +32,7 @@ from swarmkeeper.services.eviction import Evictor
 from swarmkeeper.services.inventory import Inventory
 from swarmkeeper.services.joiner import Joiner
 from swarmkeeper.services.launches import Launches
+from swarmkeeper.services.layers import Layers, LayerSettings
 from swarmkeeper.services.leadership import Leadership
 from swarmkeeper.services.lifetimes import Lifetimes
 from swarmkeeper.services.managers import Managers
@@ -40,6 +41,7 @@ from swarmkeeper.services.needs import CapacityNeeds
 from swarmkeeper.services.notices import Notices
 from swarmkeeper.services.pending import PendingQueue
 from swarmkeeper.services.placer import Placer
+from swarmkeeper.services.progress import Progress
 from swarmkeeper.services.pulls import Puller
 from swarmkeeper.services.rebuild import NODES_A_SHARD, Rebuild
 from swarmkeeper.services.reconciler import Reconciler
@@ -67,12 +69,14 @@ from tests.fakes import (
 )
 from tests.fakes.builders import options, resources
 from tests.fakes.certificates import SIGNING_REQUEST
+from tests.fakes.commands import Sent
 from tests.fakes.routes import FakeRoutes
 
 FLEET = "demo"
 IMAGE = "registry.example/web:1"
 LAUNCH_LIMIT_S, DRAIN_LIMIT_S = 600.0, 1800.0
 MANAGER = NodeId("i-00000000000000aaa")
+LAYERS = LayerSettings(FLEET, "registry.example:5000", 2**30)
 
 
 def a_plan(name: str, role: Role = Role.WORKER) -> PoolPlan:
@@ -121,6 +125,8 @@ class World:
     token_rotation_s: float | None = 30 * 86_400.0
     pools_with_slots: frozenset[PoolName] = frozenset()
     nodes_a_shard: int = NODES_A_SHARD
+    random: Random = field(default_factory=lambda: Random(7))
+    layer_settings: LayerSettings = LAYERS
 
     def __post_init__(self) -> None:
         self.plans = {PoolName(n): a_plan(n, r) for n, r in (("workers", Role.WORKER), ("managers", Role.MANAGER))}
@@ -256,11 +262,30 @@ class World:
             clock=self.clock,
             view=self.view,
             leadership=self.leadership,
+            layers=self.layers,
+            notices=self.notices,
+        )
+
+    @property
+    def layers(self) -> Layers:
+        return Layers(
+            store=self.store,
+            engines=self.engines,
+            commands=self.commands,
+            clock=self.clock,
+            random=self.random,
+            settings=self.layer_settings,
         )
 
     @property
     def registrar(self) -> Registrar:
-        settings = RegistrarSettings(fleet=FLEET, network="fleet", network_subnet="10.112.0.0/24", plans=self.plans)
+        settings = RegistrarSettings(
+            fleet=FLEET,
+            network="fleet",
+            network_subnet="10.112.0.0/24",
+            plans=self.plans,
+            has_registry=self.layer_settings.registry is not None,
+        )
         joiner = Joiner(
             store=self.store,
             fleet=self.fleet,
@@ -406,6 +431,21 @@ class World:
         assert image is not None
         failure = self.puller.failure(sent.node_id, image) if fails else ""
         self.pending.image_pulled(sent.node_id, image, failure=failure)
+
+    def end_save(self, *, fails: bool = False) -> Progress:
+        """The latest command to save ends, as its node would end it, and the registrar hears of it."""
+        sent = self.commands.last(Command.SAVE)
+        self.run_save(sent, fails=fails)
+        return self.registrar.save_ended(sent.node_id, sent.id)
+
+    def run_save(self, sent: Sent, *, fails: bool = False) -> None:
+        """The command does its work, and ends well unless its container runs."""
+        parameters = sent.parameters
+        digest = "" if fails else self.engines.save(sent.node_id, parameters["container"], parameters["image"])
+        if digest:
+            self.commands.finish(sent.id, output=f"{digest}\n")
+        else:
+            self.commands.finish(sent.id, error="it broke", status=CommandStatus.FAILED)
 
     def container(self, name: str = "web-1") -> Container:
         container = self.store.container(ContainerName(name))

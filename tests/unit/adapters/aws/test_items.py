@@ -29,7 +29,9 @@ from swarmkeeper.domain.model import (
     Resources,
     Role,
     Rules,
+    Save,
     SentCommand,
+    Snapshot,
 )
 from swarmkeeper.domain.scaling.arrivals import ArrivalPeak
 from swarmkeeper.domain.scaling.state import ScalingState
@@ -94,6 +96,15 @@ CONTAINER = Container(
     lease_until=1_700_000_060.25,
     refusals=2,
     rests_until=1_700_000_090.75,
+    snapshot=Snapshot(image="registry.example:5000/snapshots/demo/acme/web-1@sha256:1", taken_at=1_700_000_020.5),
+    save=Save(
+        move_id="move-1",
+        command_id="command-1",
+        stopped_at=1_700_000_030.5,
+        until=1_700_001_290.5,
+        is_done=True,
+        void="somebody has started it",
+    ),
     counted=True,
     version=3,
 )

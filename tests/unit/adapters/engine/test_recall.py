@@ -58,7 +58,7 @@ def without_record(request: Request) -> dict[str, Any]:
 )
 def test_a_request_is_read_back_to_the_last_field(request_: Request) -> None:
     recalled = _recalled(inspected(request_))
-    assert recalled == EngineRecord(request_, 1767323045.123456)
+    assert recalled == EngineRecord(request_, 1767323045.123456, image=request_.image)
 
 
 def test_the_environment_stands_in_no_label() -> None:
