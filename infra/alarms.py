@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from aws_cdk import Duration, Tags
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.names import METRICS_NAMESPACE, POOL_TAG, Names
+from infra.names import LOCATOR, METRICS_NAMESPACE, POOL_TAG, Names
 from infra.wiring import Wiring
 from swarmkeeper.domain.model import Role
 from swarmkeeper.edge.settings import Settings
@@ -26,7 +27,14 @@ class FleetAlarms(Construct):
     alarm of its own.
     """
 
-    def __init__(self, scope: Construct, settings: Settings, names: Names, wiring: Wiring) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        settings: Settings,
+        names: Names,
+        wiring: Wiring,
+        functions: Mapping[str, lambda_.IFunction],
+    ) -> None:
         super().__init__(scope, "Alarms")
         self._names = names
         self._period = Duration.seconds(settings.scaling.alarm_period)
@@ -38,6 +46,8 @@ class FleetAlarms(Construct):
         self._silence(wiring.operators)
         self._losses_refused(wiring.operators)
         self._dead_letters(wiring.dead_letters, wiring.operators)
+        if LOCATOR in functions:
+            self._errors(functions[LOCATOR], wiring.operators)
 
     def _pending(self, topic: sns.ITopic) -> None:
         above = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
@@ -106,6 +116,15 @@ class FleetAlarms(Construct):
         for name, queue in queues.items():
             kept = queue.metric_approximate_number_of_messages_visible(period=Duration.minutes(1), statistic="Maximum")
             self._alarm(f"{name}-dlq", f"Events failed for good in {name}", kept, above, 0, 1, missing, topic)
+
+    def _errors(self, locator: lambda_.IFunction, topic: sns.ITopic) -> None:
+        """It is asked, so no dead letters tell of its failures; one alone is asked anew by its router."""
+        above = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
+        errors = locator.metric_errors(period=Duration.minutes(1), statistic="Sum")
+        missing = cloudwatch.TreatMissingData.NOT_BREACHING
+        self._alarm(
+            f"{LOCATOR}-errors", "Routers are not told where containers are", errors, above, 0, 3, missing, topic
+        )
 
     def _alarm(
         self,

@@ -11,7 +11,7 @@ from aws_cdk import aws_s3_assets as s3_assets
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from infra.names import Names
+from infra.names import SAVE, Names
 from infra.projects import Archive
 from swarmkeeper.edge.settings import Settings
 from swarmkeeper.ports import WINDOWS_DOCUMENT
@@ -19,6 +19,9 @@ from swarmkeeper.ports import WINDOWS_DOCUMENT
 SCRIPTS = Path(__file__).parent / "documents"
 BOOT_LIMIT_S = 420
 """How long a command waits for the user data, which on a stock image installs the engine first."""
+
+AWS_RESOLVER = 2
+"""Of a VPC's addresses the one at which AWS answers DNS."""
 
 _BASE64_PEM = "^[A-Za-z0-9+/=]+$"
 _IPV4 = r"[0-9]{1,3}(\.[0-9]{1,3}){3}"
@@ -71,6 +74,17 @@ DOCUMENTS: dict[str, Script] = {
         3600,
         {"image": Parameter("The image's reference", "^[a-z0-9][A-Za-z0-9._:/@-]{0,400}$")},
     ),
+    SAVE: Script(
+        ("registry", SAVE),
+        "Saves what a stopped container has written to the fleet's registry",
+        1200,
+        {
+            "container": Parameter("The container's whole id", "^[0-9a-f]{64}$"),
+            "image": Parameter(
+                "Where it is saved; the tag is its move's", "^[a-z0-9][a-z0-9._:/-]{0,400}:[0-9a-f]{16}$"
+            ),
+        },
+    ),
 }
 
 
@@ -97,8 +111,16 @@ class NodeDocuments(Construct):
     """One document for each command that is run on nodes."""
 
     def __init__(
-        self, scope: Construct, settings: Settings, names: Names, *, projects: Archive, images: Mapping[str, str]
+        self,
+        scope: Construct,
+        settings: Settings,
+        names: Names,
+        *,
+        projects: Archive,
+        images: Mapping[str, str],
+        locator: str = "",
     ) -> None:
+        """`locator`: where routers ask which node has a container, host and port; empty where they all know it."""
         super().__init__(scope, "Documents")
         asset = s3_assets.Asset(self, "Projects", path=str(projects.path))
         self.projects_arn = asset.bucket.arn_for_objects(asset.s3_object_key)
@@ -123,14 +145,17 @@ class NodeDocuments(Construct):
             "REGISTRY": settings.images.registry or "",
             "REGISTRY_PARAMETERS": names.registry_parameters,
             "OVERLAY_POOL": str(settings.network.overlay_pool),
+            "FLEET_SUBNET": str(settings.network.fleet_subnet),
             "OVERLAY_PREFIX": str(settings.network.cut_prefix),
             "FLEET": names.fleet,
             "TENANT_NETWORKS": "yes" if settings.network.isolation == "tenant" else "",
+            "LOCATOR": locator,
+            "RESOLVER": str(settings.network.vpc_cidr[AWS_RESOLVER]),
             "SHARED_VOLUMES": "yes" if settings.volumes.shared else "",
         }
         for name, script in DOCUMENTS.items():
-            lines = script_lines(script, constants)
-            self._document(names.of(name), name, document_content(script, lines))
+            if name in names.documents(name):
+                self._document(names.of(name), name, document_content(script, script_lines(script, constants)))
         for name, script in WINDOWS_DOCUMENTS.items() if names.has_windows else ():
             lines = powershell_lines(script, constants)
             content = document_content(script, lines, "Windows", "aws:runPowerShellScript")

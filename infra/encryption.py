@@ -17,7 +17,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct, IConstruct
 
-from infra.names import Names
+from infra.names import LOCATOR, Names
 from infra.permissions import allow
 from infra.state import CLIENTS
 from swarmkeeper.domain.model import Role
@@ -34,6 +34,8 @@ FUNCTIONS_USE = (
     "kms:ReEncryptFrom",
     "kms:ReEncryptTo",
 )
+READERS_USE = ("kms:Decrypt", "kms:DescribeKey")
+"""Of a function that reads the table and writes nothing."""
 DELIVERERS = ("cloudwatch.amazonaws.com", "events.amazonaws.com", "sns.amazonaws.com")
 """Alarms publish to encrypted topics; rules and subscriptions put into encrypted queues."""
 AUTO_SCALING = "aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
@@ -53,7 +55,8 @@ class FleetKey(Construct):
         for each in self._stack.node.find_all():
             self._encrypt(each)
         for name, function in functions.items():
-            allow(function, FUNCTIONS_USE, [self._arn], {"StringEquals": {"kms:ViaService": self._services(name)}})
+            through = {"StringEquals": {"kms:ViaService": self._services(name)}}
+            allow(function, READERS_USE if name == LOCATOR else FUNCTIONS_USE, [self._arn], through)
         functions["registrar"].add_environment(KEY_VARIABLE, self._arn)
         for role, grantees in nodes.items():
             for grantee in grantees:
@@ -92,7 +95,8 @@ class FleetKey(Construct):
         """Through which services a function uses the key; none calls it itself."""
         keeps_secrets = ("secretsmanager",) if function in CLIENTS else ()
         keeps_tokens = ("ssm",) if function == "registrar" else ()
-        return [self._via(service) for service in ("dynamodb", "sqs", *keeps_secrets, *keeps_tokens)]
+        keeps_failures = () if function == LOCATOR else ("sqs",)
+        return [self._via(service) for service in ("dynamodb", *keeps_failures, *keeps_secrets, *keeps_tokens)]
 
     def _token(self, role: Role) -> dict[str, str]:
         """The one parameter that a node opens."""

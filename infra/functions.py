@@ -1,4 +1,4 @@
-"""The four functions: runtime, environment, and what becomes of an invocation that fails."""
+"""The functions: runtime, environment, and what becomes of an invocation that fails."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra import bundle
-from infra.names import METRICS_NAMESPACE, Names
+from infra.names import LOCATOR, METRICS_NAMESPACE, Names
 from infra.network import FleetNetwork
 from swarmkeeper.alias import ALIAS
+from swarmkeeper.edge.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How one function runs.
 
-    `retries` is how often a failed asynchronous invocation is repeated before it goes to the dead-letter queue.
+    `retries` is how often a failed asynchronous invocation is repeated before it goes to the dead-letter queue; None
+    where nothing invokes it asynchronously. One that is `quiet` leaves no line in its log for a run that went well.
     """
 
     timeout_s: int
     calls_engines: bool
-    retries: int = 2
+    retries: int | None = 2
     memory_mb: int = 512
+    quiet: bool = False
 
 
 # No reserved concurrency: every handler may run twice at once, and a new account has none to give away.
@@ -39,12 +42,24 @@ PLANS = {
     "placement": Plan(timeout_s=30, calls_engines=True),
     "scaler": Plan(timeout_s=60, calls_engines=False),
     # Below the queue's visibility time-out, or a message would be handed out again while it is worked on.
-    "registrar": Plan(timeout_s=55, calls_engines=True),
+    "registrar": Plan(timeout_s=55, calls_engines=True, retries=None),
     # The next minute's run is the retry.
     "reconciler": Plan(timeout_s=55, calls_engines=True, retries=0),
+    # A router waits no longer, and asks again. A million runs' lines would cost as much as the runs.
+    LOCATOR: Plan(timeout_s=5, calls_engines=False, retries=None, memory_mb=256, quiet=True),
 }
 
 
+def plans(settings: Settings) -> dict[str, Plan]:
+    """Those of the functions that a fleet of these settings has."""
+    return {name: plan for name, plan in PLANS.items() if name != LOCATOR or settings.network.isolation == "tenant"}
+
+
+QUIET: dict[str, Any] = {  # keyword arguments of one call
+    "logging_format": lambda_.LoggingFormat.JSON,
+    "system_log_level_v2": lambda_.SystemLogLevel.WARN,
+}
+"""Lambda's own lines of each run are left out; errors are not."""
 READS_HISTORY = ("placement", "scaler")
 """The scaler keeps its decisions, the HTTP API tells them."""
 
@@ -52,10 +67,9 @@ READS_HISTORY = ("placement", "scaler")
 class FleetFunctions(Construct):
     """The functions by name, and the dead-letter queues of those that are invoked asynchronously."""
 
-    def __init__(self, scope: Construct, names: Names, network: FleetNetwork, *, settings: str) -> None:
-        """`settings`: the parameter's value, which decides with all else whether a version is the same."""
+    def __init__(self, scope: Construct, names: Names, network: FleetNetwork, settings: Settings) -> None:
         super().__init__(scope, "Functions")
-        self._settings_digest = hashlib.sha256(settings.encode()).hexdigest()[:16]
+        self._settings_digest = hashlib.sha256(settings.to_json().encode()).hexdigest()[:16]
         self._names = names
         self._network = network
         self._layer = lambda_.LayerVersion(
@@ -66,9 +80,12 @@ class FleetFunctions(Construct):
             compatible_architectures=[lambda_.Architecture.ARM_64],
             description="Third-party code, from requirements/runtime.txt",
         )
-        self.dead_letters = {name: dead_letter_queue(self, names, name) for name in PLANS if name != "registrar"}
-        self.by_name = {name: self._function(name, plan) for name, plan in PLANS.items()}
-        self.live = {name: self._live(name, plan) for name, plan in PLANS.items()}
+        wanted = plans(settings)
+        self.dead_letters = {
+            name: dead_letter_queue(self, names, name) for name, plan in wanted.items() if plan.retries is not None
+        }
+        self.by_name = {name: self._function(name, plan) for name, plan in wanted.items()}
+        self.live = {name: self._live(name, plan) for name, plan in wanted.items()}
         """What everything calls: the published version, which starts from its snapshot."""
 
     def _function(self, name: str, plan: Plan) -> lambda_.Function:
@@ -93,6 +110,7 @@ class FleetFunctions(Construct):
             snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS,
             log_group=log_group,
             **self._place(plan),
+            **(QUIET if plan.quiet else {}),
         )
 
     def _live(self, name: str, plan: Plan) -> lambda_.Alias:
@@ -114,6 +132,8 @@ class FleetFunctions(Construct):
         }
 
     def _environment(self, name: str) -> dict[str, str]:
+        if name == LOCATOR:
+            return {"SWARMKEEPER_TABLE": self._names.of("state"), "POWERTOOLS_SERVICE_NAME": name}
         own: dict[str, str] = {}
         if name in READS_HISTORY:
             own["SWARMKEEPER_HISTORY_TABLE"] = self._names.of("history")

@@ -15,7 +15,11 @@ FLEET_TAG, POOL_TAG = alarm_owner.FLEET_TAG, alarm_owner.POOL_TAG
 JOIN_HOOK = "join"
 LEAVE_HOOK = "leave"
 FUNCTIONS = ("placement", "scaler", "registrar", "reconciler")
-DOCUMENTS = ("node-csr", "node-join", "node-leave", "node-pull")
+"""The loop's, which each fleet has."""
+LOCATOR = "locator"
+"""The function beside them, of a fleet whose tenants have networks of their own; and its load balancer."""
+SAVE = "node-save"
+"""The document that no Windows node has, and no fleet without a registry."""
 
 
 API_OUTPUT = "ApiUrl"
@@ -33,10 +37,14 @@ class Names:
     fleet: str
     has_windows: bool = False
     """Whether a pool has Windows nodes, which have documents of their own."""
+    has_registry: bool = False
+    """Whether the fleet has a registry of its own, which containers' layers can be saved to."""
 
     def documents(self, *names: str) -> tuple[str, ...]:
-        """These documents, and those for Windows nodes where there are any."""
-        return (*names, *(f"{name}{WINDOWS_DOCUMENT}" for name in names if self.has_windows))
+        """These documents as far as the fleet has them, and those for Windows nodes where there are any."""
+        linux = [name for name in names if name != SAVE or self.has_registry]
+        windows = [f"{name}{WINDOWS_DOCUMENT}" for name in names if name != SAVE and self.has_windows]
+        return (*linux, *windows)
 
     def of(self, thing: str) -> str:
         return f"{self.fleet}-{thing}"

@@ -93,7 +93,7 @@ class FleetNetwork(Construct):
         return vpc
 
     def _endpoints(self) -> None:
-        group = self._group("Endpoints", "AWS's services", outbound=False)
+        group = self._group("Endpoints", "Endpoints of AWS services", outbound=False)
         for callers in (self.functions, self.nodes):
             group.connections.allow_from(callers, ec2.Port.tcp(443), "AWS APIs")
         for service in ENDPOINTS:

@@ -8,8 +8,9 @@ from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
-from infra.names import FLEET_TAG, Names
+from infra.names import FLEET_TAG, LOCATOR, SAVE, Names
 from infra.state import FleetState
+from swarmkeeper.adapters.aws.items import CONTAINER
 
 TABLE_ACTIONS = (
     "dynamodb:BatchGetItem",
@@ -49,6 +50,9 @@ class Grants:
     def give(self, functions: dict[str, lambda_.Function]) -> None:
         """Every function's permissions."""
         for name, function in functions.items():
+            if name == LOCATOR:
+                self._locator(function)
+                continue
             self._everyone(function)
             if name in self._state.clients:
                 self._read_secret(function, f"client/{name}")
@@ -68,6 +72,22 @@ class Grants:
             ["events:PutEvents"],
             [self._stack.format_arn(service="events", resource="event-bus", resource_name="default")],
             {"StringEquals": {"events:source": self._names.event_source}},
+        )
+
+    def _locator(self, function: lambda_.Function) -> None:
+        """Which node a container is on, and nothing else of its record: that holds a tenant's environment too.
+
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+        """
+        allow(
+            function,
+            ["dynamodb:GetItem"],
+            [self._state.table.table_arn],
+            {
+                "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{CONTAINER}*"]},
+                "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "node"]},
+                "StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"},
+            },
         )
 
     def _placement(self, function: lambda_.Function) -> None:
@@ -100,7 +120,7 @@ class Grants:
         allow(function, lifecycle, self._groups)
         routes = ["elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:RegisterTargets"]
         allow(function, routes, [self._routers])
-        self._send_commands(function, ["node-csr", "node-join", "node-leave", "node-pull"])
+        self._send_commands(function, ["node-csr", "node-join", "node-leave", "node-pull", SAVE])
         tokens = [self._parameter(self._names.join_token(role)) for role in ("worker", "manager")]
         allow(function, ["ssm:PutParameter"], tokens)
         # It makes the authority and signs the functions' own certificates.

@@ -14,7 +14,8 @@ from infra.dashboard import FleetDashboard
 from infra.documents import NodeDocuments
 from infra.encryption import FleetKey
 from infra.functions import FleetFunctions
-from infra.names import API_OUTPUT, FLEET_TAG, Names
+from infra.locator import FleetLocator
+from infra.names import API_OUTPUT, FLEET_TAG, LOCATOR, Names
 from infra.network import FleetNetwork
 from infra.permissions import Grants
 from infra.pools import NodePool, launch_after, suspend_rebalancing
@@ -38,7 +39,11 @@ class FleetStack(Stack):
     """
 
     def __init__(self, scope: Construct, settings: Settings, *, acknowledging: bool = True) -> None:
-        names = Names(settings.fleet, has_windows=bool(settings.windows_pools))
+        names = Names(
+            settings.fleet,
+            has_windows=bool(settings.windows_pools),
+            has_registry=settings.images.registry is not None,
+        )
         super().__init__(
             scope,
             f"swarmkeeper-{settings.fleet}",
@@ -56,8 +61,16 @@ class FleetStack(Stack):
         }
         network = FleetNetwork(self, settings.network, names)
         self.state = state = FleetState(self, settings, names)
-        documents = NodeDocuments(self, settings, names, projects=compose_projects(), images=images)
-        functions = FleetFunctions(self, names, network, settings=settings.to_json())
+        functions = FleetFunctions(self, names, network, settings)
+        locator = FleetLocator(self, names, network, functions.live[LOCATOR]) if LOCATOR in functions.live else None
+        documents = NodeDocuments(
+            self,
+            settings,
+            names,
+            projects=compose_projects(),
+            images=images,
+            locator=locator.address if locator else "",
+        )
         routers = network.routers.target_group_arn
         Grants(self, names, state, tuple(settings.pools), routers).give(functions.by_name)
         for function in functions.by_name.values():  # its snapshot is primed with the settings, where they are there
@@ -68,7 +81,7 @@ class FleetStack(Stack):
             FleetRegistry(self, names, network, address=settings.images.registry, image=image)
         api = FleetApi(self, names, functions.live["placement"])
         wiring = Wiring(self, names, functions, tuple(settings.pools), tuple(settings.pools_of(Role.WORKER)))
-        alarms = FleetAlarms(self, settings, names, wiring)
+        alarms = FleetAlarms(self, settings, names, wiring, functions.by_name)
         FleetDashboard(self, names, tuple(settings.pools), functions.by_name, wiring.dead_letters)
         pools = [
             NodePool(
@@ -84,7 +97,8 @@ class FleetStack(Stack):
             )
             for name, pool in settings.pools.items()
         ]
-        launch_after(pools, [network, volumes, state, documents, api, alarms, *wiring.serves_first_instance])
+        serves = [network, volumes, state, documents, api, alarms, *wiring.serves_first_instance]
+        launch_after(pools, [*serves, *([locator] if locator else [])])
         suspend_rebalancing(self, names, pools)
         if settings.account.budget is not None:
             FleetBudget(self, settings.account.budget, names)

@@ -15,7 +15,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct, IConstruct
 
 from infra.functions import FleetFunctions, dead_letter_queue
-from infra.names import Names
+from infra.names import SAVE, Names
 from swarmkeeper.edge.events import (
     COMMAND_CHANGED,
     ENDED,
@@ -112,9 +112,9 @@ class Wiring(Construct):
             detail={"AutoScalingGroupName": groups},
         )
         self._rule("hooks", hooks, "registrar")
-        self._rule("commands", self._commands("node-csr", "node-join", "node-leave"), "registrar")
+        self._rule("commands", self._commands("node-csr", "node-join", "node-leave", SAVE), "registrar")
         self._rule("pulls", self._commands("node-pull"), "placement")
-        # A node that joins waits for the images of its pool.
+        # A node that joins waits for the images of its pool; so does what arrives with a layer of its own.
         self._rule("pulls-of-joins", self._commands("node-pull"), "registrar")
 
     def _warnings(self) -> None:

@@ -18,6 +18,7 @@ from local import engines as engine_choice
 from local.aws.alarms import Alarms
 from local.aws.asked import Grants
 from local.aws.autoscaling import AutoScaling
+from local.aws.balancers import BalancerFront, FunctionListener, function_listeners
 from local.aws.bus import Bus
 from local.aws.capacity import limited
 from local.aws.commands import AgentTiming, Commands
@@ -42,6 +43,7 @@ from local.remains import FUNCTION_LOGS
 from local.starter import SOURCE_RUNTIME, Cloud, LocalCloudError, project_root
 from local.synth import synthesise
 from swarmkeeper.alias import ALIAS
+from swarmkeeper.domain.model import Role
 from swarmkeeper.edge.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
@@ -175,6 +177,14 @@ class LocalCloud:
         for skipped in self.deployed.skipped:
             log.info("not emulated: %s (%s): %s", skipped.logical_id, skipped.type, skipped.what)
         self._progress(f"{len(self.deployed.resources)} resources made")
+        self.balancers = [self._balanced(listener) for listener in function_listeners(self.server)]
+
+    def _balanced(self, listener: FunctionListener) -> BalancerFront:
+        """What nodes ask by a load balancer; the journal keeps all that it is told, and there may be many of these."""
+        bound = self.engines.listener(listener.name, listener.port)
+        front = BalancerFront(self.server, self.functions, listener, bound)
+        self._parts.callback(front.stop)
+        return front
 
     def _unpacked(self) -> Unpacked | None:
         """Where functions run as Lambda runs them, if that is wanted."""
@@ -293,12 +303,10 @@ class LocalCloud:
 
     def swarm(self) -> Answer:
         """`docker node ls` on the first manager that lives and answers. Raises LocalCloudError when none does."""
-        groups = [
-            f"{self.settings.fleet}-{name}" for name, pool in self.settings.pools.items() if pool.role == "manager"
-        ]
-        answer = self.server.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=groups)
-        ids = [one["InstanceId"] for group in answer["AutoScalingGroups"] for one in group["Instances"]]
-        living = [one for one in ids if one in self.engines.machines.running()]
+        groups = {f"{self.settings.fleet}-{pool}" for pool in self.settings.pools_of(Role.MANAGER)}
+        ids = [one for group in self.autoscaling.sizes() if group.name in groups for one in group.instances]
+        running = self.engines.machines.running()
+        living = [one for one in ids if one in running]
         if not living:
             return {"nodes": []}
         for manager in living[:-1]:

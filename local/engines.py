@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from local.aws.http_front import at_loopback
 from local.aws.server import AwsServer
 from local.images import push_images
 from local.machines import CommandOutput, Machines, NodeCommand
@@ -49,6 +51,9 @@ class Engines(Protocol):
 
     def swarm_nodes(self, manager_id: str) -> list[dict[str, str]]:
         """`docker node ls` on a manager."""
+
+    def listener(self, name: str, port: int) -> socket.socket:
+        """A bound socket where nodes look for what is found under that name and port."""
 
     def close(self) -> None:
         """End everything; safe to repeat."""
@@ -99,6 +104,9 @@ class RealEngines:
             raise LocalCloudError(f"docker node ls on {manager_id}: {listed.stderr.strip()}")
         keys = ("hostname", "status", "availability", "manager_status")
         return [dict(zip(keys, [*line.split(), ""], strict=False)) for line in listed.stdout.splitlines()]
+
+    def listener(self, name: str, port: int) -> socket.socket:
+        return self.machines.listener(name, port)
 
     def on_node(self, instance_id: str, script: str) -> CommandOutput:
         """Run a script as root on a node, as somebody logged in there would."""
@@ -153,6 +161,10 @@ class SimulatedEngines:
             }
             for node in listed
         ]
+
+    def listener(self, name: str, port: int) -> socket.socket:
+        """Simulated nodes ask nothing by name: tests do, on this machine."""
+        return at_loopback()
 
     def close(self) -> None:
         self.machines.close()

@@ -7,6 +7,7 @@
 #                by which whoever may send datagrams to a node could put frames on another tenant's network
 #   router=CIDR:PORT  routers in that range by their published port, behind which a request no longer shows that it is
 #                a container's
+#   locator=CIDR:PORT  who tells the node which node has which container
 # With `once` it ends at once.
 set -euo pipefail
 
@@ -31,7 +32,7 @@ for word; do
             for port in 2376 2377 7946; do apart "${word#*=}" tcp "$port" REJECT --reject-with tcp-reset; done
             for port in 4789 7946; do apart "${word#*=}" udp "$port" DROP; done
             ;;
-        router=*:*)
+        router=*:* | locator=*:*)
             where=${word#*=}
             apart "${where%:*}" tcp "${where##*:}" REJECT --reject-with tcp-reset
             ;;

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from functions.placement.needs import Needs
 from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Node, Request
 from swarmkeeper.domain.placement.scheduler import Decision
-from swarmkeeper.edge.requests import NAME, Admission
+from swarmkeeper.edge.container_names import NAME
+from swarmkeeper.edge.requests import Admission
 from swarmkeeper.edge.settings_admission import TenantSettings
 from swarmkeeper.edge.states import State
 from swarmkeeper.edge.tenants import EVERYONE, Scope, scope_of

@@ -4,6 +4,7 @@
 : "${ASSET_BUCKET:?}" "${ASSET_KEY:?}" "${ASSET_SHA256:?}" "${TOKEN_PREFIX:?}" "${JOIN_IMAGE:?}" "${ROUTER_IMAGE:?}"
 : "${ROUTER_PORT:?}" "${DOMAIN:?}" "${VPC_CIDR:?}" "${BODY_LIMIT:?}" "${ACCESS_LOG:?}"
 : "${OVERLAY_POOL:?}" "${OVERLAY_PREFIX:?}" "${BOOT_LIMIT_S:?}" "${FLEET:?}" "${SHARED_VOLUMES=}" "${TENANT_NETWORKS=}"
+: "${FLEET_SUBNET:?}" "${LOCATOR=}" "${RESOLVER:?}"
 : "${CADVISOR_IMAGE=}" "${TELEGRAF_IMAGE=}" "${INFLUXDB_URL=}" "${INFLUXDB_PASSWORD_PARAMETER=}" "${pool=}"
 : "${mode:?}" "${role:?}" "${certificate:?}" "${authority:?}" "${address:?}" "${managers=}" "${spread:=0}"
 REFUSED_FROM=${TENANT_NETWORKS:+$OVERLAY_POOL}
@@ -112,7 +113,9 @@ fetch_projects() {
     sha256sum --check --status <<<"$ASSET_SHA256  $archive" || { echo "the compose projects' checksum differs" >&2; return 1; }
     tar --no-same-owner -xzf "$archive" -C "$draft"
     DOMAIN=$DOMAIN VPC_CIDR=$VPC_CIDR BODY_LIMIT=$BODY_LIMIT ACCESS_LOG=$ACCESS_LOG REFUSED_FROM=$REFUSED_FROM \
-        bash "$draft/node/render.sh" >"$draft/node/nginx.conf"
+        NODE=$HOSTNAME FLEET_SUBNET=$FLEET_SUBNET bash "$draft/node/render.sh" >"$draft/node/nginx.conf"
+    [ -z "$TENANT_NETWORKS" ] ||
+        LOCATOR=$LOCATOR RESOLVER=$RESOLVER bash "$draft/node/render.sh" finder >"$draft/node/finder.conf"
     echo "$REFUSED_FROM" >"$draft/node/refused"    # what this configuration was made with
     chmod -R go+rX "$draft"    # the router reads its configuration as nobody
     rm -f "$archive"
@@ -149,11 +152,13 @@ compose_node() { docker compose --file "$project/node/compose.yaml" "$@" >&2; }
 # has just been started takes part in the overlay only once each node on it has answered, and waits 30 s for one that
 # has not heard of it yet, while a container's start waits 20 s. A restart policy does not try again, so we do.
 start_router() {
-    export ROUTER_IMAGE ROUTER_PORT
+    export ROUTER_IMAGE ROUTER_PORT NODE="$HOSTNAME"
     REFUSED_FROM=$(cat "$project/node/refused")
     export REFUSED_FROM
-    local deadline=$((SECONDS + 120)) anew=
-    until compose_node up --detach --no-color --quiet-pull $anew && router_answers_soon; do
+    local deadline=$((SECONDS + 120)) anew='' finder=''
+    [ ! -e "$project/node/finder.conf" ] || finder='--profile tenants'
+    # shellcheck disable=SC2086  # options are words
+    until compose_node $finder up --detach --no-color --quiet-pull $anew && router_answers_soon && finder_listens_soon; do
         [ "$SECONDS" -lt "$deadline" ] || { compose_node logs --tail 20; echo "the router does not come up" >&2; return 1; }
         anew=--force-recreate
         sleep 2
@@ -164,6 +169,16 @@ router_answers_soon() {
     local deadline=$((SECONDS + 20))
     until router_answers; do
         [ "$SECONDS" -lt "$deadline" ] || { echo "the router does not answer" >&2; return 1; }
+        sleep 0.2
+    done
+}
+
+# Without it the router would know the names of its own node's tenants only.
+finder_listens_soon() {
+    [ -e "$project/node/finder.conf" ] || return 0
+    local deadline=$((SECONDS + 20))
+    until docker exec node-router-1 test -S /run/where/where.sock; do
+        [ "$SECONDS" -lt "$deadline" ] || { echo "the finder does not listen" >&2; return 1; }
         sleep 0.2
     done
 }
@@ -307,7 +322,7 @@ touch "$member"
 if [ "$role" = worker ]; then
     start_router
     agent_unit | start_unit swarmkeeper-agent
-    guarded=(${SHARED_VOLUMES:+nfs} ${TENANT_NETWORKS:+"engine=$VPC_CIDR" "router=$VPC_CIDR:$ROUTER_PORT"})
+    guarded=(${SHARED_VOLUMES:+nfs} ${TENANT_NETWORKS:+"engine=$VPC_CIDR" "router=$VPC_CIDR:$ROUTER_PORT" "locator=$VPC_CIDR:${LOCATOR##*:}"})
     [ "${#guarded[@]}" = 0 ] || start_guard "${guarded[@]}"
     [ -z "$TENANT_NETWORKS" ] || revive_unit | start_unit swarmkeeper-revive
 fi

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-
-from moto.moto_server.werkzeug_app import MotoRequestHandler
-from werkzeug.serving import make_server
+from typing import Any
 
 from local.aws.access_log import AccessLog
-from local.aws.concurrency import ThrottledError
 from local.aws.http_events import HttpAnswer, RouteMatch, answer_of, best_match, event_of
-from local.aws.invocations import Outcome, failure
-from local.aws.permissions import NotAllowedError, check_may_invoke
+from local.aws.http_front import FunctionCalls, Functions, HttpFront, at_loopback
+from local.aws.permissions import NotAllowedError
 from local.aws.server import AwsServer
 from local.aws.signatures import Identity, NotSignedError, Signed, verified
 from local.aws.signers import identity_of
 from local.aws.throttling import Bucket
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 logger = logging.getLogger(__name__)
 
@@ -40,12 +31,6 @@ FORBIDDEN = HttpAnswer.message(403, "Forbidden")
 FAILED = HttpAnswer.message(500, "Internal Server Error")
 
 
-class Functions(Protocol):
-    """What runs functions."""
-
-    def invoke(self, function: str, payload: bytes) -> Outcome: ...
-
-
 class HttpApiFront:
     """Serves the account's one HTTP API from construction until `stop`; its routes are read as they stand."""
 
@@ -54,28 +39,20 @@ class HttpApiFront:
         server: AwsServer,
         functions: Functions,
         *,
-        host: str = "127.0.0.1",
         access_log: Path | None = None,
         limit_s: float = INTEGRATION_LIMIT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._server = server
-        self._functions = functions
+        self._calls = FunctionCalls(server, functions, PRINCIPAL, limit_s=limit_s)
         self._log = AccessLog(access_log)
-        self._limit_s = limit_s
         self._bucket = Bucket(clock)
-        self._http = make_server(host, 0, self._serve, threaded=True, request_handler=_QuietHandler)
-        self.url = f"http://{host}:{self._http.server_port}"
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, kwargs={"poll_interval": 0.1}, name="http-api", daemon=True
-        )
-        self._thread.start()
+        self._http = HttpFront(at_loopback(), self._answer, "http-api", body_limit=BODY_BYTES_MAX)
+        self.url = self._http.url
 
     def stop(self) -> None:
         """Stop serving; may be called twice."""
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
+        self._http.stop()
 
     def endpoint(self, api_id: str) -> str:
         """Where an API is reached. Raises ValueError for a second one: they would need addresses of their own."""
@@ -83,17 +60,7 @@ class HttpApiFront:
             raise ValueError("only one HTTP API is emulated")
         return self.url
 
-    def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        answer = self._answer(environ)
-        headers = [*answer.headers.items(), ("content-length", str(len(answer.body)))]
-        start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", headers)
-        return [answer.body]
-
-    def _answer(self, environ: WSGIEnvironment) -> HttpAnswer:
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        if length > BODY_BYTES_MAX:
-            return HttpAnswer.message(413, "Request Entity Too Large")
-        request = _request(environ, environ["wsgi.input"].read(length) if length else b"")
+    def _answer(self, request: Signed, _sender: str) -> HttpAnswer:
         for api in self._apis().values():
             stage = api.stages.get("$default")
             match = best_match(api.routes.values(), request.method, request.path)
@@ -140,8 +107,7 @@ class HttpApiFront:
         )
         event = event_of(request, match, identity, api_id=api.api_id, account=self._server.account)
         try:
-            check_may_invoke(self._server, function, PRINCIPAL, source)
-            outcome = self._within_limit(function, json.dumps(event).encode())
+            outcome = self._calls.call(function, source, json.dumps(event).encode())
         except TimeoutError:
             return HttpAnswer.message(503, "Service Unavailable")
         except NotAllowedError as error:
@@ -151,47 +117,6 @@ class HttpApiFront:
             return FAILED
         return answer_of(outcome.payload)
 
-    def _within_limit(self, function: str, payload: bytes) -> Outcome:
-        """The outcome. Raises TimeoutError when it takes too long: the function then goes on alone."""
-        outcomes: list[Outcome] = []
-        thread = threading.Thread(
-            target=lambda: outcomes.append(self._outcome(function, payload)), name="http-api-call", daemon=True
-        )
-        thread.start()
-        thread.join(self._limit_s)
-        if not outcomes:
-            raise TimeoutError
-        return outcomes[0]
-
-    def _outcome(self, function: str, payload: bytes) -> Outcome:
-        try:
-            return self._functions.invoke(function, payload)
-        except (LookupError, ThrottledError) as error:
-            return failure(type(error).__name__, str(error))
-
     def _apis(self) -> Mapping[str, Any]:
         apis: Mapping[str, Any] = self._server.backend("apigatewayv2").apis
         return apis
-
-
-def _request(environ: WSGIEnvironment, body: bytes) -> Signed:
-    headers = {
-        name.removeprefix("HTTP_").replace("_", "-").lower(): str(value)
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
-    }
-    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        if environ.get(name):
-            headers[name.replace("_", "-").lower()] = str(environ[name])
-    url = f"http://{headers.get('host', '')}{environ.get('REQUEST_URI', '/')}"
-    return Signed(str(environ["REQUEST_METHOD"]), url, headers, body)
-
-
-class _QuietHandler(MotoRequestHandler):
-    """Answers without a line on standard error for each request."""
-
-    disable_nagle_algorithm = True
-    wbufsize = -1
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        del code, size

@@ -38,8 +38,12 @@ FLEETS = (Fleet(10, "manager, small"), Fleet(100, "manager, medium"), Fleet(1000
 
 
 def alarms(worker_pools: int, pools: int) -> int:
-    """Pending, silent, refused losses and four dead-letter queues; two for each pool of workers, one for each pool."""
-    return 7 + 2 * worker_pools + pools
+    """With networks for tenants.
+
+    Pending, silent, refused losses, four dead-letter queues, the locator; two for each pool of workers, one for each
+    pool.
+    """
+    return 8 + 2 * worker_pools + pools
 
 
 def monthly(measured: Mapping[str, Any], fleet: Fleet) -> Counter[str]:
@@ -75,6 +79,7 @@ def bill(measured: Mapping[str, Any], fleet: Fleet) -> dict[str, float]:
         "NAT gateways, their addresses": ZONES * (_price("gateway", HOURS) + _price("address", HOURS)),
         "what functions send through them": _price("gateway GB", month["gateway bytes"] / GB),
         "load balancer, one unit": _price("balancer", HOURS) + _price("balancer unit", HOURS),
+        "load balancer of the locator, one unit": _price("balancer", HOURS) + _price("balancer unit", HOURS),
         "functions": _functions(month),
         "DynamoDB": _price("read unit", month["read units"])
         + _price("write unit", month["write units"])

@@ -116,6 +116,12 @@ class RealMachines:
                 raise MachineError(f"{instance_id} is not running")
             self._volumes.attach(instance_id, volume_id, gigabytes)
 
+    def listener(self, name: str, port: int) -> socket.socket:
+        """A socket in the VPC, bound to a port of the address that the name leads to from now on."""
+        bound = self._network.listen(socket.SOCK_STREAM, self._network.resolver, port)
+        self._resolver.add(name, self._network.resolver)
+        return bound
+
     def running(self) -> tuple[str, ...]:
         """Ids of the instances whose first process lives."""
         return tuple(name for name, node in list(self._nodes.items()) if node.alive())

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
-from swarmkeeper.domain.model import TENANT_NETWORK, ContainerName, Request, Resources, Rules
+from swarmkeeper.domain.model import SNAPSHOT_LABEL, TENANT_NETWORK, ContainerName, Request, Resources, Rules
 from swarmkeeper.domain.placement.wish import dependencies_of
 from swarmkeeper.edge.admission import admitting_pools
+from swarmkeeper.edge.container_names import NAME, check_name
 from swarmkeeper.edge.create_body import CreateBody
 from swarmkeeper.edge.engine_body import engine_body
 from swarmkeeper.edge.patterns import compile_re2
@@ -27,17 +28,13 @@ from swarmkeeper.edge.rules import (
 )
 from swarmkeeper.edge.runnable import check_runnable
 from swarmkeeper.edge.settings_admission import AdmissionSettings
+from swarmkeeper.edge.snapshots import check_image, wants_snapshots
 from swarmkeeper.edge.tenants import EVERYONE, TENANT_LABEL, Scope
 from swarmkeeper.edge.volumes import check_volumes, is_shared, writes_of
 from swarmkeeper.edge.windows import check_windows, pools_for, wants_windows, windows_body
 from swarmkeeper.errors import InvalidInput
 
-NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,48}[a-z0-9]")
-"""Engines take no name of one letter."""
-RESERVED_NAMES = frozenset({"localhost", "router", "fleet", "ingress", "host", "gateway", "manager", "registry"})
-RESERVED_PATTERN = re.compile(r"[0-9-]+|0x[0-9a-f]+|(node-router|join-join)-[0-9]+")
-"""Names that a router could take for an address written as a number, and the routers' own; it refuses them too."""
-OWN_LABELS = frozenset({MOVABLE_LABEL, TENANT_LABEL, EXPIRES_LABEL, TTL_LABEL, IDLE_LABEL})
+OWN_LABELS = frozenset({MOVABLE_LABEL, SNAPSHOT_LABEL, TENANT_LABEL, EXPIRES_LABEL, TTL_LABEL, IDLE_LABEL})
 """Of the labels that begin as ours do, those that a tenant may set; the others are written by the engines' adapter."""
 LABELS_BYTES_MAX = 16 * 1024
 """Of all labels together: every view of the fleet carries them."""
@@ -63,6 +60,8 @@ class Admission:
     """Which of the pools have Windows nodes."""
     has_tenant_networks: bool = False
     """Whether each tenant's containers are on a network of their own instead of `network`."""
+    registry: str | None = None
+    """The fleet's own registry, which may hold snapshots of containers."""
 
     def admit(self, body: object, *, scope: Scope = EVERYONE, request_id: str = "") -> Request:
         """The admitted request. Raises InvalidInput that names the field.
@@ -75,6 +74,8 @@ class Admission:
         taken = take_out(parsed, compile_re2)
         admitting = self._admitting(parsed, taken.rules)
         _check_references(parsed, taken.rules)
+        movable = taken.wants_to_move and not _is_bound_to_its_node(parsed, taken)
+        self._check_snapshots(parsed, taken.rules, movable=movable)
         tenant = scope.tenant_of(parsed.Labels)
         memory_bytes = parsed.HostConfig.Memory or self.default_memory_bytes
         network = self._network_of(tenant) if taken.rules.network_mode == "bridge" else ""
@@ -87,12 +88,25 @@ class Admission:
             labels=dict(sorted({**parsed.Labels, TENANT_LABEL: tenant}.items())),
             network=network,
             tenant=tenant,
-            movable=taken.wants_to_move and not _is_bound_to_its_node(parsed, taken),
+            movable=movable,
             lifetime=lifetime_of(parsed.Labels),
             writes=writes_of(parsed, tenant),
             body=windows_body(text) if self._is_for_windows(taken.rules) else text,
             id=request_id,
         )
+
+    def _check_snapshots(self, body: CreateBody, rules: Rules, *, movable: bool) -> None:
+        if self.registry is not None:
+            check_image(body.Image, self.registry)
+        if not wants_snapshots(body.Labels):
+            return
+        field = f"Labels.{SNAPSHOT_LABEL}"
+        if not movable:
+            raise InvalidInput(field, "is for what may be moved: no local volume, no hard constraint to one node")
+        if self.registry is None:
+            raise InvalidInput(field, "needs a registry of the fleet's own (images.registry)")
+        if self._is_for_windows(rules):
+            raise InvalidInput(field, "is not for Windows")
 
     def _network_of(self, tenant: str) -> str:
         return f"{TENANT_NETWORK}{tenant}" if self.has_tenant_networks else self.network
@@ -133,7 +147,7 @@ def _parsed(body: object) -> CreateBody:
 
 
 def _check(body: CreateBody, network: str) -> None:
-    _check_name(body.Name)
+    check_name(body.Name)
     _check_size(body)
     for label in body.Labels:
         if label.startswith("swarmkeeper.") and label not in OWN_LABELS:
@@ -152,13 +166,6 @@ def _check_size(body: CreateBody) -> None:
         raise InvalidInput("Labels", f"are {labels} bytes in all, more than {LABELS_BYTES_MAX}")
     if len(body.model_dump_json(exclude_defaults=True).encode()) > BODY_BYTES_MAX:
         raise InvalidInput("request", f"is larger than {BODY_BYTES_MAX} bytes")
-
-
-def _check_name(name: str) -> None:
-    if not NAME.fullmatch(name) or "--" in name:
-        raise InvalidInput("Name", "must be a lower-case DNS label of 2 to 50 characters without '--'")
-    if name in RESERVED_NAMES or RESERVED_PATTERN.fullmatch(name):
-        raise InvalidInput("Name", f"{name} is a reserved name")
 
 
 def _check_network(body: CreateBody, network: str) -> None:

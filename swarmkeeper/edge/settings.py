@@ -54,6 +54,7 @@ from swarmkeeper.edge.settings_rules import (
     quotas_in_networks,
     room_for_tenants,
     router_port,
+    tenants_apart,
     windows_pool,
 )
 from swarmkeeper.edge.settings_scaling import PoolScaling, PoolScalingOverrides, ScalingSettings
@@ -69,7 +70,7 @@ OF_THE_TEMPLATE: Mapping[str, Mapping[str, bool] | bool] = {
     "account": True,
     "monitoring": True,
     "network": {"entry": True, "egress": True, "access_log": True, "body_limit": True},
-    "images": {"registry": True, "registry_host": True},
+    "images": {"join": True, "router": True, "registry_host": True},
 }
 """The parts that no function reads; a parameter of Systems Manager holds 8 KB."""
 
@@ -92,7 +93,8 @@ class NetworkSettings(Strict):
     vpc_cidr: VpcRange
     overlay_pool: OverlayPool
     fleet_subnet: OverlaySubnet
-    isolation: Isolation = "fleet"
+    isolation: Isolation = "tenant"
+    """Whether each tenant's containers have a network of their own, or all share the fleet's."""
     tenant_prefix: Annotated[Count, Field(ge=20, le=26)] = 22
     """The size of a tenant's network, as the length of its prefix: 22 holds 1,022 addresses; for a new Swarm."""
     encrypted: Flag = False
@@ -222,6 +224,13 @@ class ImageSettings(Strict):
         return self
 
 
+class DrainSettings(Strict):
+    """How nodes are emptied."""
+
+    snapshot_limit: Annotated[Bytes, Field(ge=2**20)] = 2**30
+    """The largest own layer that a container's move carries over; one with a larger layer is waited for."""
+
+
 class Settings(Strict):
     """swarmkeeper.yaml as a whole."""
 
@@ -234,6 +243,7 @@ class Settings(Strict):
     monitoring: MonitoringSettings = MonitoringSettings()
     joining: JoiningSettings = JoiningSettings()
     failures: FailureSettings = FailureSettings()
+    drain: DrainSettings = DrainSettings()
     volumes: VolumeSettings = VolumeSettings()
     admission: AdmissionSettings = AdmissionSettings()
     tenants: TenantSettings = TenantSettings()
@@ -242,7 +252,8 @@ class Settings(Strict):
     @model_validator(mode="after")
     def _pools_fit_together(self) -> Self:
         broken((*manager_pools(tuple(self.pools.values())), *pool_roles(self.pools.values())))
-        broken(overlay_size(self.network.fleet_subnet, self.pools.values()))
+        broken(overlay_size(self.network.isolation, self.network.fleet_subnet, self.pools.values()))
+        broken(tenants_apart(self.network.isolation, self.pools))
         broken(router_port(self.network.router_port, self.admission, self.pools))
         broken(quotas_in_networks(self))
         broken(pool_scaling(self.scaling, self.pools))

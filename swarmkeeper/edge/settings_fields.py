@@ -60,6 +60,12 @@ def _alarm_period(value: int) -> int:
     return value
 
 
+def _own_registry(value: str) -> str:
+    if value in ("docker.io", "index.docker.io"):
+        raise PydanticCustomError("registry", "{name} is left out of images' names by engines", {"name": value})
+    return value
+
+
 def _own_label(value: str) -> str:
     if value in STANDARD_LABELS:
         raise PydanticCustomError("label", "{name} is answered by the engine itself", {"name": value})
@@ -77,7 +83,11 @@ Isolation = Literal["fleet", "tenant"]
 AlarmPeriod = Annotated[Seconds, AfterValidator(_alarm_period)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
 ImageReference = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._:/-]{0,200}@sha256:[0-9a-f]{64}$")]
-RegistryAddress = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)+(:[0-9]{1,5})?$", max_length=200)]
+RegistryAddress = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)+(:[0-9]{1,5})?$", max_length=200),
+    AfterValidator(_own_registry),
+]
 """As references begin with it; without a dot the engine would take it for a repository of Docker Hub."""
 InstanceType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$")]
 NodeImage = Annotated[str, Field(pattern=r"^(ami-[0-9a-f]{8,17}|/[A-Za-z0-9_./-]{1,500})$")]

@@ -152,18 +152,23 @@ def address_ranges(vpc_cidr: IPv4Network, overlay_pool: IPv4Network, fleet_subne
             yield Problem((field,), f"{given} overlaps {what} {taken}")
 
 
-def overlay_size(subnet: IPv4Network, pools: Iterable[PoolSettings]) -> Iterator[Problem]:
+def overlay_size(isolation: str, subnet: IPv4Network, pools: Iterable[PoolSettings]) -> Iterator[Problem]:
     """The fleet's overlay holds every container that the slots allow, one endpoint a node, and a margin.
 
-    A pool without the label `containerslots` counts one container a node: what more it holds is not known here.
+    A pool without the label `containerslots` counts one container a node: what more it holds is not known here. Where
+    tenants have networks of their own, routers alone are on the fleet's.
     """
     listed = tuple(pools)
     nodes = sum(pool.max for pool in listed)
-    workers = (pool for pool in listed if pool.role is Role.WORKER)
-    containers = sum(pool.max * (1 if pool.slots is None else max(pool.slots, 0)) for pool in workers)
-    needed = containers + nodes + OVERLAY_MARGIN
+    workers = [pool for pool in listed if pool.role is Role.WORKER]
+    if isolation == "tenant":
+        held, kind = sum(pool.max for pool in workers), "routers"
+    else:
+        held = sum(pool.max * (1 if pool.slots is None else max(pool.slots, 0)) for pool in workers)
+        kind = "containers"
+    needed = held + nodes + OVERLAY_MARGIN
     if needed > subnet.num_addresses:
-        text = f"{subnet} has {subnet.num_addresses} addresses; {containers} containers and {nodes} nodes need {needed}"
+        text = f"{subnet} has {subnet.num_addresses} addresses; {held} {kind} and {nodes} nodes need {needed}"
         yield Problem(("network", "fleet_subnet"), text)
 
 
@@ -204,6 +209,13 @@ def images_without_internet(egress: str, pools: Mapping[str, PoolSettings]) -> I
         if egress == "endpoints" and pool.node_image is None:
             text = "network.egress is endpoints: user data can't install the engine, so give an image that has it"
             yield Problem(("pools", name, "node_image"), text)
+
+
+def tenants_apart(isolation: str, pools: Mapping[str, PoolSettings]) -> Iterator[Problem]:
+    """A Windows node has neither the router that reaches tenants' networks nor the rules that guard the nodes."""
+    if isolation == "tenant" and (windows := [name for name, pool in pools.items() if pool.os == "windows"]):
+        text = f"tenant: pools of Windows nodes ({', '.join(windows)}) need fleet"
+        yield Problem(("network", "isolation"), text)
 
 
 def encrypted_for_all(encrypted: bool, pools: Mapping[str, PoolSettings]) -> Iterator[Problem]:

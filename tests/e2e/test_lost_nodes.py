@@ -91,7 +91,7 @@ def _has(engines: RealEngines, node_id: str, name: str) -> bool:
 
 def targets(world: World) -> set[str]:
     client = world.client("elbv2")
-    (group,) = client.describe_target_groups()["TargetGroups"]
+    (group,) = client.describe_target_groups(Names=[f"{world.cloud.settings.fleet}-routers"])["TargetGroups"]
     health = client.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
     return {each["Target"]["Id"] for each in health}
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
+from infra.locator import LOCATOR_PORT
 from local.engines import RealEngines
 from local.starter import project_root
-from swarmkeeper.cli.demo.probe import ENGINE_PORT, Route
+from swarmkeeper.cli.demo.probe import ENGINE_PORT, Route, wait_for_answers
 from swarmkeeper.cli.requests import create_body
 from tests.e2e.conftest import MakeWorld
 from tests.e2e.world import World
@@ -19,20 +19,26 @@ from tests.e2e.world import World
 pytestmark = pytest.mark.engine
 
 
+NAMES = ("a-1", "b-1", "a-2", "b-2")
+"""Of two tenants, the first two on one node and the others on another."""
+
+
 @pytest.fixture
 def world(make_world: MakeWorld, tmp_path: Path) -> Iterator[World]:
-    settings = tmp_path / "tenants.yaml"
+    """The demo's fleet, whose tenants have networks of their own, with two workers."""
     shipped = (project_root() / "swarmkeeper.demo.yaml").read_text()
-    assert "isolation: fleet" in shipped
-    settings.write_text(shipped.replace("isolation: fleet", "isolation: tenant"))
+    assert "isolation" not in shipped
+    assert shipped.count("min: 1\n    max: 4") == 1
+    settings = tmp_path / "tenants.yaml"
+    settings.write_text(shipped.replace("min: 1\n    max: 4", "min: 2\n    max: 4"))
     yield make_world("real", settings=settings)
 
 
-def run(world: World, tenant: str, name: str) -> None:
+def run(world: World, name: str, node: str) -> None:
     image = world.cloud.engines.images["web"]
     body = create_body(
         name, image, cpus="0.25", memory="64MiB",
-        environment=[f"NAME={name}"], label=[f"swarmkeeper.tenant={tenant}"],
+        environment=[f"NAME={name}", f"constraint:node=={node}"], label=[f"swarmkeeper.tenant={name[0]}"],
     )  # fmt: skip
     answer = world.fleet.create(body)
     assert answer["status"] in (201, 202), answer
@@ -58,18 +64,18 @@ class Inside:
         return self.says(f"nc -w 5 {address} {port} </dev/null && echo connected").endswith("connected")
 
 
-def test_a_tenants_container_reaches_its_own_and_no_other_and_the_router_reaches_all(world: World) -> None:
+def test_a_tenants_container_reaches_its_own_and_no_other_and_every_router_reaches_all(world: World) -> None:
     engines = world.cloud.engines
     assert isinstance(engines, RealEngines)
-    node = world.first_worker()
-    for tenant, name in (("a", "a-1"), ("a", "a-2"), ("b", "b-1")):
-        run(world, tenant, name)
-    assert {container["node"] for container in world.containers().values()} == {node["id"]}
+    world.wait("two ready workers", lambda: len(world.nodes("ready")) == 2, limit_s=150)
+    workers = world.nodes("ready")
+    node, other = workers
+    for name in NAMES:
+        run(world, name, node["id"] if name.endswith("1") else other["id"])
     network = world.cloud.settings.network
 
-    route = Route(node["id"], node["address"], network.router_port, network.domain)
-    for name in ("a-1", "a-2", "b-1"):
-        world.wait(f"{name} answers by name", partial(route.answers, name), limit_s=20)
+    routes = {node["id"]: Route(node["id"], node["address"], network.router_port, network.domain) for node in workers}
+    assert wait_for_answers(routes.values(), NAMES, limit_s=30) == {}
 
     inside = Inside(engines, node["id"], "a-1")
     assert inside.gets("http://a-2/") == "a-2"
@@ -84,9 +90,12 @@ def test_a_tenants_container_reaches_its_own_and_no_other_and_the_router_reaches
         socket.create_connection((engine["address"], ENGINE_PORT), timeout=10).close()  # it does listen there
         assert not inside.connects(engine["address"], ENGINE_PORT)
     assert not inside.connects("169.254.169.254", 80)
+    locator = str(network.vpc_cidr[2])
+    socket.create_connection((locator, LOCATOR_PORT), timeout=10).close()
+    assert not inside.connects(locator, LOCATOR_PORT)
     # Behind the published port nobody could tell that it is a container who asks.
     gateway = inside.says("ip route show default").split()[2]
-    for machine in (node["address"], gateway):
+    for machine in (node["address"], other["address"], gateway):
         assert not inside.connects(machine, network.router_port)
     # A datagram of VXLAN to another machine or to this one could be a frame for another tenant's network.
     for machine in (world.nodes("ready", role="manager")[0]["address"], gateway):
@@ -94,13 +103,21 @@ def test_a_tenants_container_reaches_its_own_and_no_other_and_the_router_reaches
     assert dropped(engines, node["id"], "DOCKER-USER") > 0
     assert dropped(engines, node["id"], "INPUT") > 0
 
-    # The router is on both networks, and must not lead from one into the other.
-    assert "403" in inside.gets("http://node-router-1:8080/", host=f"b-1.{network.domain}")
+    # The router is on both networks, and must not lead from one into the other, by none of its doors.
+    for port in (8080, 8081):
+        assert "403" in inside.gets(f"http://node-router-1:{port}/", host=f"b-1.{network.domain}")
 
     # No restart policy starts what was stopped, or what failed to start: the node itself brings its router back.
     engines.on_node(node["id"], "docker stop --time 1 node-router-1")
-    for name in ("a-1", "b-1"):
-        world.wait(f"{name} answers by name again", partial(route.answers, name), limit_s=60)
+    assert wait_for_answers(routes.values(), NAMES, limit_s=90) == {}
+    # So it does with the finder; the socket that the killed one leaves doesn't keep the next from listening.
+    engines.on_node(node["id"], "docker kill node-finder-1")
+    world.wait("the finder runs again", lambda: finder_runs(engines, node["id"]), limit_s=60)
+    assert wait_for_answers(routes.values(), NAMES, limit_s=30) == {}
+
+
+def finder_runs(engines: RealEngines, node: str) -> bool:
+    return engines.on_node(node, "docker inspect --format {{.State.Running}} node-finder-1").stdout == "true\n"
 
 
 def dropped(engines: RealEngines, node: str, chain: str) -> int:

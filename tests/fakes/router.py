@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import http.client
 import json
 import os
@@ -24,6 +25,10 @@ BODY_LIMIT = 2**20
 BALANCER = "127.0.0.1"
 """The one address that the router under test takes for the load balancer's."""
 STRANGER = "127.0.0.2"
+VPC = "127.0.0.9"
+"""The load balancer of nodes that hand on to each other, whose routers are at the addresses before."""
+OVERLAY = "127.0.0.64/26"
+"""Where tenants' containers have their addresses."""
 READY_LIMIT_S = 10.0
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
 NO_ERROR, NO_SUCH_NAME = 0x8180, 0x8183
@@ -80,10 +85,11 @@ class Router:
     folder: Path
     names: Names
     process: subprocess.Popen[bytes] = field(repr=False)
+    host: str = BALANCER
 
     @property
     def address(self) -> tuple[str, int]:
-        return BALANCER, self.port
+        return self.host, self.port
 
     def ask(
         self, host: str, path: str = "/", *, method: str = "GET", body: bytes | None = None, source: str = BALANCER,
@@ -121,41 +127,80 @@ def full(host: str) -> str:
 def running_router(folder: Path, **settings: str) -> Iterator[Router]:
     """A router while the block runs; settings are those of render.sh."""
     names, port = Names(), free_port()
-    configuration = _configuration(folder, names.port, port, settings)
-    with (folder / "stdout").open("ab") as out, (folder / "stderr").open("ab") as err:
-        process = subprocess.Popen([str(NGINX), "-c", str(configuration), "-g", "daemon off;"], stdout=out, stderr=err)
-    router = Router(port, folder, names, process)
+    _render(folder, "nginx.conf", settings, {"127.0.0.11": f"{BALANCER}:{names.port}", "listen 8080": f"listen {port}"})
+    router = Router(port, folder, names, _nginx(folder, "nginx.conf", ""))
+    with _running(router):
+        yield router
+
+
+@contextmanager
+def running_node(folder: Path, node: str, host: str, door: int, locator: int) -> Iterator[Router]:
+    """The router and the finder of a node where tenants have networks of their own, on a loopback address.
+
+    `door` is the port at which routers hand on to each other, `locator` that of whom the finder asks.
+    """
+    names, port = Names(), free_port()
+    settings = {"REFUSED_FROM": OVERLAY, "NODE": node, "FLEET_SUBNET": "127.0.0.0/29", "VPC_CIDR": f"{VPC}/32"}
+    _render(
+        folder, "nginx.conf", settings,
+        {
+            "127.0.0.11": f"{BALANCER}:{names.port}", "listen 8080": f"listen {host}:{port}",
+            "listen 8081": f"listen {host}:{door}", "127.0.0.1:8081": f"{host}:{door}", "$at:8081": f"$at:{door}",
+            "unix:/run/where": f"unix:{folder}",
+        },
+    )  # fmt: skip
+    asked = {"LOCATOR": f"{BALANCER}:{locator}", "RESOLVER": BALANCER}
+    # Ten seconds are too long to wait for.
+    _render(folder, "finder.conf", asked, {"unix:/run/where": f"unix:{folder}", "200 10s": "200 1s"}, "finder")
+    finder = _nginx(folder, "finder.conf", "finder-")
+    router = Router(port, folder, names, _nginx(folder, "nginx.conf", ""), host)
+    try:
+        with _running(router):
+            yield router
+    finally:
+        finder.terminate()
+        finder.wait(READY_LIMIT_S)
+
+
+@contextmanager
+def _running(router: Router) -> Iterator[None]:
     try:
         _await_ready(router)
-        yield router
+        yield
     finally:
         router.stop()
-        names.close()
+        router.names.close()
 
 
-def _configuration(folder: Path, dns_port: int, port: int, settings: Mapping[str, str]) -> Path:
+def _nginx(folder: Path, configuration: str, prefix: str) -> subprocess.Popen[bytes]:
+    # As on a node, where it is nobody from the start, its workers may do what it may itself.
+    user = f" user {getpass.getuser()};" if os.geteuid() == 0 else ""
+    command = [str(NGINX), "-c", str(folder / configuration), "-g", f"daemon off;{user}"]
+    with (folder / f"{prefix}stdout").open("ab") as out, (folder / f"{prefix}stderr").open("ab") as err:
+        return subprocess.Popen(command, stdout=out, stderr=err)
+
+
+def _render(folder: Path, target: str, settings: Mapping[str, str], changes: Mapping[str, str], *which: str) -> None:
     """What a node renders, with its addresses and paths changed for one that is no node, and nothing else."""
     given = {"DOMAIN": DOMAIN, "VPC_CIDR": f"{BALANCER}/32", "BODY_LIMIT": str(BODY_LIMIT), "ACCESS_LOG": "yes"}
     rendered = subprocess.run(
-        ["bash", str(PROJECT / "render.sh")], env={"PATH": os.environ["PATH"], **given, **settings},
+        ["bash", str(PROJECT / "render.sh"), *which], env={"PATH": os.environ["PATH"], **given, **settings},
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    changes = {"127.0.0.11": f"{BALANCER}:{dns_port}", "listen 8080": f"listen {port}", " /tmp/": f" {folder}/"}
-    for before, after in changes.items():
+    own = f" {folder}/{target.removesuffix('.conf')}-"
+    for before, after in {**changes, " /tmp/": own}.items():
         assert before in rendered
         rendered = rendered.replace(before, after)
     for part in PROJECT.glob("*.conf"):
         shutil.copy(part, folder)
-    target = folder / "nginx.conf"
-    target.write_text(rendered, encoding="utf-8")
-    return target
+    (folder / target).write_text(rendered, encoding="utf-8")
 
 
 def _await_ready(router: Router) -> None:
     deadline = time.monotonic() + READY_LIMIT_S
     while True:
         try:
-            assert router.ask("127.0.0.1", "/healthz").status == 200
+            assert router.ask("127.0.0.1", "/healthz", source=router.host).status == 200
         except ConnectionRefusedError:
             assert time.monotonic() < deadline, router.errors()
             assert router.process.poll() is None, router.errors()

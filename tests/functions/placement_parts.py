@@ -55,7 +55,7 @@ def wired_over(
         pending=world.pending,
         puller=world.puller,
         inventory=world.inventory,
-        upkeep=None if routers is None else RouterUpkeep(store=world.store, routers=routers),
+        upkeep=None if routers is None else RouterUpkeep(store=world.store, routers=routers, clock=world.clock),
         needs=needs,
         tell_pending=tell_pending,
     )

@@ -33,14 +33,18 @@ TO = {
     "registrar": (
         "container_expired", "csr_succeeded", "foreign_command", "foreign_launch_hook", "instance_terminated",
         "join_failed", "join_in_progress", "join_succeeded", "launch_hook", "leave_timed_out", "membership_check",
-        "node_draining", "queue_of_hooks", "rebalance", "spot_interruption", "terminate_hook", "tokens_due",
+        "node_draining", "queue_of_hooks", "rebalance", "save_succeeded", "spot_interruption", "terminate_hook",
+        "tokens_due",
     ),
     "reconciler": ("schedule",),
+    "locator": ("locate",),
 }  # fmt: skip
 """Each function's events."""
 REQUESTS = ("http_create", "http_get")
 """Those of the HTTP API, which the placement function answers."""
-SERVED_BY_ANYONE = {"foreign_command", "foreign_launch_hook", "join_in_progress", "rebalance", "tokens_due"}
+SERVED_BY_ANYONE = {
+    "foreign_command", "foreign_launch_hook", "join_in_progress", "rebalance", "save_succeeded", "tokens_due",
+}  # fmt: skip
 """The registrar is done with these whatever there is. Others may come again: this account has no instances."""
 
 PROBE = """
@@ -151,6 +155,13 @@ def test_the_registrar_answers(fleet: Fleet, name: str) -> None:
 @pytest.mark.parametrize("name", TO["reconciler"])
 def test_the_reconciler_answers(fleet: Fleet, name: str) -> None:
     assert fleet.call("reconciler", recorded(name)) is None
+
+
+def test_the_locator_answers(fleet: Fleet) -> None:
+    placed = fleet.call("placement", recorded("http_create"))
+    assert placed["statusCode"] == 202
+    answered = [fleet.call("locator", recorded(name)) for name in TO["locator"]]
+    assert [each["statusCode"] for each in answered] == [404]  # it waits for a node
 
 
 def test_nothing_but_zip_layer_and_runtime_can_be_imported(fleet: Fleet) -> None:

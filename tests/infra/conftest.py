@@ -24,6 +24,26 @@ def synthesised(settings: Settings, folder: Path) -> Template:
     return Template(json.loads((out / stack.template_file).read_text(encoding="utf-8")))
 
 
+def settings_of(isolation: str, **account: str) -> Settings:
+    """The demo's profile with this isolation, and with wishes of the account's owners."""
+    told = json.loads(load_settings(ROOT / "swarmkeeper.demo.yaml").to_json())
+    told["network"]["isolation"] = isolation
+    told["account"] = told.get("account", {}) | account
+    return Settings.from_json(json.dumps(told))
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """What it becomes where all containers are on one network."""
+    return synthesised(settings_of("fleet"), tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture(scope="session")
+def tenants(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """What it becomes where tenants have networks of their own."""
+    return synthesised(settings_of("tenant"), tmp_path_factory.mktemp("tenants"))
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     """What the demo's profile becomes."""

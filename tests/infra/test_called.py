@@ -20,7 +20,7 @@ from tests.infra.template import Template
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "tests/data/calls.json"
 FLEET = "demo"
-FUNCTIONS = ("placement", "scaler", "registrar", "reconciler", "suspend")
+FUNCTIONS = ("placement", "scaler", "registrar", "reconciler", "locator", "suspend")
 NAMES = {
     "AWS::DynamoDB::Table": "TableName",
     "AWS::SecretsManager::Secret": "Name",
@@ -57,6 +57,12 @@ REASONS = {
     ("suspend", "autoscaling:SetInstanceProtection"): DELETION,
 }
 """What is granted though no run has called it, by function and entry."""
+
+
+@pytest.fixture(scope="session")
+def template(tenants: Template) -> Template:
+    """With all functions that there are."""
+    return tenants
 
 
 def granted(template: Template, function: str) -> frozenset[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from infra.dashboard import DECIDED
+from infra.functions import PLANS
 from swarmkeeper.adapters.aws import metrics
 from swarmkeeper.domain.figures import FleetFigures, PoolFigures
 from swarmkeeper.domain.model import PoolName
@@ -80,7 +81,7 @@ def test_every_pool_function_and_dead_letter_queue_is_shown(template: Template) 
     named = {*template.of_type("AWS::SQS::Queue"), *template.of_type("AWS::Lambda::Function")}
     assert {"managers", "workers"} <= set(re.findall(r'"Pool","([\w-]+)"', text))
     dead = [name for name in named if name in text]
-    assert len(dead) == 4 + sum(str(each).endswith("-dlq") for each in queues)
+    assert len(dead) == len(PLANS) + sum(str(each).endswith("-dlq") for each in queues)
 
 
 def test_what_is_shown_of_decisions_is_in_their_log_lines(template: Template) -> None:

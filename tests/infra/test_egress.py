@@ -56,7 +56,7 @@ def test_without_nat_there_is_an_endpoint_for_every_service_that_is_called_and_n
 
 def test_endpoints_take_calls_of_functions_and_nodes_only(closed: Template) -> None:
     groups = {f"<{name}.GroupId>": each for name, each in closed.of_type("AWS::EC2::SecurityGroup").items()}
-    group = next(name for name, each in groups.items() if each["GroupDescription"] == "AWS's services")
+    group = next(name for name, each in groups.items() if each["GroupDescription"] == "Endpoints of AWS services")
     assert "SecurityGroupIngress" not in groups[group]
     rules = [each for each in closed.of_type("AWS::EC2::SecurityGroupIngress").values() if each["GroupId"] == group]
     callers = {(groups[each["SourceSecurityGroupId"]]["GroupDescription"], each["FromPort"]) for each in rules}

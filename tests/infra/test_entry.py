@@ -40,7 +40,7 @@ def test_a_certificate_of_ours_makes_plain_requests_be_redirected(tmp_path: Path
     assert [action["Type"] for action in https["DefaultActions"]] == ["forward"]
     (redirect,) = http["DefaultActions"]
     assert (redirect["Type"], redirect["RedirectConfig"]["Protocol"]) == ("redirect", "HTTPS")
-    assert template.one("AWS::ElasticLoadBalancingV2::LoadBalancer")["Scheme"] == "internal"
+    assert template.one("AWS::ElasticLoadBalancingV2::LoadBalancer", Name="demo-routers")["Scheme"] == "internal"
     assert [port for source, port in users(template) if source.endswith(".CidrBlock>")] == [80, 443]
     assert not template.of_type("AWS::Route53::RecordSet")
 
@@ -53,9 +53,9 @@ def test_a_hosted_zone_has_the_certificate_proven_and_every_name_pointed(tmp_pat
     assert option["HostedZoneId"] == "Z0123456789ABC"
     record = template.one("AWS::Route53::RecordSet")
     assert (record["Name"], record["Type"], record["HostedZoneId"]) == ("*.fleet.example.", "A", "Z0123456789ABC")
-    balancer = template.one("AWS::ElasticLoadBalancingV2::LoadBalancer")
-    assert (balancer["Scheme"], balancer["Name"]) == ("internet-facing", "demo-public")
-    assert template.one("AWS::ElasticLoadBalancingV2::TargetGroup")["Name"] == "demo-public"
+    balancer = template.one("AWS::ElasticLoadBalancingV2::LoadBalancer", Name="demo-public")
+    assert balancer["Scheme"] == "internet-facing"
+    assert template.one("AWS::ElasticLoadBalancingV2::TargetGroup", Name="demo-public")["HealthCheckPath"] == "/healthz"
     assert users(template) == [("0.0.0.0/0", 80), ("0.0.0.0/0", 443)]
 
 

@@ -14,7 +14,7 @@ from infra.compiling import compiler
 from infra.slimming import SERVICES
 from swarmkeeper.adapters.aws.clients import AwsClients
 
-FUNCTIONS = ("placement", "scaler", "registrar", "reconciler")
+FUNCTIONS = ("placement", "scaler", "registrar", "reconciler", "locator")
 LIMIT_BYTES = 15_000_000
 """Of the layer and a function's zip together."""
 PYTHON = compiler() or sys.executable

@@ -6,11 +6,19 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from swarmkeeper.cli.dead_letters import QUEUED, QUEUES
 from tests.infra.template import Template
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
 POOL_TAG = "swarmkeeper:pool"
+
+
+@pytest.fixture(scope="session")
+def template(tenants: Template) -> Template:
+    """With all alarms that there are."""
+    return tenants
 
 
 def alarms(template: Template) -> dict[str, dict[str, Any]]:

@@ -148,7 +148,7 @@ def test_every_function_of_the_loop_may_look_up_what_a_new_node_could_hold(templ
 
 @pytest.mark.parametrize("action", ["DeregisterTargets", "RegisterTargets"])
 def test_the_registrar_alone_changes_where_the_balancer_sends_requests(template: Template, action: str) -> None:
-    group = f"<{template.name_of('AWS::ElasticLoadBalancingV2::TargetGroup')}>"
+    group = f"<{template.name_of('AWS::ElasticLoadBalancingV2::TargetGroup', Name='demo-routers')}>"
     roles = {name: template.role_of_function(f"demo-{name}") for name in FUNCTIONS}
     allowed = {name for name, role in roles.items() if template.may(role, f"elasticloadbalancing:{action}", group)}
     assert allowed == {"registrar"}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from infra.documents import DOCUMENTS, SCRIPTS, WINDOWS_DOCUMENTS
+from infra.names import SAVE
 from swarmkeeper.edge.settings import Settings, SettingsError, load_settings
 from tests.infra.conftest import ROOT, synthesised
 from tests.infra.template import Template
@@ -27,9 +28,15 @@ POWERSHELL = sorted([*SCRIPTS.glob("*.ps1"), ROOT / "infra" / "user_data.ps1"])
 @pytest.fixture(scope="module")
 def windows(tmp_path_factory: pytest.TempPathFactory) -> Template:
     """The demo's profile with a pool of Windows nodes more."""
-    settings = json.loads(load_settings(ROOT / "swarmkeeper.demo.yaml").to_json())
-    settings["pools"]["desktops"] = POOL
+    settings = with_windows_nodes()
     return synthesised(Settings.from_json(json.dumps(settings)), tmp_path_factory.mktemp("windows"))
+
+
+def with_windows_nodes() -> dict[str, Any]:
+    settings: dict[str, Any] = json.loads(load_settings(ROOT / "swarmkeeper.demo.yaml").to_json())
+    settings["pools"]["desktops"] = POOL
+    settings["network"]["isolation"] = "fleet"
+    return settings
 
 
 def document(template: Template, name: str) -> dict[str, Any]:
@@ -44,23 +51,29 @@ def script_of(content: dict[str, Any]) -> str:
 
 def test_a_fleet_without_windows_nodes_has_none_of_their_documents(template: Template) -> None:
     names = {each["Name"] for each in template.of_type("AWS::SSM::Document").values()}
-    assert names == {f"demo-{name}" for name in DOCUMENTS}
+    assert names == {f"demo-{name}" for name in WINDOWS_DOCUMENTS}
 
 
-def test_networks_of_windows_nodes_can_not_be_encrypted() -> None:
-    settings = json.loads(load_settings(ROOT / "swarmkeeper.demo.yaml").to_json())
-    settings["pools"]["desktops"] = POOL
-    settings["network"]["encrypted"] = True
-    with pytest.raises(SettingsError, match=r"network\.encrypted: true: Windows nodes \(desktops\)"):
+@pytest.mark.parametrize(
+    ("setting", "value", "refused"),
+    [("encrypted", True, "true: Windows nodes"), ("isolation", "tenant", "tenant: pools of Windows nodes")],
+)
+def test_networks_of_windows_nodes_are_neither_encrypted_nor_their_tenants_own(
+    setting: str, value: object, refused: str
+) -> None:
+    settings = with_windows_nodes()
+    settings["network"][setting] = value
+    with pytest.raises(SettingsError, match=rf"network\.{setting}: {refused} \(desktops\)"):
         Settings.from_json(json.dumps(settings))
 
 
 def test_every_command_has_a_document_for_windows(windows: Template) -> None:
     names = {each["Name"] for each in windows.of_type("AWS::SSM::Document").values()}
-    assert names == {f"demo-{name}{platform}" for name in DOCUMENTS for platform in ("", "-windows")}
+    assert names == {f"demo-{name}{platform}" for name in WINDOWS_DOCUMENTS for platform in ("", "-windows")}
+    assert DOCUMENTS.keys() - WINDOWS_DOCUMENTS.keys() == {SAVE}  # which is for Linux alone
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("name", WINDOWS_DOCUMENTS)
 def test_a_windows_document_takes_what_the_registrar_sends_to_linux(windows: Template, name: str) -> None:
     linux, other = document(windows, name), document(windows, f"{name}-windows")
     assert other["parameters"].keys() == linux["parameters"].keys()
@@ -154,11 +167,11 @@ def test_windows_nodes_are_born_with_powershell_and_a_larger_encrypted_disk(wind
 
 
 def test_the_registrar_may_run_windows_documents_and_hears_of_their_end(windows: Template) -> None:
-    for name in DOCUMENTS:
+    for name in WINDOWS_DOCUMENTS:
         assert f"document/demo-{name}-windows" in windows.text
     heard = {
         name
         for rule in windows.of_type("AWS::Events::Rule").values()
         for name in rule.get("EventPattern", {}).get("detail", {}).get("document-name", [])
     }
-    assert {f"demo-{name}-windows" for name in DOCUMENTS} <= heard
+    assert {f"demo-{name}-windows" for name in WINDOWS_DOCUMENTS} <= heard

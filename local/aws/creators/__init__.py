@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from local.aws.creators.apis import APIS
+from local.aws.creators.balancing import BALANCING
 from local.aws.creators.compute import COMPUTE
 from local.aws.creators.context import Creator
 from local.aws.creators.custom import CUSTOM
@@ -26,6 +27,7 @@ CREATORS: Mapping[str, Creator] = {
     **COMPUTE,
     **CUSTOM,
     **APIS,
+    **BALANCING,
 }
 
 

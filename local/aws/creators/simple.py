@@ -104,39 +104,6 @@ _SIMPLE: Mapping[str, Simple] = {
     "AWS::EFS::MountTarget": Simple(
         "efs", "create_mount_target", "out.MountTargetId", {"Id": "out.MountTargetId", "IpAddress": "out.IpAddress"}
     ),
-    "AWS::ElasticLoadBalancingV2::LoadBalancer": Simple(
-        "elbv2",
-        "create_load_balancer",
-        "out.LoadBalancers[0].LoadBalancerArn",
-        {
-            "DNSName": "out.LoadBalancers[0].DNSName",
-            "CanonicalHostedZoneID": "out.LoadBalancers[0].CanonicalHostedZoneId",
-            "LoadBalancerArn": "out.LoadBalancers[0].LoadBalancerArn",
-            "LoadBalancerName": "out.LoadBalancers[0].LoadBalancerName",
-            "SecurityGroups": "out.LoadBalancers[0].SecurityGroups",
-        },
-        name="Name",
-        name_limit=32,
-        then=("LoadBalancerAttributes", "modify_load_balancer_attributes"),
-    ),
-    "AWS::ElasticLoadBalancingV2::TargetGroup": Simple(
-        "elbv2",
-        "create_target_group",
-        "out.TargetGroups[0].TargetGroupArn",
-        {
-            "TargetGroupArn": "out.TargetGroups[0].TargetGroupArn",
-            "TargetGroupName": "out.TargetGroups[0].TargetGroupName",
-        },
-        name="Name",
-        name_limit=32,
-        then=("TargetGroupAttributes", "modify_target_group_attributes"),
-    ),
-    "AWS::ElasticLoadBalancingV2::Listener": Simple(
-        "elbv2", "create_listener", "out.Listeners[0].ListenerArn", {"ListenerArn": "out.Listeners[0].ListenerArn"}
-    ),
-    "AWS::ElasticLoadBalancingV2::ListenerRule": Simple(
-        "elbv2", "create_rule", "out.Rules[0].RuleArn", {"RuleArn": "out.Rules[0].RuleArn"}
-    ),
     "AWS::KMS::Alias": Simple("kms", "create_alias", "in.AliasName"),
     "AWS::SecretsManager::ResourcePolicy": Simple(
         "secretsmanager", "put_resource_policy", "in.SecretId", json=("ResourcePolicy",)

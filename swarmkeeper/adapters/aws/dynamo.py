@@ -63,6 +63,17 @@ class DynamoTable:
         with aws_errors():
             return self.client.get_item(TableName=self.name, Key=key, ConsistentRead=True).get("Item")
 
+    def get_attribute(self, key: Item, attribute: str) -> Item:
+        """Read one attribute of an item, strongly consistent: `{}` without the item, or where it lacks that."""
+        with aws_errors():
+            return self.client.get_item(
+                TableName=self.name,
+                Key=key,
+                ConsistentRead=True,
+                ProjectionExpression="#attribute",
+                ExpressionAttributeNames={"#attribute": attribute},
+            ).get("Item", {})
+
     def get_all(self, keys: Sequence[Item]) -> list[Item]:
         """Read the items that exist, strongly consistent, in no order."""
         return [item for start in range(0, len(keys), BATCH) for item in self._batch(keys[start : start + BATCH])]

@@ -94,6 +94,11 @@ def container_key(name: ContainerName) -> Item:
     return key(f"{CONTAINER}{name}")
 
 
+def node_in(container: Mapping[str, AttributeValueTypeDef]) -> NodeId | None:
+    """The node that a container's item names."""
+    return NodeId(container["node"]["S"]) if "node" in container else None
+
+
 def pull_key(node_id: NodeId, image: str) -> Item:
     return key(f"{PULLS}{node_id}", image)
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "overlay": ("overlay", "overlay"),
     "networks": ("networks", "networks"),
     "router": ("router", "router"),
+    "handing-on": ("handing_on", "handing_on"),
     "scaling": ("scaling", "scaling"),
     "coldstart": ("coldstart", "coldstart"),
 }

@@ -20,6 +20,7 @@ FUNCTIONS = {
     "scaler": ("ssm", "dynamodb", "autoscaling", "ec2", "events", "cloudwatch"),
     "registrar": ("ssm", "dynamodb", "autoscaling", "ec2", "events", "secretsmanager", "sqs", "elbv2"),
     "reconciler": ("ssm", "dynamodb", "autoscaling", "ec2", "events", "secretsmanager"),
+    "locator": ("dynamodb",),
 }
 """Each function and the services that it has clients of."""
 RECORD = {
@@ -84,7 +85,8 @@ logger = Logger()
 loaded = took()
 clients = {{service: boto3.client(service) for service in ready["services"]}}
 parse(event=ready["parsed"], model=Event)
-clients["ssm"].get_parameter(Name=os.environ["SWARMKEEPER_SETTINGS_PARAMETER"])
+if "ssm" in clients:
+    clients["ssm"].get_parameter(Name=os.environ["SWARMKEEPER_SETTINGS_PARAMETER"])
 clients["dynamodb"].get_item(TableName=os.environ["SWARMKEEPER_TABLE"], Key={{"pk": {{"S": "x"}}, "sk": {{"S": "x"}}}})
 {_TELL}"""
 
@@ -104,7 +106,9 @@ class Deployed:
         return {**place, **CREDENTIALS, **spec.environment, "AWS_LAMBDA_FUNCTION_NAME": spec.name}
 
     def event(self, function: str) -> Mapping[str, object]:
-        """What the function is called for by itself, as its rule or queue hands it over."""
+        """What the function is called for by itself, as its rule, queue or load balancer hands it over."""
+        if function == "locator":
+            return self._request("/web-1")
         if function == "registrar":
             check = self._event("Membership Check", {"node": "i-0123456789abcdef0"})
             return {"Records": [{**RECORD, "eventSourceARN": self._arn("sqs", "registrar"), "body": json.dumps(check)}]}
@@ -112,6 +116,18 @@ class Deployed:
             return self._event("Pending Retry", {})
         rule = self._arn("events", f"{function}-schedule").replace(f":{self.fleet}-", f":rule/{self.fleet}-")
         return self._event("Scheduled Event", {}) | {"source": "aws.events", "detail": {}, "resources": [rule]}
+
+    def _request(self, path: str) -> dict[str, object]:
+        group = f"arn:aws:elasticloadbalancing:{self.server.region}:{self.server.account}:targetgroup"
+        return {
+            "requestContext": {"elb": {"targetGroupArn": f"{group}/{self.fleet}-locator/73e2d6bc24d8a067"}},
+            "httpMethod": "GET",
+            "path": path,
+            "queryStringParameters": {},
+            "headers": {"host": "locator", "x-forwarded-for": "10.42.64.17"},
+            "body": "",
+            "isBase64Encoded": False,
+        }
 
     def _event(self, kind: str, detail: Mapping[str, str]) -> dict[str, object]:
         return {
@@ -132,8 +148,11 @@ class Deployed:
 
 @contextmanager
 def deployed_fleet(folder: Path, *, unpacked: Unpacked | None = None) -> Iterator[Deployed]:
-    """The demo's profile on an emulated AWS, whose instances never start."""
-    assembly, _ = synthesise(ROOT, ROOT / "swarmkeeper.demo.yaml")
+    """The demo's profile, with networks for tenants, on an emulated AWS, whose instances never start."""
+    settings = folder / "swarmkeeper.yaml"
+    demo = (ROOT / "swarmkeeper.demo.yaml").read_text(encoding="utf-8")
+    settings.write_text(demo.replace("isolation: fleet", "isolation: tenant"), encoding="utf-8")
+    assembly, _ = synthesise(ROOT, settings)
     (template,) = assembly.glob("*.template.json")
     with standing_alone(template, folder, unpacked=unpacked) as alone:
         _let_events_go_nowhere(alone.server)

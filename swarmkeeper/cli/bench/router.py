@@ -210,12 +210,12 @@ def _pressed(bench: Bench, rounds: int, seconds: int, chance: Random) -> Figures
         notice(f"{number + 1} of {rounds} rounds")
     figures: dict[str, object] = {}
     for name, each in loads.items():
-        figures |= _of_rounds(name, each, cpu_s[name])
+        figures |= of_rounds(name, each, cpu_s[name])
     return dict(sorted(figures.items()))
 
 
-def _of_rounds(name: str, loads: Sequence[Load], cpu_s: float) -> Figures:
-    """Medians over the rounds."""
+def of_rounds(name: str, loads: Sequence[Load], cpu_s: float) -> Figures:
+    """Medians over the rounds; `cpu_s` is what routers took in all of them, told for a request."""
     asked = sum(each.requests for each in loads)
     return {
         f"{name}_per_s": _median([each.per_s for each in loads]),

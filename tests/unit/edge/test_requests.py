@@ -185,6 +185,7 @@ def test_what_a_tenant_may_not_ask_is_refused_with_its_field(parts: dict[str, An
         "10",
         "0x7f",
         "node-router-1",
+        "node-finder-1",
     ],
 )
 def test_a_name_that_is_no_dns_label_of_ours_is_refused(name: str) -> None:

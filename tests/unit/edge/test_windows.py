@@ -75,7 +75,8 @@ def test_a_fleet_of_windows_workers_only_takes_nothing_else() -> None:
 
 PLAIN = """\
 fleet: demo
-network: {vpc_cidr: 10.42.0.0/16, overlay_pool: 10.96.0.0/12, fleet_subnet: 10.112.0.0/20, domain: demo.test}
+network:
+  {vpc_cidr: 10.42.0.0/16, overlay_pool: 10.96.0.0/12, fleet_subnet: 10.112.0.0/20, isolation: fleet, domain: demo.test}
 pools:
   managers: {role: manager, instance_types: [t3.small], min: 1, max: 1%s}
   desktops: {role: worker, os: windows, instance_types: [%s], min: 0, max: 2%s}
@@ -98,14 +99,14 @@ def test_a_pool_of_windows_nodes_is_known_as_one(tmp_path: Path) -> None:
     [
         pytest.param(
             {"managers": ", os: windows" + IMAGE},
-            ":4: pools.managers.os: windows: managers run on Linux",
+            ":5: pools.managers.os: windows: managers run on Linux",
             id="managers",
         ),
-        pytest.param({"kind": "m7g.large"}, ":5: pools.desktops.instance_types: arm64", id="arm64"),
-        pytest.param({"more": ""}, ":5: pools.desktops.node_image: is missing", id="no image"),
-        pytest.param({"more": IMAGE + ", gpus: 1"}, ":5: pools.desktops.gpus: are not offered", id="GPUs"),
+        pytest.param({"kind": "m7g.large"}, ":6: pools.desktops.instance_types: arm64", id="arm64"),
+        pytest.param({"more": ""}, ":6: pools.desktops.node_image: is missing", id="no image"),
+        pytest.param({"more": IMAGE + ", gpus: 1"}, ":6: pools.desktops.gpus: are not offered", id="GPUs"),
         pytest.param(
-            {"more": IMAGE + ", admission: {privileged: true}"}, ":5: pools.desktops.admission: only", id="privileges"
+            {"more": IMAGE + ", admission: {privileged: true}"}, ":6: pools.desktops.admission: only", id="privileges"
         ),
     ],
 )

@@ -19,7 +19,9 @@ def test_every_resource_is_made_and_what_is_not_honoured_is_told(tmp_path: Path)
     settings = tmp_path / "swarmkeeper.yaml"
     example = (project_root() / "swarmkeeper.example.yaml").read_text(encoding="utf-8")
     assert "  key: null " in example
-    settings.write_text(example.replace("  key: null ", "  key: made "), encoding="utf-8")
+    whole = example.replace("  key: null ", "  key: made ").replace("isolation: fleet", "isolation: tenant")
+    assert "isolation: tenant" in whole
+    settings.write_text(whole, encoding="utf-8")
     app = App(outdir=str(tmp_path / "cdk"), analytics_reporting=False)
     stack = FleetStack(app, load_settings(settings))
     app.synth()

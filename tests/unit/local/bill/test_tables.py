@@ -87,4 +87,4 @@ def test_a_price_is_for_an_amount() -> None:
 
 
 def test_alarms_are_counted_by_pools() -> None:
-    assert alarms(worker_pools=1, pools=2) == 11
+    assert alarms(worker_pools=1, pools=2) == 12

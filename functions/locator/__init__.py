@@ -1,0 +1,1 @@
+"""Says which node has a container, to the nodes' routers."""
