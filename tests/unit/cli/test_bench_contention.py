@@ -26,7 +26,6 @@ def test_many_functions_race_for_a_small_fleet_without_an_overcommit(strategy: s
     assert measured["overcommitted"] == 0
     assert (measured["nodes"], measured["workers"], measured["environments"]) == (2, 8, 8)
     assert 0 < measured["created"] <= 60  # what both nodes hold
-    assert measured["created"] + measured["not_running"] >= 8
     assert measured["ideal_per_s"] == 8_000.0
 
 
