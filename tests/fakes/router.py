@@ -34,6 +34,16 @@ NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
 NO_ERROR, NO_SUCH_NAME = 0x8180, 0x8183
 
 
+def _ports() -> Iterator[int]:
+    side_by_side = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    own = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = range(20_000 + own, 32_000, side_by_side)
+    return iter(random.sample(ports, len(ports)))
+
+
+_PORTS = _ports()
+
+
 class Names:
     """A DNS like the engine's: addresses by name, "no such name" for others, and no answer for those it is told of."""
 
@@ -209,11 +219,14 @@ def _await_ready(router: Router) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody has, from below those that the system gives to clients: one of them could meet itself."""
-    while True:
-        port = random.randrange(20_000, 32_000)
+    """A port that nobody has, from below those that the system gives to clients: one of them could meet itself.
+
+    None is given twice, nor to tests that run side by side.
+    """
+    for port in _PORTS:
         try:
-            socket.create_server((BALANCER, port)).close()
+            socket.create_server(("", port)).close()
         except OSError:
             continue
         return port
+    raise AssertionError("no free port is left")
