@@ -107,6 +107,53 @@ WINDOWS_DOCUMENTS: dict[str, Script] = {
 """The same commands in PowerShell: the same parameters, the same output."""
 
 
+def constants(
+    settings: Settings,
+    names: Names,
+    projects: Archive,
+    images: Mapping[str, str],
+    *,
+    region: str,
+    bucket: str,
+    key: str,
+    locator: str = "",
+) -> dict[str, str]:
+    """What every script is told, by variable.
+
+    `bucket` and `key`: where the projects' archive is. `images`: those that nodes run, by name. `locator`: where
+    routers ask which node has a container, host and port; empty where they all know it.
+    """
+    return {
+        "AWS_DEFAULT_REGION": region,
+        "BOOT_LIMIT_S": str(BOOT_LIMIT_S),
+        "ASSET_BUCKET": bucket,
+        "ASSET_KEY": key,
+        "ASSET_SHA256": projects.sha256,
+        "TOKEN_PREFIX": names.join_token("")[:-1],
+        "JOIN_IMAGE": images["join"],
+        "ROUTER_IMAGE": images["router"],
+        "CADVISOR_IMAGE": images["cadvisor"],
+        "TELEGRAF_IMAGE": images["telegraf"],
+        "INFLUXDB_URL": settings.monitoring.influxdb or "",
+        "INFLUXDB_PASSWORD_PARAMETER": names.influxdb_password,
+        "ROUTER_PORT": str(settings.network.router_port),
+        "DOMAIN": settings.network.domain,
+        "VPC_CIDR": str(settings.network.vpc_cidr),
+        "BODY_LIMIT": str(settings.network.body_limit),
+        "ACCESS_LOG": "yes" if settings.network.access_log else "no",
+        "REGISTRY": settings.images.registry or "",
+        "REGISTRY_PARAMETERS": names.registry_parameters,
+        "OVERLAY_POOL": str(settings.network.overlay_pool),
+        "FLEET_SUBNET": str(settings.network.fleet_subnet),
+        "OVERLAY_PREFIX": str(settings.network.cut_prefix),
+        "FLEET": names.fleet,
+        "TENANT_NETWORKS": "yes" if settings.network.isolation == "tenant" else "",
+        "LOCATOR": locator,
+        "RESOLVER": str(settings.network.vpc_cidr[AWS_RESOLVER]),
+        "SHARED_VOLUMES": "yes" if settings.volumes.shared else "",
+    }
+
+
 class NodeDocuments(Construct):
     """One document for each command that is run on nodes."""
 
@@ -124,40 +171,21 @@ class NodeDocuments(Construct):
         super().__init__(scope, "Documents")
         asset = s3_assets.Asset(self, "Projects", path=str(projects.path))
         self.projects_arn = asset.bucket.arn_for_objects(asset.s3_object_key)
-        constants = {
-            "AWS_DEFAULT_REGION": Stack.of(self).region,
-            "BOOT_LIMIT_S": str(BOOT_LIMIT_S),
-            "ASSET_BUCKET": asset.s3_bucket_name,
-            "ASSET_KEY": asset.s3_object_key,
-            "ASSET_SHA256": projects.sha256,
-            "TOKEN_PREFIX": names.join_token("")[:-1],
-            "JOIN_IMAGE": images["join"],
-            "ROUTER_IMAGE": images["router"],
-            "CADVISOR_IMAGE": images["cadvisor"],
-            "TELEGRAF_IMAGE": images["telegraf"],
-            "INFLUXDB_URL": settings.monitoring.influxdb or "",
-            "INFLUXDB_PASSWORD_PARAMETER": names.influxdb_password,
-            "ROUTER_PORT": str(settings.network.router_port),
-            "DOMAIN": settings.network.domain,
-            "VPC_CIDR": str(settings.network.vpc_cidr),
-            "BODY_LIMIT": str(settings.network.body_limit),
-            "ACCESS_LOG": "yes" if settings.network.access_log else "no",
-            "REGISTRY": settings.images.registry or "",
-            "REGISTRY_PARAMETERS": names.registry_parameters,
-            "OVERLAY_POOL": str(settings.network.overlay_pool),
-            "FLEET_SUBNET": str(settings.network.fleet_subnet),
-            "OVERLAY_PREFIX": str(settings.network.cut_prefix),
-            "FLEET": names.fleet,
-            "TENANT_NETWORKS": "yes" if settings.network.isolation == "tenant" else "",
-            "LOCATOR": locator,
-            "RESOLVER": str(settings.network.vpc_cidr[AWS_RESOLVER]),
-            "SHARED_VOLUMES": "yes" if settings.volumes.shared else "",
-        }
+        told = constants(
+            settings,
+            names,
+            projects,
+            images,
+            region=Stack.of(self).region,
+            bucket=asset.s3_bucket_name,
+            key=asset.s3_object_key,
+            locator=locator,
+        )
         for name, script in DOCUMENTS.items():
             if name in names.documents(name):
-                self._document(names.of(name), name, document_content(script, script_lines(script, constants)))
+                self._document(names.of(name), name, document_content(script, script_lines(script, told)))
         for name, script in WINDOWS_DOCUMENTS.items() if names.has_windows else ():
-            lines = powershell_lines(script, constants)
+            lines = powershell_lines(script, told)
             content = document_content(script, lines, "Windows", "aws:runPowerShellScript")
             self._document(names.of(f"{name}{WINDOWS_DOCUMENT}"), f"{name}{WINDOWS_DOCUMENT}", content)
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.documents import DOCUMENTS, script_lines
+from infra.documents import DOCUMENTS, constants, script_lines
+from infra.names import Names
 from infra.projects import compose_projects
 from local.aws.server import AwsServer
 from local.images import push_images
@@ -24,6 +25,7 @@ from local.machines import CommandOutput, Instance, NodeCommand
 from local.machines.real import RealMachines
 from local.registry import Registry
 from swarmkeeper.adapters.pki.x509 import KeyPair, make_authority, make_client, sign_node
+from swarmkeeper.edge.settings import Settings, load_settings
 from tests.engine.conftest import VPC, an_instance
 from tests.fakes.websocket import Refused, WebSocket
 
@@ -33,6 +35,13 @@ ROOT = Path(__file__).parents[2]
 USER_DATA = (ROOT / "infra" / "user_data.sh").read_text(encoding="utf-8")
 MANAGER, WORKER, NEWCOMER = (an_instance(number, USER_DATA) for number in (81, 82, 83))
 BUCKET = "assets"
+
+
+def _settings() -> Settings:
+    told = json.loads(load_settings(ROOT / "swarmkeeper.demo.yaml").to_json())
+    told["fleet"] = "test"
+    told["network"] |= {"vpc_cidr": VPC, "isolation": "fleet", "body_limit": 2**20}
+    return Settings.from_json(json.dumps(told))
 
 
 class Fleet:
@@ -48,24 +57,10 @@ class Fleet:
         s3 = server.client("s3")
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": server.region})
         s3.upload_file(str(projects.path), BUCKET, projects.path.name)
-        self.constants = {
-            "AWS_DEFAULT_REGION": server.region,
-            "BOOT_LIMIT_S": "60",
-            "ASSET_BUCKET": BUCKET,
-            "ASSET_KEY": projects.path.name,
-            "ASSET_SHA256": projects.sha256,
-            "TOKEN_PREFIX": "/test/join-token",
-            "JOIN_IMAGE": images["join"],
-            "ROUTER_IMAGE": images["router"],
-            "ROUTER_PORT": "8080",
-            "DOMAIN": "fleet.example",
-            "VPC_CIDR": VPC,
-            "BODY_LIMIT": "1048576",
-            "ACCESS_LOG": "yes",
-            "OVERLAY_POOL": "10.96.0.0/12",
-            "OVERLAY_PREFIX": "24",
-            "FLEET": "test",
-        }
+        own = {**images, "cadvisor": "", "telegraf": ""}  # nodes without monitoring have no use for them
+        self.constants = constants(
+            _settings(), Names("test"), projects, own, region=server.region, bucket=BUCKET, key=projects.path.name
+        )
 
     def run(self, node: str, document: str, **parameters: str) -> CommandOutput:
         script = "\n".join(script_lines(DOCUMENTS[document], self.constants))
