@@ -172,6 +172,7 @@ class LocalCloud:
             ssm_values=public_images(Template.load(template)),
             code_root=None if unpacked else project_root(),
             unpacked=unpacked,
+            inline_code=self._options.state_dir / "inline",  # the assembly is shared with other clouds
         )
         self.deployed: Deployed = deploy(self.server, self.functions, wanted, api_endpoint=self.api.endpoint)
         for skipped in self.deployed.skipped:

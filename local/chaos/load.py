@@ -16,7 +16,9 @@ from swarmkeeper.cli.requests import create_body
 
 CALLERS = 3
 PAUSE_S = 1.0
-"""Between two calls of one caller."""
+"""Between two calls of one caller, unless told otherwise."""
+AGAIN_S = 1.0
+"""Until a call is made again."""
 TRIES = 10
 """Of a call that got no answer that says anything."""
 UNMOVABLE_EVERY = 4
@@ -31,13 +33,19 @@ class Asked(Protocol):
 
 
 class Load:
-    """Keeps some `size` containers living, half by creates and half by removes once there are as many."""
+    """Keeps some `size` containers living, half by creates and half by removes once there are as many.
 
-    def __init__(self, fleet: Asked, image: str, ledger: Ledger, *, size: int, seed: int) -> None:
+    `pause_s`: between two calls of each of three callers.
+    """
+
+    def __init__(
+        self, fleet: Asked, image: str, ledger: Ledger, *, size: int, seed: int, pause_s: float = PAUSE_S
+    ) -> None:
         self._fleet = fleet
         self._image = image
         self._ledger = ledger
         self._size = size
+        self._pause_s = pause_s
         self._dice = random.Random(seed)  # noqa: S311  guards no secret
         self._numbers = 0
         self._taken: set[str] = set()
@@ -58,13 +66,13 @@ class Load:
             thread.join()
 
     def finish(self) -> None:
-        """Ask again for the removals that nothing certain was said to, and remove what may or may not be there."""
+        """Ask once more for each removal that nothing certain was said to, and remove what may or may not be there."""
         unsure = self._ledger.of(Fate.ASKED, Fate.REMOVING)
         with ThreadPoolExecutor(CALLERS) as pool:
-            list(pool.map(self.remove, unsure))
+            list(pool.map(lambda name: self.remove(name, tries=1), unsure))
 
     def _call_on(self) -> None:
-        while not self._ending.wait(PAUSE_S):
+        while not self._ending.wait(self._pause_s):
             self._next_call()()
 
     def _next_call(self) -> Callable[[], None]:
@@ -91,22 +99,23 @@ class Load:
                 return self._ledger.note(name, Fate.ACCEPTED)
             if status is not None and status < HTTPStatus.INTERNAL_SERVER_ERROR:
                 return self._ledger.note(name, Fate.REFUSED)
-            if self._ending.wait(PAUSE_S):
+            if self._ending.wait(AGAIN_S):
                 return None
         return None  # it stays asked
 
-    def remove(self, name: str) -> None:
-        """Ask for its removal until the answer says something, and note it."""
+    def remove(self, name: str, *, tries: int = TRIES) -> None:
+        """Ask for its removal until the answer says something, so often at the most, and note it."""
         was_accepted = self._ledger.fate(name) is Fate.ACCEPTED
         self._ledger.note(name, Fate.REMOVING)
-        for attempt in range(TRIES):
+        for attempt in range(tries):
+            if attempt:
+                time.sleep(AGAIN_S)
             status = self._status(lambda: self._fleet.remove(name))
             if status == HTTPStatus.OK:
                 return self._ledger.note(name, Fate.REMOVED)
             if status == HTTPStatus.NOT_FOUND:
                 missed = was_accepted and not attempt
                 return self._ledger.note(name, Fate.MISSED if missed else Fate.REMOVED)
-            time.sleep(PAUSE_S)
         return None  # it stays in removal
 
     def _status(self, call: Callable[[], Answer]) -> int | None:

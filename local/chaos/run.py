@@ -27,7 +27,7 @@ LOOK_EVERY_S = 0.4
 SWARM_EVERY_S = 2.0
 WARM_UP_S = 300.0
 """How long the fleet may take until it serves."""
-ASK_AGAIN_S = 15.0
+ASK_AGAIN_S = 5.0
 QUIET_LOOKS = 5
 """So many looks in a row, each with all invariants, are quiet."""
 REAL_DOUBLE_LOOKS = 2

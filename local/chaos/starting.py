@@ -15,7 +15,7 @@ from local import remains
 from local.chaos.faults import kinds_for, left_out
 from local.chaos.hands import hands_of
 from local.chaos.ledger import Ledger
-from local.chaos.load import Load
+from local.chaos.load import PAUSE_S, Load
 from local.chaos.plan import draw
 from local.chaos.report import Report, report_of
 from local.chaos.routers import Routers, no_routers
@@ -52,6 +52,8 @@ class Wanted:
     managers: int = 1
     workers: int = SHIPPED_WORKERS
     """At the least; at the most there are three times as many."""
+    pause_s: float = PAUSE_S
+    """Of the load: between two calls of each of its callers."""
     logs: Path | None = None
     """Where the functions' logs are copied when it is over."""
 
@@ -63,7 +65,8 @@ def run(wanted: Wanted, tell: Tell) -> Report:
         hands, ledger = hands_of(cloud), Ledger()
         fleet = Fleet(cloud.settings.fleet, cast(Invoker, cloud.server.client("lambda")))
         size = SIZES[kind]
-        load = Load(fleet, cloud.engines.images[engine_choice.WEB_IMAGE], ledger, size=size, seed=wanted.seed)
+        image = cloud.engines.images[engine_choice.WEB_IMAGE]
+        load = Load(fleet, image, ledger, size=size, seed=wanted.seed, pause_s=wanted.pause_s)
         course = Run(
             stage=Stage(cloud, hands),
             sight=Sight(cloud, hands),

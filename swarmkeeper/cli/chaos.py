@@ -28,6 +28,9 @@ def chaos(
             help="At the least, and three times as many at the most: the more, the more can be hit at once.",
         ),
     ] = 2,
+    pause: Annotated[
+        float, typer.Option(min=0.1, help="Seconds between two calls of each of the load's three callers.")
+    ] = 1.0,
     report: Annotated[Path | None, typer.Option(help="Write the report here too, as JSON.")] = None,
     logs: Annotated[
         Path, typer.Option(help="Where the functions' and nodes' logs are left, in a folder for each seed.")
@@ -46,7 +49,8 @@ def chaos(
         raise typer.BadParameter("is real, simulated or auto", param_hint="--engines")
     if managers not in (1, 3, 5):
         raise typer.BadParameter("is 1, 3 or 5", param_hint="--managers")
-    wanted = starting.Wanted(faults, seed, engines, mean_gap, deadline, managers, workers, logs / f"seed-{seed}")
+    kept = logs / f"seed-{seed}"
+    wanted = starting.Wanted(faults, seed, engines, mean_gap, deadline, managers, workers, pause, kept)
     try:
         found = starting.run(wanted, output.notice)
     except (LocalCloudError, TimeoutError) as error:

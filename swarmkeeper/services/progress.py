@@ -8,6 +8,14 @@ from swarmkeeper.domain.membership import NodeState
 from swarmkeeper.domain.model import NodeId
 from swarmkeeper.services.mover import Move
 
+BEFORE_THE_SCHEDULE_S = 60.0
+"""What is due earlier is looked at again by the same event, what is due later by the schedule's."""
+
+
+def is_due_soon(at: float, now: float) -> bool:
+    """Whether what is due then, in seconds since the epoch, is not left to the schedule."""
+    return at <= now + BEFORE_THE_SCHEDULE_S
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -19,7 +19,7 @@ from swarmkeeper.services.drainer import Drainer, is_ending
 from swarmkeeper.services.health import HEALTHY
 from swarmkeeper.services.inventory import HAS_ENDED, Inventory
 from swarmkeeper.services.notices import is_told, loss_of
-from swarmkeeper.services.progress import Progress
+from swarmkeeper.services.progress import Progress, is_due_soon
 from swarmkeeper.services.sentry import Sentry
 from swarmkeeper.services.transitions import stepped
 
@@ -73,9 +73,10 @@ class Recovery:
         held = self._store.containers_on(node.id)
         kept = kept_for_return(node, held)
         until = waits_until(node, kept, self._policies.get(node.pool, NORMAL))
-        if until is not None and self._clock.now() < until:
+        if until is not None and (now := self._clock.now()) < until:
             self._explain(held, node, f"{_is_lost(node)}, and its return is waited for")
-            return Progress(node.id, node.state, f"{node.reason}; waited for, with {len(kept)} that can't be moved")
+            waiting = f"{node.reason}; waited for, with {len(kept)} that can't be moved"
+            return Progress(node.id, node.state, waiting, more_to_do=is_due_soon(until, now))
         return self._end(node, held)
 
     def bury(self, node: Node) -> Progress:

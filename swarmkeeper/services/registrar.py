@@ -17,15 +17,13 @@ from swarmkeeper.services.admitting import RegistrarSettings, labels_of
 from swarmkeeper.services.departures import Departures
 from swarmkeeper.services.drainer import JOIN_HOOK, LEAVE_HOOK, Drainer, is_ending
 from swarmkeeper.services.joiner import Joiner
-from swarmkeeper.services.progress import Progress
+from swarmkeeper.services.progress import Progress, is_due_soon
 from swarmkeeper.services.recording import is_closed
 from swarmkeeper.services.recovery import Recovery
 from swarmkeeper.services.sentry import Look, Sentry
 from swarmkeeper.services.transitions import stepped
 
 ENDED_EARLY = "ended while it joined"
-BEFORE_THE_SCHEDULE_S = 60.0
-"""What is due earlier is looked at again by the same event, what is due later by the schedule's."""
 WARNED = frozenset({NodeState.READY, NodeState.DRAINING, NodeState.LOST})
 
 
@@ -169,7 +167,7 @@ class Registrar:
         """A node that neither the Swarm nor we hear: nothing is begun there."""
         if look.node.state is NodeState.LOST:
             return self._recovery.begin(look.node)
-        soon = look.again_at is not None and look.again_at <= self._clock.now() + BEFORE_THE_SCHEDULE_S
+        soon = look.again_at is not None and is_due_soon(look.again_at, self._clock.now())
         return Progress(look.node.id, look.node.state, look.silence, more_to_do=soon, refused=look.refused)
 
     def _serve(self, node: Node) -> Progress:

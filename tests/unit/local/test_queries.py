@@ -24,6 +24,9 @@ QUERIES: list[dict[str, Any]] = [
     {"IndexName": "by_change", "KeyConditionExpression": "shard = :a AND changed_at > :two"},
     {"IndexName": "by_kind", "KeyConditionExpression": "kind = :a AND #order <= :prefix"},
     {"IndexName": "by_kind", "KeyConditionExpression": "kind = :none"},
+    {"KeyConditionExpression": "pk = :a", "ProjectionExpression": "sk, node, absent"},
+    {"KeyConditionExpression": "pk = :a", "ProjectionExpression": "sk, node.address, node.ports[1]"},
+    {"IndexName": "by_change", "KeyConditionExpression": "shard = :a", "ProjectionExpression": "node"},
 ]
 VALUES = {":a": {"S": "a"}, ":none": {"S": "none"}, ":prefix": {"S": "x"}, ":two": {"N": "2"}}
 
@@ -35,6 +38,7 @@ def dynamodb(server: AwsServer) -> Any:
     chance = Random(1)
     for number in range(60):
         item: dict[str, Any] = {"pk": {"S": chance.choice("abc")}, "sk": {"S": f"{chance.choice('xyz')}{number}"}}
+        item["node"] = {"M": {"address": {"S": f"10.0.0.{number}"}, "ports": {"L": [{"N": "1"}, {"N": str(number)}]}}}
         if chance.random() < 0.6:
             item |= {"shard": {"S": chance.choice("ab")}, "changed_at": {"N": str(chance.randrange(5))}}
         if chance.random() < 0.6:

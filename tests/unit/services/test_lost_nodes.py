@@ -224,6 +224,17 @@ def test_a_node_with_unmovable_containers_is_withdrawn_and_waited_for(world: Wor
     assert world.fleet.replaced == [OLD]
 
 
+@pytest.mark.parametrize(("before_the_end_s", "comes_again"), [(61, False), (60, True), (1, True)])
+def test_what_waits_for_a_return_is_looked_at_as_the_limit_ends_whatever_the_schedule(
+    world: World, before_the_end_s: int, comes_again: bool
+) -> None:
+    world.placer.create(a_request("web-1"))
+    lose(world)
+    world.clock.advance(world.losses.return_limit_s - before_the_end_s)
+    assert world.registrar.advance(OLD).more_to_do is comes_again
+    assert world.fleet.replaced == []
+
+
 def test_with_its_instance_unmovable_containers_are_reported_as_lost_and_wait_for_a_node(world: World) -> None:
     world.losses = LossPolicy(waits=False)
     world.placer.create(a_request("web-1"))

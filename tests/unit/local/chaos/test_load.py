@@ -35,7 +35,7 @@ def _answer(statuses: list[int | None]) -> Answer:
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load_module, "PAUSE_S", 0.0)
+    monkeypatch.setattr(load_module, "AGAIN_S", 0.0)
 
 
 def fate_after(creates: list[int | None], removes: list[int | None] | None = None) -> Fate:
@@ -83,3 +83,14 @@ def test_what_nothing_certain_was_said_of_is_removed_at_the_end() -> None:
     load.create("a", movable=True)
     load.finish()
     assert ledger.counts() == {"removed": 1}
+
+
+def test_at_the_end_each_is_asked_for_once_a_turn() -> None:
+    ledger, removes = Ledger(), [None, None, 200]
+    load = Load(Fleet([None], removes), "image", ledger, size=1, seed=1)
+    load.create("a", movable=True)
+    load.finish()
+    assert (len(removes), ledger.fate("a")) == (2, Fate.REMOVING)
+    load.finish()
+    load.finish()
+    assert ledger.fate("a") is Fate.REMOVED
