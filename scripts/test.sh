@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly NO_TEST_COLLECTED=5
+readonly FAULTS=tests/e2e/test_chaos.py
 readonly SIDE_BY_SIDE=(-n auto --dist loadfile)    # files stay whole: their fixtures are made once
 
 run() {
@@ -30,15 +31,17 @@ if [ ! -x .venv313/bin/python ] && .venv/bin/python -c 'import sys; from infra.n
   SWARMKEEPER_NATIVE=1 run .venv/bin/python tests/unit/domain tests/unit/edge tests/unit/services tests/properties tests/conformance \
     "${SIDE_BY_SIDE[@]}" -m "not engine and not e2e and not loop" "$@"
 fi
-echo "== real engines; beside them the whole loop on simulated ones, whose results follow"
 mkdir -p build
 rm -f build/calls.json
 export SWARMKEEPER_RECORD_CALLS="$PWD/build/calls.json"    # what functions ask of AWS, for tests/infra/test_called.py
-(run .venv/bin/python -m "loop and not alone" "$@") >build/test-loop.log 2>&1 &
+echo "== faults on purpose, on real engines and on simulated ones side by side, and nothing beside them"
+run .venv/bin/python "$FAULTS" -n 2 --dist load --durations=0 "$@"
+echo "== real engines; beside them the whole loop on simulated ones, whose results follow"
+(run .venv/bin/python --ignore="$FAULTS" -m "loop and not alone" "$@") >build/test-loop.log 2>&1 &
 loop=$!
 trap 'kill $loop 2>/dev/null || :' EXIT
 real=0
-(run .venv/bin/python -m "engine or e2e or alone" --durations=20 "$@") || real=$?
+(run .venv/bin/python --ignore="$FAULTS" -m "engine or e2e or alone" --durations=20 "$@") || real=$?
 simulated=0
 wait $loop || simulated=$?
 trap - EXIT

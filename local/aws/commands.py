@@ -76,7 +76,9 @@ class Commands:
         self._patches.undo()
         self._stopping.set()
         deadline = time.monotonic() + 2
-        for thread in self._threads:
+        with self.lock:  # or one of them might not have been started yet
+            threads = tuple(self._threads)
+        for thread in threads:
             thread.join(timeout=max(0.0, deadline - time.monotonic()))
 
     def registered(self, instance_id: str) -> bool:

@@ -59,7 +59,8 @@ install_locked() {
   if [ ! -x "$uv" ]; then
     uv_alone | "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r /dev/stdin
   fi
-  local -x VIRTUAL_ENV=$PWD/$folder UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy
+  # Compiled once here: where Python may not write bytecode, each start of a program would compile all it imports.
+  local -x VIRTUAL_ENV=$PWD/$folder UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
   "$uv" pip install --quiet --require-hashes -r "$lock" && return 0
   say "uv could not install them; trying pip"
   "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
