@@ -40,7 +40,7 @@ BUCKET = "assets"
 def _settings() -> Settings:
     told = json.loads(load_settings(ROOT / "swarmkeeper.demo.yaml").to_json())
     told["fleet"] = "test"
-    told["network"] |= {"vpc_cidr": VPC, "isolation": "fleet", "body_limit": 2**20}
+    told["network"] |= {"vpc_cidr": VPC, "isolation": "fleet", "body_limit": "1MiB"}
     return Settings.from_json(json.dumps(told))
 
 
