@@ -7,6 +7,7 @@ set -euo pipefail
 : "${FLEET:?}" "${NODE:?}"
 QUIET_S=${QUIET_S:-1}      # one event for all that ends until so long nothing more does
 LONGEST_S=${LONGEST_S:-5}  # and no longer than this after the first
+AGAIN_S=${AGAIN_S:-60}     # so long after it began to listen it tells so once more: the first event may be lost
 
 tell() {
     aws events put-events --output text --query FailedEntryCount --entries \
@@ -23,8 +24,10 @@ tell_at_last() {
 # One line each. It ends with the engine, and the unit starts it again.
 ends() {
     echo "listening"    # told like an end: what ended while nobody listened is looked for
+    { sleep "$AGAIN_S" >/dev/null && echo "listening for $AGAIN_S s"; } &
     docker events --filter type=container --filter event=die --filter event=destroy \
-        --filter "label=swarmkeeper.fleet=$FLEET" --format '{{.Action}} {{.Actor.Attributes.name}}'
+        --filter "label=swarmkeeper.fleet=$FLEET" --format '{{.Action}} {{.Actor.Attributes.name}}' || :
+    kill $! 2>/dev/null || :
 }
 
 ends |

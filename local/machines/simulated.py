@@ -171,11 +171,14 @@ class SimulatedMachines:
         """Undo `cut_off`, the partitions and `halt`, after which the node's agent looks for what has ended."""
         engine = self.engine(instance_id)
         with self._lock:
+            begins_to_listen = engine.halted and engine.membership is not None
             if engine.halted:
                 engine.begin_again()
             engine.faults.unreachable = False
             if engine.membership:
                 engine.membership.swarm.hear(engine.membership.node_id)
+        if begins_to_listen:
+            self._agents.began_to_listen(instance_id)
 
     def _engine_at(self, address: str) -> SimulatedEngine | None:
         with self._lock:

@@ -277,7 +277,6 @@ class SimulatedEngine:
         """The engine is started after `halt`; no container has a restart policy."""
         self.halted = False
         self.began = datetime.now(UTC)
-        self.on_end()
 
     def leave(self) -> None:
         """Forget the Swarm; containers lose its networks' addresses."""

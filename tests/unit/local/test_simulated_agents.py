@@ -64,3 +64,21 @@ def test_a_closed_agent_tells_nothing(told: Queue[str]) -> None:
     agents.close()
     agents.something_ended("i-1")
     assert told.empty()
+
+
+def test_that_an_agent_began_to_listen_is_told_twice(told: Queue[str]) -> None:
+    agents = SimulatedAgents(told.put, quiet_s=SHORT_S, again_s=3 * SHORT_S)
+    agents.began_to_listen("i-1")
+    assert [told.get(timeout=LONG_S) for _ in range(2)] == ["i-1", "i-1"]
+    agents.close()
+    agents.began_to_listen("i-1")
+    assert told.empty()
+
+
+def test_an_engine_that_was_stopped_and_started_is_told_of_by_its_agent(
+    fleet: SimulatedFleet, told: Queue[str]
+) -> None:
+    worker = fleet.grow(2)
+    fleet.machines.halt(worker.id)
+    fleet.machines.heal(worker.id)
+    assert told.get(timeout=LONG_S) == worker.id
