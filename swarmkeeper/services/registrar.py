@@ -206,7 +206,7 @@ class Registrar:
             if node.state is NodeState.READY:
                 told = stepped(told, Step.DRAIN, now=now)
             node = self._store.save_node(told)
-        return self._step(node)
+        return self._missed(node) or self._step(node)
 
     def _add(self, node_id: NodeId, plan: PoolPlan, hook: Hook) -> Node:
         """A new record; for a terminate hook it is a tombstone at once."""

@@ -168,6 +168,14 @@ def test_its_terminate_hook_is_completed_at_once(world: World) -> None:
     assert [(one.node_id, one.hook) for one in world.fleet.completions] == [(OLD, "leave")]
 
 
+def test_the_event_of_its_end_comes_again_until_it_is_buried(world: World) -> None:
+    lose(world)
+    waiting = world.waiting(OLD, world.fleet.actions[OLD])
+    assert world.registrar.terminating(waiting).more_to_do
+    assert not world.registrar.terminating(waiting).more_to_do
+    assert world.node(OLD).state is NodeState.GONE
+
+
 def test_nothing_starts_elsewhere_before_the_instance_runs_no_longer(world: World) -> None:
     world.placer.create(a_request("web-1", movable=True))
     world.with_worker(NEW)
