@@ -16,7 +16,9 @@ from local.chaos.faults import kinds_for
 from local.starter import project_root
 
 COMMAND = [sys.executable, "-c", "from swarmkeeper.cli.main import app; app(prog_name='swarmkeeper')"]
-SEEDS = (5, 6, 7, 8)
+REAL_SEED, SEEDS = 31, (29, 43, 68, 112)
+"""Each plan of the latter takes one turn from the reconciler, and kills its last engine early: a turn is a minute, and
+an engine's loss takes two or three, so the whole time would else be theirs."""
 EACH, AT_LEAST = 51, 200
 DEADLINE_S = 900
 """For quiet, and half of it for somebody to hit; a busy machine needs more of it, an idle one a tenth."""
@@ -52,7 +54,7 @@ def check(report: dict[str, Any], planned: int) -> None:
 
 @pytest.mark.e2e
 def test_real_engines_heal_from_every_fault_with_no_invariant_broken(tmp_path: Path) -> None:
-    report = chaos("real", 5, tmp_path, "--faults", "8", "--mean-gap", "6")
+    report = chaos("real", REAL_SEED, tmp_path, "--faults", "8", "--mean-gap", "6")
     check(report, 8)
     assert len(report["faults"]) == 8
 
