@@ -28,9 +28,9 @@ class Routers:
         names = sorted(one.name for one in seen.containers.values() if one.state == RUNNING)
         missing = wait_for_answers(self._routes(), names, limit_s=0.0)
         return [
-            Violation("name", name, f"is not reached by the router of {node}")
+            Violation("name", name, f"is not reached by the router of {node}: {instead}")
             for node, left in missing.items()
-            for name in left
+            for name, instead in left.items()
         ]
 
     def _routes(self) -> list[Route]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
+from pathlib import Path
 
 import pytest
 
 from local.images import push_images
 from local.machines import Instance, MachineError, NodeCommand, cgroups
-from local.machines.network import overlaps
+from local.machines.network import PID_FILE, overlaps
 from local.machines.polling import until
+from local.machines.processes import Process, call
 from local.machines.real import RealMachines
 from local.registry import Registry
 from tests.engine.conftest import FIRST_ENGINE, REGION, VPC, Shell, an_instance
@@ -20,6 +24,7 @@ pytestmark = pytest.mark.engine
 ONE = an_instance(0x10, FIRST_ENGINE)
 TWO = an_instance(0x11, hop_limit=2)
 BOTH = (ONE, TWO)
+VPC_RESOLVER = str(IPv4Network(VPC)[2])
 
 METADATA_CLIENT = f"""ask() {{ {sys.executable} -IS - "$@" <<'PY'
 import sys, urllib.error, urllib.request
@@ -104,6 +109,21 @@ def test_a_node_cannot_change_settings_of_the_host(shell: Shell) -> None:
 def test_nodes_reach_each_other_and_the_host_as_router(shell: Shell, machines: RealMachines) -> None:
     for address in (TWO.private_ip, machines.router):
         shell(ONE.id, f"busybox ping -c 1 -W 3 {address}")
+
+
+def test_what_the_vpc_answers_itself_keeps_its_hardware_address_as_cables_come_and_go(
+    state_dir: Path, shell: Shell
+) -> None:
+    """A bridge without one of its own has its lowest cable's, and loses it with the cable: all nodes lose it then."""
+    vpc = Process.from_file(state_dir / PID_FILE)
+    assert vpc is not None
+    inside = ["nsenter", f"--net=/proc/{vpc.pid}/ns/net", "ip", "-json", "link", "show"]
+    [bridge] = json.loads(call([*inside, "type", "bridge"]))
+    cables = json.loads(call([*inside, "master", bridge["ifname"]]))
+    assert len(cables) > len(BOTH)  # and the host's
+    assert bridge["address"] not in {each["address"] for each in cables}
+    shell(ONE.id, f"busybox ping -c 1 -W 3 {VPC_RESOLVER}")
+    assert bridge["address"] in shell(ONE.id, f"ip neigh show {VPC_RESOLVER}")
 
 
 def test_a_name_or_address_outside_the_vpc_fails_at_once(shell: Shell, images: Mapping[str, str]) -> None:

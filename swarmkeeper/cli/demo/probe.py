@@ -14,6 +14,8 @@ from dataclasses import dataclass
 ENGINE_PORT = 2376
 TIMEOUT_S = 3.0
 PERIOD_S = 0.1
+SHOWN = 100
+"""Characters of an answer that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +40,38 @@ class Route:
             connection.close()
 
     def answers(self, name: str) -> bool:
-        """Whether the container itself answers: its body must hold its own name."""
+        """Whether the container itself answers."""
+        return not self.said_instead(name)
+
+    def said_instead(self, name: str) -> str:
+        """Empty when the container itself answers: its body must hold its own name. Else status and first line."""
         status, body = self.get(name)
-        return status == http.client.OK and name in body
+        if status == http.client.OK and name in body:
+            return ""
+        first_line = body.partition("\n")[0]
+        return f"{status} {first_line[:SHOWN]}"
 
 
-def wait_for_answers(routes: Iterable[Route], names: Iterable[str], *, limit_s: float) -> dict[str, list[str]]:
-    """The names that never answered within the limit, by the node whose router was asked; empty when all did."""
-    missing = {route: set(names) for route in routes}
+def wait_for_answers(routes: Iterable[Route], names: Iterable[str], *, limit_s: float) -> dict[str, dict[str, str]]:
+    """The names that never answered within the limit, each with what was said last, by the node whose router was asked.
+
+    Empty when all did.
+    """
+    missing = {route: dict.fromkeys(sorted(names), "") for route in routes}
     deadline = time.monotonic() + limit_s
     with ThreadPoolExecutor(8) as pool:
         while any(missing.values()):
             asked = [(route, name) for route, left in missing.items() for name in left]
-            answers = pool.map(lambda pair: pair[0].answers(pair[1]), asked)
-            for (route, name), answered in zip(asked, answers, strict=True):
-                if answered:
-                    missing[route].discard(name)
+            said = list(pool.map(lambda pair: pair[0].said_instead(pair[1]), asked))
+            missing = {route: {} for route in missing}
+            for (route, name), instead in zip(asked, said, strict=True):
+                if instead:
+                    missing[route][name] = instead
             if time.monotonic() > deadline:
                 break
             if any(missing.values()):
                 time.sleep(PERIOD_S)
-    return {route.node: sorted(left) for route, left in missing.items() if left}
+    return {route.node: left for route, left in missing.items() if left}
 
 
 class SilenceMeter:

@@ -42,8 +42,9 @@ def test_a_container_that_answers_with_its_name_is_there(route: Route) -> None:
     assert wait_for_answers([route], ["web"], limit_s=5) == {}
 
 
-def test_names_that_never_answer_are_told_by_node(route: Route) -> None:
-    assert wait_for_answers([route], ["web", "ghost"], limit_s=0) == {"i-1": ["ghost"]}
+def test_names_that_never_answer_are_told_by_node_with_what_was_said(route: Route) -> None:
+    missing = wait_for_answers([route], ["web", "ghost"], limit_s=0)
+    assert missing == {"i-1": {"ghost": "404 no such container"}}
 
 
 def test_a_route_to_nowhere_is_no_error() -> None:
