@@ -238,10 +238,14 @@ class Registrar:
     def _adopt(self, node_id: NodeId) -> Progress:
         """A node without a record: the event of its launch, or of an early end, was lost, or it is none of ours."""
         instance = self._fleet.instance(node_id)
-        if instance is None or not instance.running or self._settings.plan_of_group(instance.group) is None:
+        if instance is None or self._settings.plan_of_group(instance.group) is None:
             return Progress(node_id, None, "ignored: not an instance of this fleet")
         lifecycle = self._lifecycle(instance.group, node_id)
         waiting = WaitingHook(node_id, instance.group, "", self._clock.now())
+        if not instance.running and lifecycle == "Pending:Wait":
+            # A group doesn't look at the health of what its launch hook holds.
+            self._fleet.complete(Hook(instance.group, JOIN_HOOK, "", self._clock.now()), node_id, proceed=False)
+            return Progress(node_id, None, "its launch is given up: it ended before it was told of")
         if lifecycle == "Terminating:Wait" and not self._drainer.managers():
             return Progress(node_id, None, "ignored: nobody can tell whether it is a member")
         if lifecycle == "Terminating:Wait":

@@ -193,6 +193,14 @@ def test_an_instance_that_ends_before_anything_was_told_of_it_is_let_go_by_the_s
     assert world.fleet.completions == [Completion(NEW, "leave", proceed=True)]
 
 
+def test_an_instance_that_ends_in_its_launch_hook_before_anything_was_told_of_it_frees_its_place(world: World) -> None:
+    world.launch(NEW)
+    world.fleet.shut_down(NEW)
+    assert NEW in world.reconciler.nudge().nodes
+    assert world.registrar.advance(NEW).state is None
+    assert world.fleet.completions == [Completion(NEW, "join", proceed=False)]
+
+
 def test_of_an_instance_that_vanishes_while_it_joins_nothing_is_kept(world: World) -> None:
     launch = world.launch(NEW)
     world.commands.register(NEW)
