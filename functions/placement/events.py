@@ -10,7 +10,7 @@ from swarmkeeper.domain.model import ContainerName, ContainerState, NodeId
 from swarmkeeper.edge.events import COMMAND_CHANGED, BusEvent
 from swarmkeeper.edge.states import State
 from swarmkeeper.errors import InvalidInput
-from swarmkeeper.ports import WINDOWS_DOCUMENT, Command, Event
+from swarmkeeper.ports import WINDOWS_DOCUMENT, Clock, Command, Event
 from swarmkeeper.services.inventory import Inventory
 from swarmkeeper.services.pending import PendingQueue
 from swarmkeeper.services.pulls import Puller
@@ -29,6 +29,7 @@ class PlacementEvents:
         inventory: Inventory,
         upkeep: RouterUpkeep | None = None,
         needs: Needs,
+        clock: Clock,
         tell_pending: Callable[[int], None],
     ) -> None:
         self._fleet = fleet
@@ -37,25 +38,31 @@ class PlacementEvents:
         self._inventory = inventory
         self._upkeep = upkeep
         self._needs = needs
+        self._clock = clock
         self._tell_pending = tell_pending
 
     def take(self, event: BusEvent) -> dict[str, Any]:
         """Serve an event; foreign ones are harmless. Raises what the event source should retry."""
+        begun = self._clock.now()  # engines may take long, and the function's time is all there is
         if event.detail_type == COMMAND_CHANGED:
-            return self._command_ended(event)
+            return self._command_ended(event, begun)
         if not event.is_own(Event.NODE_READY, Event.PENDING_RETRY, Event.CONTAINER_ENDED, Event.INVENTORY_DUE):
             raise InvalidInput("detail-type", f"{event.detail_type} is not for placement")
         detail = event.own(self._fleet)
         if detail is None:
             return {"ignored": "another fleet's event"}
         if event.is_own(Event.CONTAINER_ENDED, Event.INVENTORY_DUE):
-            return self._compared(event, detail.node)
+            return self._compared(event, detail.node, begun)
         if detail.name is not None:
             settled = self._pending.settle_named(ContainerName(detail.name))
             return {"container": detail.name, "state": None if settled is None else State.of(settled.state).value}
-        return {"trigger": event.detail_type, "node": detail.node, "still_pending": self._ready(event, detail.node)}
+        return {
+            "trigger": event.detail_type,
+            "node": detail.node,
+            "still_pending": self._ready(event, detail.node, begun),
+        }
 
-    def _ready(self, event: BusEvent, node: str | None) -> int:
+    def _ready(self, event: BusEvent, node: str | None, begun: float) -> int:
         """Retry what is pending, with a new node's images known, but also when its engine doesn't answer yet."""
         try:
             if event.is_own(Event.NODE_READY) and node is not None:
@@ -63,16 +70,16 @@ class PlacementEvents:
                 if self._upkeep is not None:
                     self._upkeep.attach(NodeId(node))
         finally:
-            still_pending = self._retried()
+            still_pending = self._retried(begun)
         return still_pending
 
-    def _compared(self, event: BusEvent, node: str | None) -> dict[str, Any]:
+    def _compared(self, event: BusEvent, node: str | None, begun: float) -> dict[str, Any]:
         """A node's word is a hint only: its engine is asked, and what is pending tries again."""
         if node is None:
             raise InvalidInput("detail.node", "is missing")
         found = self._inventory.check(NodeId(node))
         facts = {"gone": found.gone, "ended": found.ended, "removed": found.removed, "strange": found.strange}
-        still_pending = self._retried()
+        still_pending = self._retried(begun)
         upkept = self._upkept(event, NodeId(node))
         facts |= {"router_attached": upkept.attached, "router_left": upkept.left}
         told = {key: names for key, names in facts.items() if names}
@@ -86,14 +93,14 @@ class PlacementEvents:
             return self._upkeep.settle(node_id)
         return self._upkeep.attach(node_id)
 
-    def _retried(self) -> int:
-        still_pending = len(self._pending.retry())
+    def _retried(self, begun: float) -> int:
+        still_pending = len(self._pending.retry(begun=begun))
         self._tell_pending(still_pending)
         if still_pending:
             self._needs.after(ContainerState.PENDING)
         return still_pending
 
-    def _command_ended(self, event: BusEvent) -> dict[str, Any]:
+    def _command_ended(self, event: BusEvent, begun: float) -> dict[str, Any]:
         command = event.command()
         if command.document.removesuffix(WINDOWS_DOCUMENT) != f"{self._fleet}-{Command.PULL}" or not command.has_ended:
             return {"ignored": f"{command.document} {command.status}"}
@@ -101,7 +108,8 @@ class PlacementEvents:
         image = self._puller.ended(node_id, command.command_id, succeeded=command.succeeded)
         if command.succeeded:
             self._inventory.note_images(node_id)
-        self._pending.image_pulled(node_id, image, failure="" if command.succeeded else self._failure(node_id, image))
+        failure = "" if command.succeeded else self._failure(node_id, image)
+        self._pending.image_pulled(node_id, image, failure=failure, begun=begun)
         return {"node": node_id, "image": image, "pull": command.status}
 
     def _failure(self, node_id: NodeId, image: str | None) -> str:

@@ -125,6 +125,7 @@ def _events(parts: EngineComposition, placer: Placer, reserver: Reserver, needs:
         inventory=inventory,
         upkeep=_upkeep(parts),
         needs=needs,
+        clock=parts.clock,
         tell_pending=partial(emit_pending, parts.fleet_name),
     )
 

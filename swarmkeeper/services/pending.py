@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 
 from swarmkeeper.domain.model import Container, ContainerName, ContainerState, NodeId, Request, Resources, Rules
@@ -94,15 +95,16 @@ class PendingQueue:
         self._clock = clock
         self._one_pass = OnePass(store=store, clock=clock)
 
-    def retry(self) -> tuple[Container, ...]:
+    def retry(self, *, begun: float | None = None) -> tuple[Container, ...]:
         """Try all pending requests; returns those that still wait.
 
         While another call is at it that one goes round once more, and nothing is done here. What there is no time
-        for waits for the schedule.
+        for waits for the schedule: the time counts from when the function was called, in seconds since the epoch, or
+        from now.
         """
         if self._store.pending():
-            begun = self._clock.now()
-            self._one_pass.run(lambda: self._go_round(begun))
+            since = self._clock.now() if begun is None else begun
+            self._one_pass.run(lambda: self._go_round(since))
         return self._store.pending()
 
     def settle_named(self, name: ContainerName) -> Container | None:
@@ -115,32 +117,44 @@ class PendingQueue:
             self._attempt(container)
         return self._store.container(name)
 
-    def image_pulled(self, node_id: NodeId, image: str | None, *, failure: str) -> None:
+    def image_pulled(self, node_id: NodeId, image: str | None, *, failure: str, begun: float | None = None) -> None:
         """Go on with the containers that waited for an image there; where the pull failed, elsewhere.
 
-        An `image` of None stands for one that we don't know: all that wait there try again.
+        An `image` of None stands for one that we don't know: all that wait there try again. For those that there is no
+        time for, counted as `retry` does, an event each is published.
         """
+        since = self._clock.now() if begun is None else begun
         node = self._store.node(node_id)
         waiting = [
             each
             for each in self._store.containers_on(node_id)
             if each.node == node_id and image in (None, each.image) and _waits(each, self._clock.now())
         ]
-        for container in waiting:
+        for position, container in enumerate(waiting):
+            if self._is_late(since):
+                rest = waiting[position:]
+                self._events.publish(
+                    Event.PENDING_RETRY, [{"fleet": self._fleet_name, "name": each.name} for each in rest]
+                )
+                return
             if failure or node is None:
-                self._elsewhere(container, failure or f"its node {node_id} is gone")
+                self._elsewhere(container, failure or f"its node {node_id} is gone", since)
             else:
                 self._attempt(container)
+
+    def _is_late(self, begun: float) -> bool:
+        """Whether a call that has begun then begins nothing more."""
+        return self._clock.now() > begun + BEGIN_WITHIN_S
 
     def _go_round(self, begun: float) -> None:
         """Reservations are decided one after another, engine calls run side by side."""
         full: dict[Shape, str] = {}
         with ThreadPoolExecutor(STARTS_AT_ONCE) as pool:
             for piece in _pieces(in_turn(self._awake(begun)), STARTS_AT_ONCE):
-                if self._clock.now() > begun + BEGIN_WITHIN_S:
+                if self._is_late(begun):
                     return
                 placed = [outcome for each in piece if (outcome := self._reserve(each, full)) is not None]
-                list(pool.map(self._start, placed))
+                list(pool.map(partial(self._start, begun=begun), placed))
 
     def _awake(self, now: float) -> list[Container]:
         """What waits and doesn't rest because engines have refused it."""
@@ -169,13 +183,13 @@ class PendingQueue:
         if container.reason != reason:
             self._store.explain(container, reason=reason)
 
-    def _start(self, placed: Placed) -> None:
+    def _start(self, placed: Placed, *, begun: float) -> None:
         """Start one of several: what stops it must not stop the others; its record says why, or an event."""
         container = placed.container
         try:
             waiting = self._placer.start(placed)
             if waiting.state is ContainerState.PENDING:
-                self._placer.place(waiting.request, pending=waiting, refused_by=placed.node.id)
+                self._placer.place_elsewhere(waiting, refused_by=placed.node.id, begun=begun)
         except Conflict:  # somebody else goes on with it
             return
         except InvalidInput as error:
@@ -189,10 +203,10 @@ class PendingQueue:
         except InvalidInput as error:
             self._tell_refused(container, error)
 
-    def _elsewhere(self, container: Container, reason: str) -> None:
+    def _elsewhere(self, container: Container, reason: str, begun: float) -> None:
         try:
             waiting = self._store.unplace(container, reason=reason)
-            self._placer.place(waiting.request, pending=waiting)
+            self._placer.place(waiting.request, pending=waiting, begun=begun)
         except Conflict:
             return
         except InvalidInput as error:

@@ -78,15 +78,30 @@ class Placer:
                 raise
             return self._go_on(known)
 
+    def place_elsewhere(self, pending: Container, *, refused_by: NodeId, begun: float) -> Container:
+        """`place` for one that a node has just refused; with its record unchanged when there is no time for it.
+
+        `begun`: when the first engine was asked, or the function called, in seconds since the epoch.
+        """
+        if self._is_late(begun):
+            return pending
+        return self.place(pending.request, pending=pending, refused_by=refused_by, begun=begun)
+
     def place(
-        self, request: Request, *, pending: Container | None = None, refused_by: NodeId | None = None
+        self,
+        request: Request,
+        *,
+        pending: Container | None = None,
+        refused_by: NodeId | None = None,
+        begun: float | None = None,
     ) -> Container:
         """Reserve and start; when an engine refuses, the next candidate is tried, up to a few, while there is time.
 
-        `pending` is the request's record where it waits already, `refused_by` a node that has just refused it. Raises
-        NameTaken, QuotaExceeded, Conflict when it was removed meanwhile, InvalidInput when an engine finds it wrong.
+        `pending` is the request's record where it waits already, `refused_by` a node that has just refused it. The
+        time counts from now unless it has `begun` before. Raises NameTaken, QuotaExceeded, Conflict when it was removed
+        meanwhile, InvalidInput when an engine finds it wrong.
         """
-        begun = self._clock.now()
+        begun = self._clock.now() if begun is None else begun
         refused = {} if refused_by is None or pending is None else {refused_by: pending.reason}
         while True:
             outcome = self._reserver.reserve(
@@ -102,8 +117,12 @@ class Placer:
             if pending.state is not ContainerState.PENDING or self.why_not_start(pending):
                 return pending  # what no engine can start is not tried on the next one
             refused[outcome.node.id] = pending.reason
-            if len(refused) > REFUSALS or self._clock.now() > begun + NEXT_WITHIN_S:
+            if len(refused) > REFUSALS or self._is_late(begun):
                 return self._told(pending, refused)
+
+    def _is_late(self, begun: float) -> bool:
+        """Whether no further engine may be tried by a call that has begun then."""
+        return self._clock.now() > begun + NEXT_WITHIN_S
 
     def start(self, placed: Placed) -> Container:
         """Start what was just reserved; returns its record, PENDING when its node can't have it."""
@@ -167,10 +186,11 @@ class Placer:
         node = self._store.node(container.node)
         if node is None:
             return container
+        begun = self._clock.now()
         gone_on = self._starter.go_on(container, node)
         if gone_on.state is not ContainerState.PENDING:
             return gone_on
-        return self.place(gone_on.request, pending=gone_on, refused_by=node.id)
+        return self.place_elsewhere(gone_on, refused_by=node.id, begun=begun)
 
     def _refuse_impossible(self, request: Request) -> None:
         """Raise Impossible for a request that would wait for ever."""

@@ -54,7 +54,7 @@ def check(report: dict[str, Any], planned: int) -> None:
 
 @pytest.mark.e2e
 def test_real_engines_heal_from_every_fault_with_no_invariant_broken(tmp_path: Path) -> None:
-    report = chaos("real", REAL_SEED, tmp_path, "--faults", "8", "--mean-gap", "6")
+    report = chaos("real", REAL_SEED, tmp_path, "--faults", "8", "--mean-gap", "6", "--pause", "3")
     check(report, 8)
     assert len(report["faults"]) == 8
 

@@ -57,6 +57,7 @@ def wired_over(
         inventory=world.inventory,
         upkeep=None if routers is None else RouterUpkeep(store=world.store, routers=routers, clock=world.clock),
         needs=needs,
+        clock=world.clock,
         tell_pending=tell_pending,
     )
     fleet = FleetOperations(store=world.store, history=world.history, departures=world.departures)

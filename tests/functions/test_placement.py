@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from swarmkeeper.edge.settings import Settings, load_settings
 from swarmkeeper.errors import Contention, InvalidInput, SwarmkeeperError, Unavailable
 from swarmkeeper.ports import CommandStatus, Event
 from swarmkeeper.services.needs import NEED_WINDOW_S
+from swarmkeeper.services.pending import BEGIN_WITHIN_S
 from tests.fakes import a_request
 from tests.fakes.routers import FakeRouters
 from tests.functions.placement_parts import wired_over
@@ -201,6 +203,16 @@ def test_a_command_that_is_still_running_or_anothers_is_ignored(world: World) ->
 def test_an_event_for_somebody_else_raises_with_its_field(world: World) -> None:
     with pytest.raises(InvalidInput, match="detail-type"):
         placement.handler(recorded("schedule"), Context())
+
+
+def test_an_engine_that_took_long_to_look_at_leaves_no_time_for_what_waits(world: World) -> None:
+    create("web-1")
+    world.with_worker("i-0123456789abcdef0")
+    world.engines.meanwhile("containers", partial(world.clock.advance, BEGIN_WITHIN_S + 1))
+    outcome = placement.handler(recorded("container_ended"), Context())
+    assert (outcome["still_pending"], world.engines.made) == (1, 0)
+    world.engines.meanwhile("containers", lambda: None)
+    assert placement.handler(recorded("container_ended"), Context())["still_pending"] == 0
 
 
 @pytest.mark.parametrize("name", ["container_ended", "inventory_due"])

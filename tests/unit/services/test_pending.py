@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -10,7 +11,8 @@ from swarmkeeper.domain.model import Container, ContainerName, ContainerState, R
 from swarmkeeper.errors import Declined, InvalidInput, Unavailable
 from swarmkeeper.ports import Event
 from swarmkeeper.services.one_pass import PASS_S, OnePass
-from swarmkeeper.services.pending import BURST_S, in_turn
+from swarmkeeper.services.pending import BEGIN_WITHIN_S, BURST_S, in_turn
+from swarmkeeper.services.placer import NEXT_WITHIN_S
 from tests.fakes import FakeStateStore, FixedClock, a_request
 from tests.unit.services.world import IMAGE, World
 
@@ -142,6 +144,34 @@ def test_one_that_rests_does_not_hold_up_others_and_is_tried_on_other_nodes_at_o
     assert world.placer.create(a_request("web-1")).state is ContainerState.RUNNING
     ran = world.container("web-1")
     assert (ran.refusals, ran.rests_until) == (0, 0.0)
+
+
+def test_a_round_whose_first_engine_took_long_and_refused_tries_no_other(world: World) -> None:
+    """Else it might be cut off in the middle, and what it held waited for its lease's end."""
+    world.placer.create(a_request("web-1"))
+    for node in ("i-0a", "i-0b"):
+        world.with_worker(node)
+    world.engines.meanwhile("create", partial(world.clock.advance, NEXT_WITHIN_S + 1))
+    world.engines.fail("create", Declined("500 busy"))
+    assert [each.name for each in world.pending.retry()] == ["web-1"]
+    assert world.engines.calls["create"] == 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_those_that_there_is_no_time_for_after_a_pull_go_on_by_an_event_each(world: World, fails: bool) -> None:
+    world.with_worker("i-0a")
+    world.engines.on("i-0a").images.clear()
+    names = [f"web-{number}" for number in range(3)]
+    for name in names:
+        world.placer.create(a_request(name))
+    world.with_worker("i-0b")
+    began = dict(world.engines.calls)
+    world.engines.meanwhile("create", partial(world.clock.advance, BEGIN_WITHIN_S + 1))
+    world.end_pull(fails=fails)
+    assert world.engines.calls["create"] == began["create"] + 1
+    told = [detail["name"] for detail in world.events.of(Event.PENDING_RETRY)]
+    assert len(told) == 2
+    assert set(told) < set(names)
 
 
 def test_what_is_settled_by_name_and_refused_is_told_too(world: World) -> None:

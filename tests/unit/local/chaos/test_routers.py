@@ -70,4 +70,6 @@ def test_what_runs_and_is_not_reached_is_told_by_router(network: NetworkSettings
     containers = {name: ContainerRecord(name, state) for name, state in states.items()}
     seen = Snapshot(at=0.0, containers=containers)
     found = Routers(Fleet("chaos", Nodes()), network).unanswered(seen)
-    assert found == [Violation("name", "bob", "is not reached by the router of i-1: 404 no container of this name runs")]
+    assert found == [
+        Violation("name", "bob", "is not reached by the router of i-1: 404 no container of this name runs")
+    ]
