@@ -16,10 +16,11 @@ from local.chaos.faults import kinds_for
 from local.starter import project_root
 
 COMMAND = [sys.executable, "-c", "from swarmkeeper.cli.main import app; app(prog_name='swarmkeeper')"]
-REAL_SEED, SEEDS = 31, (29, 43, 68, 112)
-"""Each plan of the latter takes one turn from the reconciler, and kills its last engine early: a turn is a minute, and
-an engine's loss takes two or three, so the whole time would else be theirs."""
-EACH, AT_LEAST = 51, 200
+REAL_SEED, SEEDS = 31, (2674, 3131, 7874)
+"""One plan of the latter takes a turn from the reconciler, they lose events for no longer than 44 s in all, and kill
+their last engine early: a turn is a minute, and an engine's loss takes two or three, so the whole time would else be
+theirs."""
+EACH, AT_LEAST = 68, 200
 DEADLINE_S = 900
 """For quiet, and half of it for somebody to hit; a busy machine needs more of it, an idle one a tenth."""
 LIMIT_S = 2400
@@ -62,7 +63,7 @@ def test_real_engines_heal_from_every_fault_with_no_invariant_broken(tmp_path: P
 @pytest.mark.loop
 def test_fleets_side_by_side_heal_from_two_hundred_faults_with_no_invariant_broken(tmp_path: Path) -> None:
     """Of several fleets each has its share at a pace that lets it heal, where one of them would have nobody to hit."""
-    wanted = ("--faults", str(EACH), "--mean-gap", "1.6", "--workers", "8", "--pause", "1.5")
+    wanted = ("--faults", str(EACH), "--mean-gap", "1.4", "--workers", "8", "--pause", "1.5")
     with ThreadPoolExecutor(len(SEEDS)) as pool:
         reports = list(pool.map(lambda seed: chaos("simulated", seed, tmp_path, *wanted), SEEDS))
     for report in reports:
