@@ -140,7 +140,7 @@ class PendingQueue:
             if failure or node is None:
                 self._elsewhere(container, failure or f"its node {node_id} is gone", since)
             else:
-                self._attempt(container)
+                self._attempt(container, begun=since)
 
     def _is_late(self, begun: float) -> bool:
         """Whether a call that has begun then begins nothing more."""
@@ -195,9 +195,9 @@ class PendingQueue:
         except InvalidInput as error:
             self._tell_refused(container, error)
 
-    def _attempt(self, container: Container) -> None:
+    def _attempt(self, container: Container, *, begun: float | None = None) -> None:
         try:
-            self._placer.settle(container)
+            self._placer.settle(container, begun=begun)
         except Conflict:
             return
         except InvalidInput as error:

@@ -137,11 +137,14 @@ class Placer:
         """Why it can start nowhere now, as far as this process knows: the Swarm has no leader; "" when it may."""
         return self._starter.known_problem(container)
 
-    def settle(self, container: Container) -> Container | None:
-        """Bring a container that stands still one step on; returns its record, None once it is removed."""
+    def settle(self, container: Container, *, begun: float | None = None) -> Container | None:
+        """Bring a container that stands still one step on; returns its record, None once it is removed.
+
+        The time for further engines counts from now unless it has `begun` before, in seconds since the epoch.
+        """
         if container.state is ContainerState.REMOVING:
             return None if self._remover.remove(container) else container
-        return self._go_on(container)
+        return self._go_on(container, begun=begun)
 
     def remove(self, name: ContainerName) -> Container | None:
         """Remove the container wherever it stands; returns its last record, None when the name is unknown.
@@ -178,15 +181,15 @@ class Placer:
             raise NameTaken(f"the name {request.name} is in use")
         return known
 
-    def _go_on(self, container: Container) -> Container:
+    def _go_on(self, container: Container, *, begun: float | None = None) -> Container:
+        begun = self._clock.now() if begun is None else begun
         if container.state is ContainerState.PENDING:
-            return self.place(container.request, pending=container)
+            return self.place(container.request, pending=container, begun=begun)
         if container.state is not ContainerState.RESERVED or container.node is None:
             return container
         node = self._store.node(container.node)
         if node is None:
             return container
-        begun = self._clock.now()
         gone_on = self._starter.go_on(container, node)
         if gone_on.state is not ContainerState.PENDING:
             return gone_on

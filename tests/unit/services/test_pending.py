@@ -7,9 +7,9 @@ from functools import partial
 
 import pytest
 
-from swarmkeeper.domain.model import Container, ContainerName, ContainerState, Rules
+from swarmkeeper.domain.model import Container, ContainerName, ContainerState, NodeId, Rules
 from swarmkeeper.errors import Declined, InvalidInput, Unavailable
-from swarmkeeper.ports import Event
+from swarmkeeper.ports import Command, Event
 from swarmkeeper.services.one_pass import PASS_S, OnePass
 from swarmkeeper.services.pending import BEGIN_WITHIN_S, BURST_S, in_turn
 from swarmkeeper.services.placer import NEXT_WITHIN_S
@@ -155,6 +155,20 @@ def test_a_round_whose_first_engine_took_long_and_refused_tries_no_other(world: 
     world.engines.fail("create", Declined("500 busy"))
     assert [each.name for each in world.pending.retry()] == ["web-1"]
     assert world.engines.calls["create"] == 1
+
+
+def test_what_goes_on_late_after_a_pull_and_is_refused_tries_no_other_engine(world: World) -> None:
+    world.with_worker("i-0a")
+    world.engines.on("i-0a").images.clear()
+    world.placer.create(a_request("web-1"))
+    world.with_worker("i-0b")
+    sent = world.commands.last(Command.PULL)
+    world.engines.pull(NodeId("i-0a"), IMAGE)
+    began = world.engines.calls["create"]
+    world.engines.fail("start", Declined("500 no space left"))
+    world.pending.image_pulled(sent.node_id, IMAGE, failure="", begun=world.clock.now() - NEXT_WITHIN_S - 1)
+    assert world.container("web-1").state is ContainerState.PENDING
+    assert world.engines.calls["create"] == began + 1
 
 
 @pytest.mark.parametrize("fails", [False, True])
