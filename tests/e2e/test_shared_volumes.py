@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -46,30 +47,29 @@ def world(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 @dataclass
 class Silence:
-    """How long a name did not answer."""
+    """The longest time between two answers of a name.
 
-    since: float | None = None
+    A router that waits for the new copy answers a question late, and none is refused then.
+    """
+
+    answered_at: float = field(default_factory=time.monotonic)
+    asked_at: float = 0.0
+    """When the last question that was answered was asked."""
     longest_s: float = 0.0
     stop: threading.Event = field(default_factory=threading.Event)
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether there was one, and the name answers again."""
-        return self.longest_s > 0 and self.since is None
+    def has_answered_since(self, moment: float) -> bool:
+        """Whether what was asked after it, by the monotonic clock, was answered."""
+        return self.asked_at > moment
 
     def watch(self, route: Route, name: str) -> None:
         while not self.stop.is_set():
-            self.note(route.answers(name))
+            asked_at = time.monotonic()
+            if route.answers(name):
+                now = time.monotonic()
+                self.longest_s = max(self.longest_s, now - self.answered_at)
+                self.answered_at, self.asked_at = now, asked_at
             self.stop.wait(0.05)
-
-    def note(self, answered: bool) -> None:
-        now = time.monotonic()
-        if answered:
-            if self.since is not None:
-                self.longest_s = max(self.longest_s, now - self.since)
-            self.since = None
-        elif self.since is None:
-            self.since = now
 
 
 @contextmanager
@@ -165,7 +165,8 @@ def test_data_and_name_follow_a_container_through_a_drain_and_the_end_of_its_nod
     with silence_of(NAME, other_router) as drained:
         drain(world, first)
         second = world.wait("the move", lambda: running_on(world, not_on=first), limit_s=90)
-        world.wait("an answer after the move", lambda: drained.has_ended, limit_s=30)
+        begun = time.monotonic()
+        world.wait("an answer after the move", partial(drained.has_answered_since, begun), limit_s=30)
     assert {node["id"] for node in two} == {first, second}
     assert len(lines(world, second)) == 2
     assert drained.longest_s < DRAIN_GAP_S
@@ -175,6 +176,7 @@ def test_data_and_name_follow_a_container_through_a_drain_and_the_end_of_its_nod
     with silence_of(NAME, other_router) as failed:
         world.client("ec2").terminate_instances(InstanceIds=[second])
         third = world.wait("the container elsewhere", lambda: running_on(world, not_on=second), limit_s=FAILURE_GAP_S)
-        world.wait("an answer after the failure", lambda: failed.has_ended, limit_s=30)
+        begun = time.monotonic()
+        world.wait("an answer after the failure", partial(failed.has_answered_since, begun), limit_s=30)
     assert len(lines(world, third)) == 3
     print(f"without an answer: {drained.longest_s:.2f} s in a drain, {failed.longest_s:.1f} s after its node's end")
