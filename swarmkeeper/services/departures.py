@@ -70,6 +70,7 @@ class Departures:
                     raise
             else:
                 self._tell(Event.MEMBERSHIP_CHECK, node_id)  # moves that have begun are undone
+                self._events.publish(Event.PENDING_RETRY, [{"fleet": self._fleet_name}])  # there is room for what waits
                 return kept
         return None
 

@@ -172,8 +172,13 @@ class Scaler:
 
     def _act(self, seen: PoolSnapshot, snapshot: FleetSnapshot, decision: ScalingDecision) -> None:
         by_id = {node.id: node for node in snapshot.nodes}
-        for node_id in decision.reclaimed:
-            self._change(by_id[node_id], Step.UNDRAIN, "demand returned", leaving=None)
+        reclaimed = [
+            node_id
+            for node_id in decision.reclaimed
+            if self._change(by_id[node_id], Step.UNDRAIN, "demand returned", leaving=None)
+        ]
+        if reclaimed:  # there is room at once for what waits
+            self._events.publish(Event.PENDING_RETRY, [{"fleet": self._fleet_name}])
         if decision.desired != seen.group_desired and not decision.victims:
             self._fleet.set_desired(seen.pool.group, decision.desired)
         policy = self._policies[seen.name]

@@ -238,7 +238,8 @@ def test_a_node_that_dies_by_itself_is_no_longer_running(machines: RealMachines,
     node = an_instance(0x23)
     machines.start(node)
     with pytest.raises(MachineError, match="has ended"):
-        machines.run(node.id, NodeCommand("c", "d", "kill -TERM 1; sleep 4323"))
+        # Sent until it is heard: what comes before process 1 has become tini is lost on it.
+        machines.run(node.id, NodeCommand("c", "d", "while kill -TERM 1; do sleep 0.1; done; sleep 4323"))
     assert until(lambda: node.id not in machines.running(), 5)
     machines.stop(node.id)
 

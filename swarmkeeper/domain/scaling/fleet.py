@@ -76,7 +76,11 @@ class FleetSeen:
         return in_packing_order((each for requests in self.displaced.values() for each in requests), self.scale)
 
     def room_to_come(self, spares: Mapping[PoolName, tuple[Spare, ...]]) -> Room:
-        """Room on the nodes in service and on those that are on their way."""
+        """Room on the nodes in service and on those that are on their way.
+
+        A container that is being moved holds two places until its move ends, which gives one of them back whichever
+        way it ends; only that on its target counts.
+        """
         return Room(self._facts(with_joining=True), self.options, spares)
 
     def room_in_service(self, spares: Mapping[PoolName, tuple[Spare, ...]]) -> Room:
@@ -89,13 +93,26 @@ class FleetSeen:
 
     def _facts(self, *, with_joining: bool) -> Iterator[NodeFacts]:
         for facts in self._known:
-            if with_joining and facts.state in JOINING_STATES:
+            if not with_joining:
+                yield facts
+            elif facts.state in JOINING_STATES:
                 yield NodeFacts(self._joined(facts.node))
             else:
-                yield facts
+                yield self._without_moved(facts)
         if with_joining:
             for pool in self.pools.values():
                 yield from (NodeFacts(as_joined(node, pool.seen.pool)) for node in pool.promised)
+
+    def _without_moved(self, facts: NodeFacts) -> NodeFacts:
+        """The node once the moves off it have ended; one to a node that isn't in service may yet be undone."""
+        for each in self.snapshot.containers_on(facts.id):
+            if each.node == facts.id and each.moving_to in self._in_service:
+                facts = facts.without(each.name)
+        return facts
+
+    @cached_property
+    def _in_service(self) -> frozenset[NodeId]:
+        return frozenset(node.id for node in self.nodes if node.state is NodeState.READY)
 
     def _joined(self, node: Node) -> Node:
         """A joining node as it will be; one of a pool that isn't looked at counts with what its own record says."""

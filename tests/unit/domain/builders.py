@@ -114,8 +114,8 @@ def a_fleet(
     containers: Sequence[Container] = (),
     pending: Sequence[Request] = (),
 ) -> FleetSnapshot:
-    """Totals are added to the nodes from the containers."""
-    by_node = {node.id: tuple(each for each in containers if each.node == node.id) for node in nodes}
+    """Totals are added to the nodes from the containers; one that is being moved counts on both of its nodes."""
+    by_node = {node.id: tuple(each for each in containers if node.id in (each.node, each.moving_to)) for node in nodes}
     return FleetSnapshot(
         nodes=tuple(loaded(node, by_node[node.id]) for node in nodes),
         containers_by_node=by_node,

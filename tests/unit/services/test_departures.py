@@ -52,6 +52,7 @@ def test_an_operators_drain_is_taken_back_and_moves_that_have_begun_are_undone(w
     assert node is not None
     assert (node.state, node.leaving, node.reason) == (NodeState.READY, None, "")
     assert world.events.of(Event.MEMBERSHIP_CHECK) == [{"fleet": "demo", "node": OLD}]
+    assert world.events.of(Event.PENDING_RETRY) == [{"fleet": "demo"}], "its room is told of"
 
 
 def test_what_ec2_takes_back_stays_drained(world: World) -> None:

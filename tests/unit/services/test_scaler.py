@@ -233,6 +233,7 @@ def test_a_draining_node_is_taken_back_before_a_new_one_is_bought(world: World, 
     scaler.decide("alarm demo-pending")
     assert world.node("i-0b").state is NodeState.READY
     assert desired(world) == 2
+    assert world.events.of(Event.PENDING_RETRY) == [{"fleet": FLEET}], "its room is told of"
 
 
 def test_a_decider_that_lost_the_claim_looks_again(world: World, scaler: Scaler) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from swarmkeeper.domain.membership import NodeState
-from swarmkeeper.domain.model import Hook, NodeId, Role, Rules
+from swarmkeeper.domain.model import Hook, Node, NodeId, Role, Rules
 from swarmkeeper.domain.scaling.decision import Direction, ScalingDecision, decide_fleet
 from swarmkeeper.domain.scaling.guards import Guard, Limits
 from swarmkeeper.domain.scaling.policy import Policy
@@ -118,6 +118,30 @@ def test_a_draining_node_is_taken_back_before_one_is_bought() -> None:
     )
     decision = decide(snapshot)
     assert (decision.direction, decision.desired, decision.reclaimed) == (Direction.OUT, 2, (NodeId("i-0b"),))
+
+
+@pytest.mark.parametrize("state", [NodeState.DRAINING, NodeState.READY])
+def test_a_move_that_has_begun_counts_on_its_target_only(state: NodeState) -> None:
+    """Once the node is taken back, and before: whichever way the move ends, one of the two places is free then."""
+    moving = [a_container(f"m{number}", on="i-0b", cpus=0.5, movable=True, moving_to="i-0a") for number in range(2)]
+    staying = [a_container(f"s{number}", on="i-0a", cpus=0.5) for number in range(2)]
+    snapshot = a_snapshot(
+        a_node("i-0a"),
+        a_node("i-0b", state=state),
+        containers=[*moving, *staying],
+        pending=[a_request(f"new-{number}", cpus=0.5, memory_mib=0) for number in range(4)],
+    )
+    decision = decide(snapshot, replace(POLICY, reserved_high=1.0))
+    assert decision.desired == 2
+    assert decision.reclaimed == ((NodeId("i-0b"),) if state is NodeState.DRAINING else ())
+
+
+@pytest.mark.parametrize("target", [a_node("i-0c", state=NodeState.LOST), None])
+def test_a_move_to_a_node_that_is_not_in_service_counts_where_it_began(target: Node | None) -> None:
+    moving = a_container("moving", on="i-0a", cpus=1.5, movable=True, moving_to="i-0c")
+    nodes = [a_node("i-0a"), *([] if target is None else [target])]
+    decision = decide(a_snapshot(*nodes, containers=[moving], pending=[a_request("new", cpus=1)], desired=1))
+    assert decision.desired == 2
 
 
 @pytest.mark.parametrize(
